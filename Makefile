@@ -1,0 +1,42 @@
+# What a developer does here, one target each; `make` alone lists them.
+
+python := .venv/bin/python
+PYTEST_ARGS ?= -n 2 --dist loadfile
+LOCK_ARGS ?=
+compile := uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
+
+.PHONY: help setup demo test lint bench build lock clean
+
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:/ { printf "make %-6s  %s\n", $$1, $$2 }' Makefile
+
+setup: ## make .venv with everything for development, or bring it up to date
+	./setup.sh --dev
+
+demo: setup ## show the module at work against a simulated cloud
+	$(python) -m viam_billing.sandbox.demo
+
+test: lint ## run the checks and the whole test suite with branch coverage (PYTEST_ARGS for pytest)
+	$(python) -m coverage erase
+	$(python) -m coverage run -m pytest $(PYTEST_ARGS)
+	$(python) -m coverage combine --quiet
+	$(python) -m coverage report
+
+lint: setup ## check style, format and types
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+	$(python) -m mypy
+
+bench: setup ## measure
+	$(python) tests/benchmarks/bench.py
+
+build: ## build the archive for the registry
+	@echo "make build comes with the packaging work." >&2; exit 1
+
+lock: ## remake requirements/*.txt from pyproject.toml with uv (LOCK_ARGS=--upgrade for newer versions)
+	$(compile) $(LOCK_ARGS) -o requirements/runtime.txt pyproject.toml
+	$(compile) $(LOCK_ARGS) -o requirements/dev.txt -c requirements/runtime.txt --group dev pyproject.toml
+
+clean: ## remove everything that the other targets made, .venv too
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

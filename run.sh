@@ -1,0 +1,38 @@
+#!/bin/sh
+# Starts the module from a checkout; viam-server's executable_path points here. Sets up .venv where that is due, then
+# becomes the module: same process, same arguments, same working directory.
+set -eu
+
+self=$0
+case $self in /*) ;; *) self=./$self ;; esac
+while [ -h "$self" ]; do
+    target=$(readlink "$self")
+    case $target in
+    /*) self=$target ;;
+    *) self=${self%/*}/$target ;;
+    esac
+done
+here=${self%/*}
+
+if ! [ -x "$here/.venv/bin/python" ] || ! cmp -s "$here/requirements/runtime.txt" "$here/.venv/runtime.txt"; then
+    # in the background, so that a signal is heard at once and ends the set-up too
+    setup=
+    stop() {
+        trap '' TERM INT HUP
+        if [ -n "$setup" ]; then
+            kill "$setup" 2>/dev/null || :
+            wait "$setup" 2>/dev/null || :
+        fi
+        exit "$1"
+    }
+    trap 'stop 143' TERM
+    trap 'stop 130' INT
+    trap 'stop 129' HUP
+    "$here/setup.sh" &
+    setup=$!
+    wait "$setup"
+    trap - TERM INT HUP
+fi
+
+# -I: nothing is imported from the working directory, PYTHONPATH or the user's site-packages; .venv knows where src is
+exec "$here/.venv/bin/python" -I -m viam_billing "$@"

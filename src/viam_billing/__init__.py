@@ -1,0 +1,1 @@
+"""A Viam module that answers billing questions for a machine's location."""

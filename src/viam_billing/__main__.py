@@ -1,0 +1,8 @@
+"""Starts the module, nothing else."""
+
+from __future__ import annotations
+
+from viam_billing.process import main
+
+if __name__ == "__main__":
+    main()

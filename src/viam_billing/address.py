@@ -1,0 +1,66 @@
+"""Where the cloud is: the forms of `app_address` and what each means for the connection."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+DEFAULT_ADDRESS: Final = "https://app.viam.com"
+FORMS: Final = (
+    "https://host[:port], http://host[:port] on loopback (localhost, 127.0.0.0/8 or ::1) "
+    "or the absolute path of a unix socket"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AppAddress:
+    """A parsed `app_address`.
+
+    `path` is a unix socket's, else `host` and `port` say where; `tls` without `verified` is a sandbox on loopback,
+    whose certificate nobody signed.
+    """
+
+    text: str
+    host: str = ""
+    port: int = 0
+    path: str = ""
+    tls: bool = False
+    verified: bool = False
+
+
+def parse(text: str) -> AppAddress | None:
+    """The address, or None for a form that is not one of `FORMS`."""
+    if text.startswith("/"):
+        return None if "\0" in text else AppAddress(text=text, path=text)
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        return None
+    host = url.hostname or ""
+    plain_url = f"{url.scheme}://{url.netloc}"
+    extras = text.removesuffix("/") != plain_url or "@" in url.netloc or url.netloc.endswith(":")
+    if extras or not host or not _is_host(host) or port == 0:
+        return None
+    if url.scheme == "https":
+        return AppAddress(text=plain_url, host=host, port=port or 443, tls=True, verified=not is_loopback(host))
+    if url.scheme == "http" and is_loopback(host):
+        return AppAddress(text=plain_url, host=host, port=port or 80)
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    """Exactly `localhost`, 127.0.0.0/8 or ::1; `localhost.example.com` is somebody else's computer."""
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback and (address.version == 4 or address.compressed == "::1")  # noqa: PLR2004 - IP versions
+
+
+def _is_host(host: str) -> bool:
+    return host.isascii() and host.isprintable() and not set(host) & set(" %\\")

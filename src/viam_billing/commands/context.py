@@ -1,0 +1,81 @@
+"""What a command may use, and the parameters that many commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from msgspec import UNSET, Meta, UnsetType
+
+from viam_billing.reads import Asking
+from viam_billing.strict import Record, given
+from viam_billing.times import Deadline
+
+if TYPE_CHECKING:
+    from viam_billing.config import Config
+    from viam_billing.gateway import Gateway
+    from viam_billing.policy import Effect, Policy
+    from viam_billing.reads import Reads
+    from viam_billing.state import State
+
+Answer: TypeAlias = dict[str, Any]
+
+ID_LENGTH = 128
+Id = Annotated[
+    str,
+    Meta(
+        min_length=1, max_length=ID_LENGTH, pattern=r"\S", title=f"a non-empty text of at most {ID_LENGTH} characters"
+    ),
+]
+OrgId = Annotated[Id, Meta(description="An organization's ID; by default the own one.")]
+LocationId = Annotated[Id, Meta(description="A location's ID; by default the own one.")]
+Flag = Annotated[bool, Meta(title="true or false")]
+DryRun = Annotated[Flag, Meta(description="Check everything and send nothing.")]
+MaxAge = Annotated[
+    float,
+    Meta(
+        ge=0,
+        title="a number of seconds, at least 0",
+        description="How old a remembered answer may be before the cloud is asked; by default cache_ttl_s.",
+    ),
+]
+Limit = Annotated[int, Meta(ge=1, title="a whole number, at least 1", description="How many to answer at most.")]
+Moment = Annotated[datetime, Meta(tz=True, title="a time as RFC 3339 with an offset, such as 2026-11-01T00:00:00Z")]
+
+
+class ReadParameters(Record, frozen=True, kw_only=True):
+    """Parameters of every command whose answer may come from memory."""
+
+    max_age_s: MaxAge | UnsetType = UNSET
+
+    def asking(self, deadline: Deadline) -> Asking:
+        """How these parameters ask."""
+        return Asking(deadline, given(self.max_age_s))
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One service's parts. `now` is the wall clock in Unix seconds."""
+
+    config: Config
+    policy: Policy
+    gateway: Gateway
+    reads: Reads
+    state: State
+    now: Callable[[], float]
+    commands: Mapping[str, Command]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One row of the table: what a command is called, does to the world, takes and answers."""
+
+    name: str
+    effect: Effect
+    summary: str
+    parameters: type[Record]
+    run: Callable[[Any, Context, Deadline], Awaitable[Answer]]
+    available: bool = True
+    """False for a command that this version checks and then refuses."""

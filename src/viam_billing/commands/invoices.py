@@ -1,0 +1,146 @@
+"""Invoices: the list, the PDF, the reminder to pay."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from msgspec import UNSET, Meta, UnsetType
+
+from viam_billing import encode, money
+from viam_billing.commands.context import Answer, Context, DryRun, Id, Limit, Moment, OrgId, ReadParameters
+from viam_billing.errors import BillingError, Outcome
+from viam_billing.invoice_pdf import InlinePdf, SavedPdf, is_file_name
+from viam_billing.reads import Reading, provenance
+from viam_billing.strict import Record, given
+from viam_billing.times import from_rfc3339
+
+if TYPE_CHECKING:
+    from viam_billing.times import Deadline
+
+
+class InvoicesParameters(ReadParameters, frozen=True, kw_only=True):
+    """Of `get_invoices_summary`."""
+
+    org_id: OrgId | UnsetType = UNSET
+    status: (
+        Annotated[Id, Meta(description="Only invoices of this status: outstanding, paid, payment_processing.")]
+        | UnsetType
+    ) = UNSET
+    since: Annotated[Moment, Meta(description="Only invoices dated at this time or later.")] | UnsetType = UNSET
+    limit: Limit | UnsetType = UNSET
+
+
+class PdfParameters(Record, frozen=True, kw_only=True):
+    """Of `get_invoice_pdf`."""
+
+    invoice_id: Annotated[Id, Meta(description="An id of get_invoices_summary.")]
+    org_id: OrgId | UnsetType = UNSET
+    save_as: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=255,
+                pattern=r"^(?!\.{1,2}$)[^/\\\u0000-\u001f\u007f-\u009f]+$",
+                title="one file name of 1 to 255 bytes without /, \\ and control characters, not . or ..",
+                description="Write the PDF to this file in the folder invoices in state_dir.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    aliases: ClassVar[Mapping[str, str]] = {"id": "invoice_id"}
+    checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"save_as": is_file_name}
+
+
+class EmailParameters(Record, frozen=True, kw_only=True):
+    """Of `send_payment_required_email`."""
+
+    customer_org_id: Annotated[Id, Meta(description="The organization whose owners get the e-mail.")]
+    billing_owner_org_id: (
+        Annotated[Id, Meta(description="The organization to pay to; by default the own one.")] | UnsetType
+    ) = UNSET
+    dry_run: DryRun = False
+
+
+async def get_invoices_summary(parameters: InvoicesParameters, context: Context, deadline: Deadline) -> Answer:
+    """The API's answer, newest invoice first, filtered; with what is overdue among all of them."""
+    org_id = context.policy.org_in_scope(given(parameters.org_id))
+    summary = await context.reads.invoices(org_id, parameters.asking(deadline))
+    invoices = sorted(summary.value["invoices"], key=_invoice_date_s, reverse=True)
+    overdue = [invoice for invoice in invoices if _is_overdue(invoice, context.now())]
+    since: datetime | None = given(parameters.since)
+    shown = [
+        invoice
+        for invoice in invoices
+        if given(parameters.status, invoice["status"]) == invoice["status"]
+        and (since is None or _invoice_date_s(invoice) >= since.timestamp())
+    ]
+    return {
+        **summary.value,
+        "org_id": org_id,
+        "invoices": shown[: given(parameters.limit)],
+        "total_invoices": len(invoices),
+        "overdue_count": len(overdue),
+        "overdue_balance": money.rounded(money.total(encode.amount(invoice["invoice_amount"]) for invoice in overdue)),
+        **provenance([summary]),
+    }
+
+
+def _invoice_date_s(invoice: Mapping[str, Any]) -> float:
+    """An invoice without a date counts as the oldest."""
+    date = invoice.get("invoice_date")
+    return from_rfc3339(date) if date else float("-inf")
+
+
+def _is_overdue(invoice: Mapping[str, Any], now_s: float) -> bool:
+    due = invoice.get("due_date")
+    return invoice["status"] == "outstanding" and due is not None and from_rfc3339(due) < now_s
+
+
+async def get_invoice_pdf(parameters: PdfParameters, context: Context, deadline: Deadline) -> Answer:
+    """The PDF in the answer, or saved. Always asks the cloud."""
+    org_id = context.policy.org_in_scope(given(parameters.org_id))
+    save_as: str | None = given(parameters.save_as)
+    pdf = InlinePdf(context.config.max_pdf_bytes) if save_as is None else SavedPdf(context.config.state_dir, save_as)
+    async with pdf:
+        await context.gateway.stream_invoice_pdf(parameters.invoice_id, org_id, deadline, pdf)
+        await pdf.finish()
+    where = (
+        {"path": pdf.path}
+        if isinstance(pdf, SavedPdf)
+        else {"content_base64": base64.b64encode(pdf.content).decode("ascii")}
+    )
+    return {
+        "invoice_id": parameters.invoice_id,
+        "org_id": org_id,
+        "size_bytes": pdf.size_bytes,
+        "sha256": pdf.sha256,
+        **where,
+        **provenance([Reading({}, context.now())]),
+    }
+
+
+async def send_payment_required_email(parameters: EmailParameters, context: Context, deadline: Deadline) -> Answer:
+    """Have Viam write to a customer's owners, at most once in 24 hours."""
+    customer = parameters.customer_org_id
+    context.policy.check_org(customer)
+    owner = given(parameters.billing_owner_org_id) or context.policy.own_org()
+    if owner != context.config.org_id:
+        context.policy.check_org(owner)
+    await context.state.check_cooldown(customer)
+    ids = {"customer_org_id": customer, "billing_owner_org_id": owner}
+    if parameters.dry_run:
+        await context.gateway.get_org_billing_information(owner, deadline)
+        return {"dry_run": True, "would_send": ids}
+    await context.gateway.log_in(deadline)
+    await context.state.begin_cooldown(customer)
+    try:
+        await context.gateway.send_payment_required_email(customer, owner, deadline)
+    except BillingError as error:
+        if error.outcome is not Outcome.UNKNOWN:
+            await context.state.end_cooldown(customer)
+        raise
+    return {**ids, "sent": True}

@@ -1,0 +1,74 @@
+"""Who pays for a location."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from msgspec import UNSET, Meta, UnsetType
+
+from viam_billing.commands.context import Answer, Context, DryRun, Id, LocationId, ReadParameters
+from viam_billing.errors import BillingError
+from viam_billing.reads import provenance
+from viam_billing.strict import Record, given
+
+if TYPE_CHECKING:
+    from viam_billing.times import Deadline
+
+
+class LocationPayerParameters(ReadParameters, frozen=True, kw_only=True):
+    """Of `get_location_billing_organization`."""
+
+    location_id: LocationId | UnsetType = UNSET
+
+
+class UpdateLocationPayerParameters(Record, frozen=True, kw_only=True):
+    """Of `update_location_billing_organization`."""
+
+    location_id: Annotated[Id, Meta(description="The location that another organization shall pay for.")]
+    billing_organization_id: Annotated[Id, Meta(description="The organization that shall pay.")]
+    dry_run: DryRun = False
+
+
+async def get_location_billing_organization(
+    parameters: LocationPayerParameters, context: Context, deadline: Deadline
+) -> Answer:
+    """The API's answer, with `location_id`; without `billing_organization_id` where the API names none."""
+    location_id = context.policy.location_in_scope(given(parameters.location_id))
+    payer = await context.reads.location_payer(location_id, parameters.asking(deadline))
+    return {"location_id": location_id, **payer.value, **provenance([payer])}
+
+
+async def update_location_billing_organization(
+    parameters: UpdateLocationPayerParameters, context: Context, deadline: Deadline
+) -> Answer:
+    """Read who pays, send unless it is the same, read back who pays now."""
+    location_id, org_id = parameters.location_id, parameters.billing_organization_id
+    context.policy.check_location(location_id)
+    context.policy.check_org(org_id)
+    previous = await _payer(context, location_id, deadline)
+    unchanged = previous == org_id
+    request = {"location_id": location_id, "billing_organization_id": org_id}
+    if parameters.dry_run:
+        return {"dry_run": True, "would_send": {} if unchanged else request}
+    current = org_id
+    if not unchanged:
+        await context.gateway.update_location_billing_organization(location_id, org_id, deadline)
+        current = await _payer_after_change(context, location_id, org_id, deadline)
+    return {
+        "location_id": location_id,
+        "billing_organization_id": current,
+        **({"previous_billing_organization_id": previous} if previous else {}),
+        "changed": current != previous,
+    }
+
+
+async def _payer(context: Context, location_id: str, deadline: Deadline) -> str:
+    return (await context.gateway.get_location_billing_organization(location_id, deadline)).billing_organization_id
+
+
+async def _payer_after_change(context: Context, location_id: str, sent: str, deadline: Deadline) -> str:
+    """Who pays as the cloud tells it now. The change is done: an error here must not look like its failure."""
+    try:
+        return await _payer(context, location_id, deadline) or sent
+    except BillingError:
+        return sent

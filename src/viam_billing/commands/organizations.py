@@ -1,0 +1,98 @@
+"""How an organization pays, and the tier that it is on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from msgspec import UNSET, Meta, UnsetType
+
+from viam_billing import encode
+from viam_billing.commands.context import Answer, Context, DryRun, Id, OrgId, ReadParameters
+from viam_billing.errors import BillingError, InvalidRequestError, KeyLacksPermissionError, quoted
+from viam_billing.reads import provenance
+from viam_billing.strict import Record, given
+
+if TYPE_CHECKING:
+    from viam_billing.times import Deadline
+
+
+class BillingInformationParameters(ReadParameters, frozen=True, kw_only=True):
+    """Of `get_org_billing_information`."""
+
+    org_id: OrgId | UnsetType = UNSET
+
+
+class TiersParameters(ReadParameters, frozen=True, kw_only=True):
+    """Of `get_available_billing_tiers`; the API asks for no organization, the published page does."""
+
+    org_id: OrgId | UnsetType = UNSET
+
+
+class UpdateTierParameters(Record, frozen=True, kw_only=True):
+    """Of `update_organization_billing_tier`."""
+
+    organization_id: Annotated[Id, Meta(description="The organization to put on another tier.")]
+    billing_tier: Annotated[Id, Meta(description="One of get_available_billing_tiers.")]
+    dry_run: DryRun = False
+    aliases: ClassVar[Mapping[str, str]] = {"org_id": "organization_id"}
+
+
+async def get_org_billing_information(
+    parameters: BillingInformationParameters, context: Context, deadline: Deadline
+) -> Answer:
+    """The API's answer, with `org_id`."""
+    org_id = context.policy.org_in_scope(given(parameters.org_id))
+    information = await context.reads.billing_information(org_id, parameters.asking(deadline))
+    return {**information.value, "org_id": org_id, **provenance([information])}
+
+
+async def get_available_billing_tiers(parameters: TiersParameters, context: Context, deadline: Deadline) -> Answer:
+    """The API's answer."""
+    if parameters.org_id is not UNSET:
+        context.policy.check_org(given(parameters.org_id))
+    tiers = await context.reads.tiers(parameters.asking(deadline))
+    return {**tiers.value, **provenance([tiers])}
+
+
+async def update_organization_billing_tier(
+    parameters: UpdateTierParameters, context: Context, deadline: Deadline
+) -> Answer:
+    """Check the tier, read the old one, send unless it is the same, read the new one back."""
+    org_id, tier = parameters.organization_id, parameters.billing_tier
+    context.policy.check_org(org_id)
+    available = list((await context.gateway.get_available_billing_tiers(deadline)).tiers)
+    if tier not in available:
+        tiers = ", ".join(quoted(name) for name in available) or "none"
+        raise InvalidRequestError(f"billing_tier: found {quoted(tier)}, expected one of those available: {tiers}.")
+    previous = await _told_tier(context, org_id, deadline)
+    unchanged = previous == tier
+    if parameters.dry_run:
+        return {"dry_run": True, "would_send": {} if unchanged else {"organization_id": org_id, "billing_tier": tier}}
+    if not unchanged:
+        await context.gateway.update_organization_billing_tier(org_id, tier, deadline)
+    if previous is None:
+        return {"organization_id": org_id, "billing_tier": tier}
+    current = tier if unchanged else await _tier_after_change(context, org_id, tier, deadline)
+    return {
+        "organization_id": org_id,
+        "billing_tier": current,
+        "previous_billing_tier": previous,
+        "changed": current != previous,
+    }
+
+
+async def _told_tier(context: Context, org_id: str, deadline: Deadline) -> str | None:
+    """The tier, or None where it is not told: to a key without the right to the billing dashboard it is not."""
+    try:
+        return encode.tells_tier(await context.gateway.get_org_billing_information(org_id, deadline))
+    except KeyLacksPermissionError:
+        return None
+
+
+async def _tier_after_change(context: Context, org_id: str, sent: str, deadline: Deadline) -> str:
+    """The tier as the cloud tells it now. The change is done: an error here must not look like its failure."""
+    try:
+        return await _told_tier(context, org_id, deadline) or sent
+    except BillingError:
+        return sent

@@ -1,0 +1,92 @@
+"""What an organization or a location has cost this month."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET, UnsetType
+
+from viam_billing import encode, forecast, money
+from viam_billing.commands.context import Answer, Context, LocationId, OrgId, ReadParameters
+from viam_billing.errors import CloudError, NotFoundError, quoted
+from viam_billing.reads import Reading, provenance
+from viam_billing.strict import given
+from viam_billing.times import from_rfc3339
+
+if TYPE_CHECKING:
+    from viam_billing.times import Deadline
+
+
+class OrgUsageParameters(ReadParameters, frozen=True, kw_only=True):
+    """Of `get_current_month_usage`."""
+
+    org_id: OrgId | UnsetType = UNSET
+
+
+class LocationUsageParameters(ReadParameters, frozen=True, kw_only=True):
+    """Of `get_location_usage`."""
+
+    location_id: LocationId | UnsetType = UNSET
+
+
+async def get_current_month_usage(parameters: OrgUsageParameters, context: Context, deadline: Deadline) -> Answer:
+    """The API's answer, with `org_id`, `cost_by_type` and `projection`."""
+    org_id = context.policy.org_in_scope(given(parameters.org_id))
+    usage = await context.reads.usage(org_id, parameters.asking(deadline))
+    return {
+        **usage.value,
+        "org_id": org_id,
+        "cost_by_type": encode.cost_by_type(usage.value),
+        **_projection(usage),
+        **provenance([usage]),
+    }
+
+
+async def get_location_usage(parameters: LocationUsageParameters, context: Context, deadline: Deadline) -> Answer:
+    """What the organization that pays for a location has cost: its usage may be read through the location."""
+    location_id = context.policy.location_in_scope(given(parameters.location_id))
+    asking = parameters.asking(deadline)
+    payer = await context.reads.location_payer(location_id, asking)
+    org_id = payer.value.get("billing_organization_id")
+    if org_id is None:
+        raise NotFoundError(
+            f"no organization is named as paying for the location {quoted(location_id)}, so it has no usage. "
+            "Set one with update_location_billing_organization or in the Viam app."
+        )
+    usage = await context.reads.usage(org_id, asking)
+    dates: Answer = {name: usage.value[name] for name in ("start_date", "end_date") if name in usage.value}
+    return {
+        "location_id": location_id,
+        "billing_organization_id": org_id,
+        "month_to_date": month_to_date(usage),
+        **_projection(usage),
+        "cost_by_type": encode.cost_by_type(usage.value),
+        **dates,
+        **provenance([payer, usage]),
+    }
+
+
+def month_to_date(usage: Reading) -> float:
+    """Dollars in whole cents. Source: `subtotal`; the older total fields are no longer filled."""
+    return money.rounded(encode.amount(usage.value.get("subtotal")))
+
+
+def _projection(usage: Reading) -> dict[str, Any]:
+    start_s, end_s = (_moment(usage, name) for name in ("start_date", "end_date"))
+    if start_s is None:
+        return {}
+    cost = encode.amount(usage.value.get("subtotal"))
+    projection = forecast.straight_line(cost, start_s, end_s, usage.as_of_s)
+    if projection is None:
+        return {}
+    return {"projection": {name: getattr(projection, name) for name in projection.__slots__}}
+
+
+def _moment(usage: Reading, name: str) -> float | None:
+    text = usage.value.get(name)
+    if text is None:
+        return None
+    try:
+        return from_rfc3339(text)
+    except ValueError:
+        raise CloudError(f"the cloud's answer has a {name} that is no time. Ask Viam's support.") from None

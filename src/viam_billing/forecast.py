@@ -1,0 +1,41 @@
+"""The estimate of a month's total from what it has cost so far; pure arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from viam_billing.money import exact, rounded
+from viam_billing.times import next_month_s
+
+EARLIEST_FRACTION: Final = 0.05
+"""Before a twentieth of the month has passed, an estimate would be noise and is not given."""
+
+STRAIGHT_LINE: Final = "straight_line"
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """An estimate: `total` in dollars and whole cents, and how it was made."""
+
+    total: float
+    method: str
+    elapsed_fraction: float
+
+
+def straight_line(cost: float, start_s: float, end_s: float | None, as_of_s: float) -> Projection | None:
+    """The month's total if the rest of the month costs as much per second as what has passed of it.
+
+    Args:
+        cost: dollars from the month's start to `as_of_s`, unrounded.
+        start_s: the API's `start_date`, in Unix seconds.
+        end_s: its `end_date`; where it is missing or not after `as_of_s`, the month runs to the next calendar month.
+        as_of_s: when the cloud gave the cost.
+    """
+    end = end_s if end_s is not None and end_s > as_of_s else next_month_s(as_of_s)
+    if start_s >= end:
+        return None
+    elapsed = (as_of_s - start_s) / (end - start_s)
+    if elapsed < EARLIEST_FRACTION:
+        return None
+    return Projection(rounded(exact(cost) / exact(elapsed)), STRAIGHT_LINE, round(elapsed, 6))

@@ -1,0 +1,213 @@
+"""Where an invoice's PDF goes: into the answer, or into a file that is complete or not there at all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import tempfile
+import threading
+import time
+import unicodedata
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, TypeVar
+
+from viam_billing.config import MIB
+from viam_billing.errors import CloudError, ResultTooLargeError, StateUnavailableError, quoted
+from viam_billing.store import make_folder
+
+T = TypeVar("T")
+
+FOLDER_BYTES: Final = 256 * MIB
+_LONGEST_NAME_BYTES: Final = 255
+_TAIL_BYTES: Final = 1024
+"""Within its last 1,024 bytes a PDF has its end marker (ISO 32000-1, annex H.3.4.4)."""
+_LEFT_BEHIND_S: Final = 3600.0
+_ONE_AT_A_TIME: Final = threading.Lock()
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a caller's text is one file name and no path."""
+    return (
+        1 <= len(name.encode(errors="replace")) <= _LONGEST_NAME_BYTES
+        and name not in {".", ".."}
+        and not any(char in "/\\" or unicodedata.category(char) == "Cc" for char in name)
+    )
+
+
+class _Pdf:
+    """What both kinds share: size, hash, and whether the end arrived."""
+
+    def __init__(self) -> None:
+        self.size_bytes = 0
+        self._hash = hashlib.sha256()
+        self._head = b""
+        self._tail = b""
+
+    @property
+    def sha256(self) -> str:
+        """The hash of all bytes, in hexadecimal."""
+        return self._hash.hexdigest()
+
+    def _take(self, chunk: bytes) -> None:
+        self.size_bytes += len(chunk)
+        self._hash.update(chunk)
+        if len(self._head) < _TAIL_BYTES:
+            self._head = (self._head + chunk)[:_TAIL_BYTES]
+        self._tail = (self._tail + chunk)[-_TAIL_BYTES:]
+
+    def _check_complete(self) -> None:
+        """A stream that ends early can still end well for gRPC: a PDF with objects and no end marker was cut.
+
+        Raises:
+            CloudError: if it was, or if nothing came.
+        """
+        cut = self._head.startswith(b"%PDF-") and b" obj" in self._head and b"%%EOF" not in self._tail
+        if cut or not self.size_bytes:
+            raise CloudError(f"the cloud sent only a part of the PDF ({self.size_bytes} bytes). Try again later.")
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
+class InlinePdf(_Pdf):
+    """A PDF kept in memory, up to a limit."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__()
+        self._limit_bytes = limit_bytes
+        self._chunks: list[bytes] = []
+
+    async def __call__(self, chunk: bytes) -> None:
+        """Raises: ResultTooLargeError: beyond the limit."""
+        self._take(chunk)
+        if self.size_bytes > self._limit_bytes:
+            raise ResultTooLargeError(
+                f"the PDF is larger than max_pdf_bytes ({self._limit_bytes}). "
+                "Use the parameter save_as, or raise the attribute max_pdf_bytes."
+            )
+        self._chunks.append(chunk)
+
+    async def finish(self) -> None:
+        """Raises: CloudError: if the PDF is not whole."""
+        self._check_complete()
+
+    @property
+    def content(self) -> bytes:
+        """All bytes."""
+        return b"".join(self._chunks)
+
+
+class SavedPdf(_Pdf):
+    """A PDF written to `<state_dir>/invoices/<name>`; until it is whole it lies in `<state_dir>/incoming`.
+
+    Every method raises `StateUnavailableError` where the disk does not let it.
+    """
+
+    def __init__(self, state_dir: str | None, name: str) -> None:
+        super().__init__()
+        if state_dir is None:
+            raise StateUnavailableError("there is no folder to save to. Set the attribute state_dir.")
+        self._state_dir = state_dir
+        self._folder = os.path.join(state_dir, "invoices")
+        self.path = os.path.join(self._folder, name)
+        self._temporary = ""
+        self._file = -1
+        self._room_bytes = 0
+
+    async def __aenter__(self) -> None:
+        await self._on_disk(self._open)
+
+    async def __call__(self, chunk: bytes) -> None:
+        """Raises: ResultTooLargeError: when the folder would pass its 256 MiB."""
+        self._take(chunk)
+        if self.size_bytes > self._room_bytes:
+            raise self._too_large()
+        await self._on_disk(lambda: _write_all(self._file, chunk))
+
+    async def finish(self) -> None:
+        """Put the file in its place.
+
+        Raises:
+            CloudError: if the PDF is not whole.
+            ResultTooLargeError: if another one took the room meanwhile.
+        """
+        self._check_complete()
+        await self._on_disk(self._move_into_place)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.shield(asyncio.to_thread(self._clean_up))
+
+    def _open(self) -> None:
+        make_folder(self._state_dir)
+        incoming = os.path.join(self._state_dir, "incoming")
+        make_folder(self._folder)
+        make_folder(incoming)
+        _remove_left_behind(incoming)
+        self._room_bytes = FOLDER_BYTES - self._other_files_bytes()
+        self._file, self._temporary = tempfile.mkstemp(dir=incoming)
+
+    def _other_files_bytes(self) -> int:
+        with os.scandir(self._folder) as entries:
+            return sum(e.stat(follow_symlinks=False).st_size for e in entries if e.path != self.path)
+
+    def _move_into_place(self) -> None:
+        os.fsync(self._file)
+        with _ONE_AT_A_TIME:
+            if self.size_bytes > FOLDER_BYTES - self._other_files_bytes():
+                raise self._too_large()
+            os.replace(self._temporary, self.path)
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _clean_up(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+        if self._temporary:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._temporary)
+
+    async def _on_disk(self, work: Callable[[], T]) -> T:
+        """Disk errors get their name here: an `OSError` that left a call would be taken for a broken connection."""
+        try:
+            return await asyncio.to_thread(work)
+        except OSError as error:
+            raise StateUnavailableError(
+                f"the PDF could not be written below state_dir {quoted(self._state_dir)}: "
+                f"{error.strerror or type(error).__name__}. Make the folder writable or free disk space."
+            ) from None
+
+    def _too_large(self) -> ResultTooLargeError:
+        return ResultTooLargeError(
+            f"the folder {quoted(self._folder)} would hold more than {FOLDER_BYTES // MIB} MiB. "
+            "Move files away from it."
+        )
+
+
+def _write_all(file: int, chunk: bytes) -> None:
+    view = memoryview(chunk)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def _remove_left_behind(folder: str) -> None:
+    """What a killed process left; what another one is writing is younger."""
+    oldest_s = time.time() - _LEFT_BEHIND_S
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                if entry.stat(follow_symlinks=False).st_mtime < oldest_s:
+                    os.unlink(entry.path)

@@ -1,0 +1,87 @@
+"""The module as a process: its start, and an end in time.
+
+The SDK ends on SIGTERM when the last connection is closed, which from Python 3.12 on may be never: viam-server keeps
+its connection and kills after some seconds. Signals are therefore taken here, by a thread that waits for them:
+
+    SIGTERM --> stop serving --> close the services (connections, files) --> leave
+    again   --> leave at once
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging as python_logging
+import os
+import signal
+import sys
+import threading
+from typing import Any, Final, NoReturn
+
+from viam import logging
+from viam.module.module import Module
+
+from viam_billing import rpc, service
+
+LOGGER: Final = logging.getLogger(__name__)
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_CLOSING_S: Final = 1.0
+
+
+def main() -> NoReturn:
+    """Serve until told to stop. Never returns: a look-up of a host that hangs in a thread must not hold up the end."""
+    # Blocked before any thread is there, so that the waiting thread is the one that gets them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    _quiet_libraries()
+    status = 1
+    with contextlib.suppress(asyncio.CancelledError):
+        status = asyncio.run(_serve())
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+async def _serve() -> int:
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_log_lost_error)
+    rpc.install()
+    service.register()
+    module = Module.from_args()
+    serving = asyncio.create_task(module.start())  # type: ignore[no-untyped-call] # the SDK's
+    told_to_stop = asyncio.Event()
+    threading.Thread(target=_wait_for_signals, args=(loop, told_to_stop), daemon=True).start()
+    stopping = asyncio.create_task(told_to_stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done() and not told_to_stop.is_set():
+        serving.result()
+        return 1
+    serving.cancel()
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(module.server.close(), _CLOSING_S)  # type: ignore[no-untyped-call] # the SDK's
+    await asyncio.wait({serving}, timeout=_CLOSING_S / 2)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _wait_for_signals(loop: asyncio.AbstractEventLoop, told_to_stop: asyncio.Event) -> None:
+    signal.sigwait(_SIGNALS)
+    loop.call_soon_threadsafe(told_to_stop.set)
+    number = signal.sigwait(_SIGNALS)
+    os._exit(128 + number)
+
+
+def _quiet_libraries() -> None:
+    """Silence grpclib, which logs a caller that hangs up as an error with a traceback."""
+    library = python_logging.getLogger("grpclib")
+    library.addHandler(python_logging.NullHandler())
+    library.propagate = False
+
+
+def _log_lost_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody waited for, on one line and without a traceback, which Viam's logs drop anyway."""
+    error = context.get("exception")
+    LOGGER.error(
+        "%s: %s", context.get("message", "error in the event loop"), type(error).__name__ if error else "unknown"
+    )

@@ -1,0 +1,166 @@
+"""What outlives the process: the audit log and the e-mails' cooldown, in `journal.db` in `state_dir`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from viam_billing.errors import CooldownActiveError, StateUnavailableError, quoted, shortened
+from viam_billing.store import Store
+from viam_billing.times import DAY_S, to_rfc3339
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+FILE_NAME: Final = "journal.db"
+
+MIGRATIONS: Final = (
+    """
+    CREATE TABLE audit (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        app_address TEXT NOT NULL,
+        time REAL NOT NULL,
+        command TEXT NOT NULL,
+        parameters TEXT NOT NULL,
+        allowed INTEGER NOT NULL,
+        code TEXT,
+        idempotency_key TEXT,
+        repeats INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE TABLE email_cooldown (
+        app_address TEXT NOT NULL,
+        customer_org_id TEXT NOT NULL,
+        sent_at REAL NOT NULL,
+        PRIMARY KEY (app_address, customer_org_id)
+    ) STRICT
+    """,
+)
+
+COOLDOWN_S: Final = DAY_S
+_AUDIT_ENTRIES: Final = 10_000
+_LONGEST_VALUE: Final = 200
+_MOST_PARAMETERS: Final = 20
+
+
+class State:
+    """The audit log and the cooldown of one `state_dir` and `app_address`. Times are Unix seconds.
+
+    Every method raises `StateUnavailableError` if the folder cannot be used.
+    """
+
+    def __init__(self, store: Store | None, app_address: str, now: Callable[[], float]) -> None:
+        self._store = store
+        self._app_address = app_address
+        self._now = now
+
+    async def begin_attempt(self, command: str, parameters: Mapping[str, object], *, allowed: bool) -> int:
+        """Write an attempt into the audit log before anything is done about it. Returns the entry's number."""
+        summary = _summary(parameters)
+        key = parameters.get("idempotency_key")
+        row = (self._app_address, self._now(), command, summary, allowed, key if isinstance(key, str) else None)
+
+        def work(db: sqlite3.Connection) -> int:
+            cursor = db.execute(
+                "INSERT INTO audit (app_address, time, command, parameters, allowed, idempotency_key) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                row,
+            )
+            number = cursor.lastrowid or 0
+            db.execute("DELETE FROM audit WHERE id <= ?", (number - _AUDIT_ENTRIES,))
+            return number
+
+        return await self._usable().run(work)
+
+    async def end_attempt(self, number: int, code: str | None, *, allowed: bool) -> None:
+        """Note how an attempt ended. A refusal that only repeats the entry before is counted there."""
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute("UPDATE audit SET code = ?, allowed = ? WHERE id = ?", (code, allowed, number))
+            if code is None:
+                return
+            same = db.execute(
+                "SELECT a.id FROM audit a JOIN audit b ON b.id = ? WHERE a.id = "
+                "(SELECT max(id) FROM audit WHERE id < b.id) AND a.app_address = b.app_address "
+                "AND a.command = b.command AND a.parameters = b.parameters "
+                "AND a.allowed = b.allowed AND a.code = b.code",
+                (number,),
+            ).fetchone()
+            if same:
+                db.execute(
+                    "UPDATE audit SET repeats = repeats + 1, time = (SELECT time FROM audit WHERE id = ?) WHERE id = ?",
+                    (number, same[0]),
+                )
+                db.execute("DELETE FROM audit WHERE id = ?", (number,))
+
+        await self._usable().run(work)
+
+    async def check_cooldown(self, customer_org_id: str) -> None:
+        """Raises: CooldownActiveError: if an e-mail to this customer may have been sent within the last 24 hours."""
+        await self._usable().run(lambda db: self._check_cooldown(db, customer_org_id))
+
+    async def begin_cooldown(self, customer_org_id: str) -> None:
+        """Check, and note on disk that an e-mail is about to be sent, in one transaction.
+
+        Raises:
+            CooldownActiveError: as `check_cooldown`.
+        """
+
+        def work(db: sqlite3.Connection) -> None:
+            self._check_cooldown(db, customer_org_id)
+            db.execute(
+                "INSERT OR REPLACE INTO email_cooldown VALUES (?, ?, ?)",
+                (self._app_address, customer_org_id, self._now()),
+            )
+
+        await self._usable().run(work)
+
+    async def end_cooldown(self, customer_org_id: str) -> None:
+        """Forget an e-mail that was certainly not sent."""
+        sql = "DELETE FROM email_cooldown WHERE app_address = ? AND customer_org_id = ?"
+        await self._usable().run(lambda db: db.execute(sql, (self._app_address, customer_org_id)).rowcount)
+
+    def _check_cooldown(self, db: sqlite3.Connection, customer_org_id: str) -> None:
+        name = (self._app_address, customer_org_id)
+        row = db.execute(
+            "SELECT sent_at FROM email_cooldown WHERE app_address = ? AND customer_org_id = ?", name
+        ).fetchone()
+        if row is None:
+            return
+        now, sent_at = self._now(), row[0]
+        if sent_at > now:
+            # The clock was set back, or ran ahead when the entry was made. It counts, and its time runs from now on.
+            sent_at = now
+            db.execute(
+                "UPDATE email_cooldown SET sent_at = ? WHERE app_address = ? AND customer_org_id = ?", (now, *name)
+            )
+        if now - sent_at < COOLDOWN_S:
+            raise CooldownActiveError(
+                f"an e-mail to the organization {quoted(customer_org_id)} was sent, or may have been, at "
+                f"{to_rfc3339(sent_at)}. Ask again after {to_rfc3339(sent_at + COOLDOWN_S)}."
+            )
+
+    def _usable(self) -> Store:
+        if self._store is None:
+            raise StateUnavailableError(
+                "there is no folder for what must outlive the module. Set the attribute state_dir to an absolute path."
+            )
+        return self._store
+
+    def close(self) -> None:
+        """Give the file back. May be called twice."""
+        if self._store is not None:
+            self._store.close()
+
+
+def _summary(parameters: Mapping[str, object]) -> str:
+    """Parameters as the audit log keeps them: an attempt may carry anything, so long values are cut."""
+    kept = list(parameters.items())[:_MOST_PARAMETERS]
+    return json.dumps({shortened(name, _LONGEST_VALUE): _short(value) for name, value in kept})
+
+
+def _short(value: object) -> object:
+    if isinstance(value, str):
+        return shortened(value, _LONGEST_VALUE)
+    return value if value is None or isinstance(value, (bool, int, float)) else quoted(value)

@@ -1,0 +1,126 @@
+"""SQLite on its own thread: open, migrate, one transaction = one function."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from viam_billing.errors import StateUnavailableError, quoted
+
+if TYPE_CHECKING:
+    import sqlite3
+
+T = TypeVar("T")
+
+_WAIT_FOR_OTHERS_S: Final = 5.0
+
+
+class Store:
+    """A database file that opens with its first use, so that making a service costs no I/O.
+
+    `migrations` bring a database from version n to n + 1; the file's `user_version` says where it stands.
+    """
+
+    def __init__(self, folder: str, file_name: str, migrations: Sequence[str]) -> None:
+        self._folder = folder
+        self._file_name = file_name
+        self._migrations = migrations
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"viam-billing {file_name}")
+        self._connection: sqlite3.Connection | None = None
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` in one transaction; it is on disk when this returns.
+
+        A caller that leaves does not stop it.
+
+        Raises:
+            StateUnavailableError: if the folder or the file cannot be used, or the disk is full.
+        """
+        future = asyncio.get_running_loop().run_in_executor(self._thread, self._transaction, work)
+        return await asyncio.shield(future)
+
+    def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        import sqlite3  # noqa: PLC0415 - costs 6 ms, which a module that never writes does not pay at its start
+
+        try:
+            connection = self._opened(sqlite3)
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(connection)
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._abandon()
+            raise self._unusable(str(error)) from None
+        except OSError as error:
+            self._abandon()
+            raise self._unusable(error.strerror or type(error).__name__) from None
+        return result
+
+    def _opened(self, sqlite3: Any) -> sqlite3.Connection:  # noqa: ANN401 - the module, imported late
+        if self._connection is None:
+            make_folder(self._folder)
+            path = os.path.join(self._folder, self._file_name)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            connection = sqlite3.connect(
+                path, timeout=_WAIT_FOR_OTHERS_S, isolation_level=None, check_same_thread=False
+            )
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+                self._migrate(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > len(self._migrations):
+            connection.execute("ROLLBACK")
+            raise self._unusable("it was written by a newer version of this module")
+        for statements in self._migrations[version:]:
+            for statement in statements.split(";"):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(self._migrations)}")
+        connection.execute("COMMIT")
+
+    def _abandon(self) -> None:
+        """Open anew at the next use: the folder may have been put right by then."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _unusable(self, why: str) -> StateUnavailableError:
+        return StateUnavailableError(
+            f"{self._file_name} in state_dir {quoted(self._folder)} cannot be used: {why}. "
+            "Make the folder writable, free disk space, or set the attribute state_dir to another folder."
+        )
+
+    def close(self) -> None:
+        """Close the file after what is under way. May be called twice."""
+        try:
+            self._thread.submit(self._abandon)
+        except RuntimeError:
+            return  # closed before
+        self._thread.shutdown(wait=False)
+
+
+def make_folder(folder: str) -> None:
+    """Make a folder for the owner alone; its parent has to be there.
+
+    Raises:
+        OSError: if it cannot be made.
+    """
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(folder):
+            raise NotADirectoryError(0, "state_dir is not a folder") from None

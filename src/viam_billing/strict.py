@@ -1,0 +1,133 @@
+"""Strict reading of an object into a typed, frozen record: every field's error, in words, and its JSON Schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+from msgspec import UNSET
+
+from viam_billing.errors import quoted
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A set of named, typed values from outside.
+
+    Each field's type carries a `title` in its `msgspec.Meta`: the words for what is expected there. A field that may be
+    left out is `... | UnsetType = UNSET`, so that null is wrong and not the same as nothing.
+    """
+
+    aliases: ClassVar[Mapping[str, str]] = {}
+    """Other accepted names of required fields: alias -> field."""
+
+    checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {}
+    """What a type cannot say: field -> whether a value of the right type is good."""
+
+    secrets: ClassVar[frozenset[str]] = frozenset()
+    """Fields whose values are never shown."""
+
+
+R = TypeVar("R", bound=Record)
+
+
+def read(shape: type[R], values: Mapping[str, object], kind: str, prefix: str = "") -> tuple[R | None, list[str]]:
+    """The record, or every error found, each naming the field, what was found and what was expected.
+
+    Args:
+        shape: the record to make.
+        values: native values as JSON knows them; whole numbers are `int`.
+        kind: what a field is called in errors, `parameter` or `attribute`.
+        prefix: the path of a record inside another, with its dot.
+    """
+    errors: list[str] = []
+    known: dict[str, object] = {}
+    for name, value in values.items():
+        field = shape.aliases.get(name, name)
+        if field not in shape.__struct_fields__:
+            errors.append(_unknown(shape, name, kind, prefix))
+        elif field != name and field in values:
+            errors.append(f"{prefix}{field}: found {field} and its other name {name}, expected one of the two")
+        else:
+            found, wrong = _field(shape, field, value, kind, prefix, shown_name=name)
+            known[field] = found
+            errors += wrong
+    tried = {shape.aliases.get(name, name) for name in values}
+    errors += [
+        f"{prefix}{info.name}: found nothing, expected {expected(shape, info.name)}"
+        for info in msgspec.structs.fields(shape)
+        if info.required and info.name not in tried
+    ]
+    return (None, errors) if errors else (shape(**known), [])
+
+
+def _unknown(shape: type[Record], name: str, kind: str, prefix: str) -> str:
+    """The value stays out of sight: it may be a key under a misspelt name."""
+    near = get_close_matches(name, [*shape.__struct_fields__, *shape.aliases], 1)
+    hint = f"{near[0]} (a name close to it)" if near else f"one of {', '.join(shape.__struct_fields__) or 'none'}"
+    return f"{prefix}{quoted(name)}: found an unknown {kind}, expected {hint}"
+
+
+def _field(
+    shape: type[Record], field: str, value: object, kind: str, prefix: str, *, shown_name: str
+) -> tuple[object, list[str]]:
+    wanted = _types(shape)[field]
+    inner = _record_type(wanted)
+    if inner is not None and isinstance(value, dict):
+        return read(inner, value, kind, f"{prefix}{field}.")
+    try:
+        found: object = msgspec.convert(value, wanted)
+    except msgspec.ValidationError:
+        good = False
+    else:
+        check = shape.checks.get(field)
+        good = check is None or check(found)
+    if good:
+        return found, []
+    what = "a value that is not shown" if field in shape.secrets else quoted(value)
+    return None, [f"{prefix}{shown_name}: found {what}, expected {expected(shape, field)}"]
+
+
+@cache
+def _types(shape: type[Record]) -> dict[str, Any]:
+    return {field.name: field.type for field in msgspec.structs.fields(shape)}
+
+
+def _record_type(wanted: Any) -> type[Record] | None:  # noqa: ANN401 - a type expression has no narrower type
+    parts = [getattr(part, "__origin__", part) for part in (wanted, *getattr(wanted, "__args__", ()))]
+    return next((part for part in parts if isinstance(part, type) and issubclass(part, Record)), None)
+
+
+def expected(shape: type[Record], field: str) -> str:
+    """The words for what a field takes."""
+    title: str = schema(shape)["properties"][field]["title"]
+    return title
+
+
+@cache
+def schema(shape: type[Record]) -> dict[str, Any]:
+    """A self-contained JSON Schema (2020-12) with `type: object` at its top, aliases included."""
+    (_, components) = msgspec.json.schema_components([shape])
+    top: dict[str, Any] = components.pop(shape.__name__)
+    top.pop("title", None)
+    if components:
+        top["$defs"] = components
+    for alias, field in shape.aliases.items():
+        top["properties"][alias] = {**top["properties"][field], "description": f"Another name of {field}."}
+    needed = [name for name in top.get("required", []) if name not in shape.aliases.values()]
+    either = [
+        {"oneOf": [{"required": [field]}, {"required": [alias]}]}
+        for alias, field in shape.aliases.items()
+        if field in top.get("required", [])
+    ]
+    top["required"] = needed
+    if either:
+        top["allOf"] = either
+    return top
+
+
+def given(value: R | Any, default: Any = None) -> Any:  # noqa: ANN401 - passes on what it gets
+    """The value of an optional field, or the default where nothing was given."""
+    return default if value is UNSET else value

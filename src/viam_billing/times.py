@@ -1,0 +1,59 @@
+"""Points in time: Unix seconds inside, RFC 3339 in UTC at the edges, and the deadline of one call."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+from typing import Final
+
+DAY_S: Final = 86_400.0
+_FOREVER_S: Final = 366 * DAY_S
+
+
+def to_rfc3339(unix_s: float) -> str:
+    """`2026-11-21T08:30:00.250Z`; milliseconds only where there are any."""
+    moment = datetime.fromtimestamp(round(unix_s, 3), timezone.utc)
+    precision = "milliseconds" if moment.microsecond else "seconds"
+    return moment.isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def from_rfc3339(text: str) -> float:
+    """Unix seconds of a timestamp as protobuf's JSON mapping writes it (always `Z`, up to nanoseconds)."""
+    whole, _, fraction = text.removesuffix("Z").partition(".")
+    moment = datetime.fromisoformat(f"{whole}+00:00")
+    return moment.timestamp() + (float(f"0.{fraction}") if fraction else 0.0)
+
+
+def next_month_s(unix_s: float) -> float:
+    """The start of the calendar month after a moment, in UTC."""
+    moment = datetime.fromtimestamp(unix_s, timezone.utc)
+    year, month = (moment.year + 1, 1) if moment.month == 12 else (moment.year, moment.month + 1)  # noqa: PLR2004 - December
+    return datetime(year, month, 1, tzinfo=timezone.utc).timestamp()
+
+
+class Deadline:
+    """The moment at which one call has to be answered, on the clock that never jumps."""
+
+    __slots__ = ("_ends_at",)
+
+    def __init__(self, time_s: float) -> None:
+        self._ends_at = time.monotonic() + min(time_s, _FOREVER_S)
+
+    def remaining_s(self) -> float:
+        """Seconds left, never below 0."""
+        return max(0.0, self._ends_at - time.monotonic())
+
+    def at_most(self, time_s: float) -> Deadline:
+        """This deadline, or an earlier one if `time_s` ends sooner."""
+        return Deadline(min(self.remaining_s(), time_s))
+
+    @classmethod
+    def of_caller(cls, timeout_s: float | None, own_s: float) -> Deadline:
+        """The shorter of the module's own time and the caller's.
+
+        At its deadline a caller's handler is cancelled, without an answer. A little of the caller's time is therefore
+        kept back, so that a last known answer or an error with its code still reaches it.
+        """
+        if timeout_s is None:
+            return cls(own_s)
+        return cls(min(own_s, max(0.0, timeout_s - min(0.25, timeout_s * 0.1))))

@@ -1,0 +1,174 @@
+"""The module as viam-server starts it: a process, a unix socket, the module protocol over gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Struct
+from grpclib.client import Channel
+from typing_extensions import Self
+from viam.gen.app.v1 import robot_pb2
+from viam.gen.common.v1 import common_pb2
+from viam.gen.module.v1 import module_grpc, module_pb2
+from viam.gen.service.generic.v1 import generic_grpc
+
+CHECKOUT = Path(__file__).parents[2]
+API = "rdk:service:generic"
+MODEL = "fleet-billing:viam-billing:billing"
+RESOURCE = "rdk:service:generic/billing"
+START_S = 30.0
+
+
+def struct(values: Mapping[str, Any]) -> Struct:
+    """A Struct of JSON values; None is null."""
+    message = Struct()
+    message.update(dict(values))
+    return message
+
+
+class ModuleProcess:
+    """Starts the module with this Python (so that coverage sees it) and speaks to it as viam-server does."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None, arguments: tuple[str, ...] = ()) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="vb-"))
+        self.socket = self.folder / "m.sock"
+        self.data = self.folder / "data"
+        self.data.mkdir()
+        self._environment = {
+            "VIAM_NO_MODULE_PARENT": "true",
+            "VIAM_MODULE_DATA": str(self.data),
+            "VIAM_MODULE_NAME": "billing",
+            **(environment or {}),
+        }
+        self._arguments = arguments
+        self._output = (self.folder / "log.txt").open("ab")
+        self.process = self._started()
+        self._channel: Channel | None = None
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("VIAM_")}
+        return subprocess.Popen(  # noqa: S603 - the module's own command line
+            [sys.executable, "-I", "-m", "viam_billing", str(self.socket), *self._arguments],
+            env={**inherited, **self._environment},
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            cwd=self.folder,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self.ready()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def ready(self) -> module_pb2.ReadyResponse:
+        """Connect and wait until the module says that it is ready."""
+        deadline = time.monotonic() + START_S
+        while True:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the module ended with {self.process.returncode}: {self.log}")
+            try:
+                channel = Channel(path=str(self.socket))
+                request = module_pb2.ReadyRequest(parent_address="")
+                answer = await module_grpc.ModuleServiceStub(channel).Ready(request, timeout=5)
+            except OSError:
+                channel.close()
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.02)
+            else:
+                self._channel = channel
+                return answer
+
+    @property
+    def channel(self) -> Channel:
+        """The connection to the module."""
+        assert self._channel is not None, "ready() comes first"
+        return self._channel
+
+    @property
+    def log(self) -> str:
+        """All that the module has printed."""
+        return (self.folder / "log.txt").read_text(errors="replace")
+
+    def _config(self, attributes: Mapping[str, Any], name: str) -> robot_pb2.ComponentConfig:
+        return robot_pb2.ComponentConfig(name=name, api=API, model=MODEL, attributes=struct(attributes))
+
+    async def validate(self, attributes: Mapping[str, Any]) -> None:
+        """ValidateConfig. Raises GRPCError with the module's words."""
+        request = module_pb2.ValidateConfigRequest(config=self._config(attributes, "billing"))
+        await module_grpc.ModuleServiceStub(self.channel).ValidateConfig(request, timeout=10)
+
+    async def add(self, attributes: Mapping[str, Any], name: str = "billing") -> None:
+        """AddResource: make a service."""
+        request = module_pb2.AddResourceRequest(config=self._config(attributes, name))
+        await module_grpc.ModuleServiceStub(self.channel).AddResource(request, timeout=10)
+
+    async def remove(self, name: str = "billing") -> None:
+        """RemoveResource: close a service."""
+        request = module_pb2.RemoveResourceRequest(name=f"{API}/{name}")
+        await module_grpc.ModuleServiceStub(self.channel).RemoveResource(request, timeout=10)
+
+    async def do(self, command: Mapping[str, Any], *, name: str = "billing", timeout_s: float = 30) -> dict[str, Any]:
+        """DoCommand. Returns the answer as JSON values; raises GRPCError."""
+        request = common_pb2.DoCommandRequest(name=name, command=struct(command))
+        response = await generic_grpc.GenericServiceStub(self.channel).DoCommand(request, timeout=timeout_s)
+        answer: dict[str, Any] = MessageToDict(response.result)
+        return answer
+
+    async def ask(self, command: str, /, **parameters: object) -> dict[str, Any]:
+        """A command in the flat spelling, as robot code writes it."""
+        return await self.do({"command": command, **parameters})
+
+    async def status(self, name: str = "billing") -> dict[str, Any]:
+        """GetStatus."""
+        request = common_pb2.GetStatusRequest(name=name)
+        response = await generic_grpc.GenericServiceStub(self.channel).GetStatus(request, timeout=10)
+        answer: dict[str, Any] = MessageToDict(response.result)
+        return answer
+
+    async def restart(self) -> None:
+        """Start the module again on the same socket and data, after it was killed or stopped."""
+        self.stop()
+        self.socket.unlink(missing_ok=True)
+        self._output = (self.folder / "log.txt").open("ab")
+        self.process = self._started()
+        await self.ready()
+
+    def kill(self) -> None:
+        """End it with kill -9, as a power cut would."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def terminate(self, wait_s: float = 10.0) -> float:
+        """SIGTERM, as viam-server stops a module. Returns the seconds it took to end."""
+        started = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(wait_s)
+        return time.monotonic() - started
+
+    def stop(self) -> None:
+        """End what is still there."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        if self.process.poll() is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.terminate(5)
+        if self.process.poll() is None:
+            self.kill()
+        self._output.close()
