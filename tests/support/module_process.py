@@ -84,7 +84,7 @@ class ModuleProcess:
             try:
                 channel = Channel(path=str(self.socket))
                 request = module_pb2.ReadyRequest(parent_address="")
-                answer = await module_grpc.ModuleServiceStub(channel).Ready(request, timeout=5)
+                answer: module_pb2.ReadyResponse = await module_grpc.ModuleServiceStub(channel).Ready(request, timeout=5)
             except OSError:
                 channel.close()
                 if time.monotonic() > deadline:
