@@ -11,12 +11,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
+from grpclib import GRPCError, Status
 from grpclib.client import Channel
 from typing_extensions import Self
 from viam.gen.app.v1 import robot_pb2
@@ -30,6 +33,27 @@ MODEL = "fleet-billing:viam-billing:billing"
 RESOURCE = "rdk:service:generic/billing"
 START_S = 30.0
 
+STATUS_OF_CODE = {
+    "invalid_request": Status.INVALID_ARGUMENT,
+    "unknown_command": Status.INVALID_ARGUMENT,
+    "command_not_allowed": Status.PERMISSION_DENIED,
+    "out_of_scope": Status.PERMISSION_DENIED,
+    "not_configured": Status.FAILED_PRECONDITION,
+    "state_unavailable": Status.FAILED_PRECONDITION,
+    "key_rejected": Status.FAILED_PRECONDITION,
+    "key_lacks_permission": Status.FAILED_PRECONDITION,
+    "cooldown_active": Status.FAILED_PRECONDITION,
+    "result_too_large": Status.FAILED_PRECONDITION,
+    "not_found": Status.NOT_FOUND,
+    "cloud_rejected": Status.INVALID_ARGUMENT,
+    "cloud_unreachable": Status.UNAVAILABLE,
+    "cloud_timeout": Status.DEADLINE_EXCEEDED,
+    "cloud_rate_limited": Status.RESOURCE_EXHAUSTED,
+    "cloud_unimplemented": Status.UNIMPLEMENTED,
+    "cloud_error": Status.INTERNAL,
+}
+"""The contract's table of errors, without `internal_error`, which no request may meet, and the codes of charges."""
+
 
 def struct(values: Mapping[str, Any]) -> Struct:
     """A Struct of JSON values; None is null."""
@@ -41,7 +65,10 @@ def struct(values: Mapping[str, Any]) -> Struct:
 class ModuleProcess:
     """Starts the module with this Python (so that coverage sees it) and speaks to it as viam-server does."""
 
-    def __init__(self, environment: Mapping[str, str] | None = None, arguments: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, environment: Mapping[str, str] | None = None, arguments: tuple[str, ...] = (), tcp_port: int = 0
+    ) -> None:
+        self._tcp_port = tcp_port
         self.folder = Path(tempfile.mkdtemp(prefix="vb-"))
         self.socket = self.folder / "m.sock"
         self.data = self.folder / "data"
@@ -59,8 +86,9 @@ class ModuleProcess:
 
     def _started(self) -> subprocess.Popen[bytes]:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("VIAM_")}
+        address = f"127.0.0.1:{self._tcp_port}" if self._tcp_port else str(self.socket)
         return subprocess.Popen(  # noqa: S603 - the module's own command line
-            [sys.executable, "-I", "-m", "viam_billing", str(self.socket), *self._arguments],
+            [sys.executable, "-I", "-m", "viam_billing", address, *self._arguments],
             env={**inherited, **self._environment},
             stdout=self._output,
             stderr=subprocess.STDOUT,
@@ -82,7 +110,7 @@ class ModuleProcess:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the module ended with {self.process.returncode}: {self.log}")
             try:
-                channel = Channel(path=str(self.socket))
+                channel = Channel(port=self._tcp_port) if self._tcp_port else Channel(path=str(self.socket))
                 request = module_pb2.ReadyRequest(parent_address="")
                 answer: module_pb2.ReadyResponse = await module_grpc.ModuleServiceStub(channel).Ready(request, timeout=5)
             except OSError:
@@ -172,3 +200,44 @@ class ModuleProcess:
         if self.process.poll() is None:
             self.kill()
         self._output.close()
+
+
+@dataclass(frozen=True)
+class Service:
+    """One generic service of a running module."""
+
+    module: ModuleProcess
+    name: str
+
+    async def do(self, command: Mapping[str, Any], *, timeout_s: float = 30) -> dict[str, Any]:
+        """DoCommand; see ModuleProcess."""
+        return await self.module.do(command, name=self.name, timeout_s=timeout_s)
+
+    async def ask(self, command: str, /, **parameters: object) -> dict[str, Any]:
+        """A command in the flat spelling."""
+        return await self.do({"command": command, **parameters})
+
+    async def status(self) -> dict[str, Any]:
+        """GetStatus."""
+        return await self.module.status(self.name)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An error of the contract: its code and its sentence."""
+
+    code: str
+    text: str
+
+
+async def refused(call: Awaitable[object]) -> Refusal:
+    """The error that a call ends in, which has the form of the contract's errors and gives nothing away."""
+    with pytest.raises(GRPCError) as caught:
+        await call
+    message = caught.value.message or ""
+    code, _, text = message.partition(": ")
+    assert caught.value.status is STATUS_OF_CODE.get(code), message
+    assert len(message) <= 1000
+    assert message.isprintable()
+    assert not any(word in message for word in ("Traceback", ".py", "worthless-elsewhere", "Bearer ey"))
+    return Refusal(code, text)

@@ -1,0 +1,84 @@
+"""The state of a running sandbox is changed, and its control worked by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from grpclib import Status
+from viam.proto.app.billing import (
+    GetCurrentMonthUsageRequest,
+    GetOrgBillingInformationRequest,
+)
+
+from support.sandbox_caller import (
+    HARBOR_ID,
+    NORTHWIND_ID,
+    calling,
+    refused,
+)
+from support.sandbox_process import SandboxProcess
+from viam_billing.sandbox.control import main
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[SandboxProcess]:
+    """One plain sandbox for all tests that leave it as they found it."""
+    with SandboxProcess() as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(process: SandboxProcess) -> Iterator[SandboxProcess]:
+    """The same, without faults and with its counters at zero."""
+    process.control.reset_stats()
+    yield process
+    process.control.clear_faults()
+
+
+async def test_costs_can_be_of_an_unknown_kind(sandbox: SandboxProcess) -> None:
+    """A number that no build knows reaches the caller as a number."""
+    usage = [{"costs": {"99": 4.5, "per_machine": 10}}]
+    sandbox.control.patch_organization(NORTHWIND_ID, usage=usage, usage_grows=False)
+    request = GetCurrentMonthUsageRequest(org_id=NORTHWIND_ID)
+    async with calling(sandbox) as caller:
+        answer = await caller.billing.GetCurrentMonthUsage(request, metadata=caller.metadata)
+    costs = answer.resource_usage_costs_by_source[0].resource_usage_costs.usage_costs
+    assert {int(cost.resource_type): cost.cost for cost in costs} == {99: 4.5, 8: 10.0}
+
+
+async def test_a_tier_can_be_hidden(sandbox: SandboxProcess) -> None:
+    """A hidden tier is absent, not empty."""
+    sandbox.control.patch_organization(HARBOR_ID, tells_tier=False)
+    async with calling(sandbox) as caller:
+        request = GetOrgBillingInformationRequest(org_id=HARBOR_ID)
+        answer = await caller.billing.GetOrgBillingInformation(request, metadata=caller.metadata)
+    assert not answer.HasField("billing_tier")
+
+
+async def test_an_invoice_can_turn_up_late(sandbox: SandboxProcess) -> None:
+    """An invoice appended from outside is in the next summary."""
+    late = {"id": "in_late", "hours_ago": 0.5, "amount": 13.5, "status": "outstanding"}
+    sandbox.control.patch_organization(NORTHWIND_ID, add_invoices=[late])
+    async with calling(sandbox) as caller:
+        assert (await caller.invoice_ids(NORTHWIND_ID))[-1] == "in_late"
+
+
+async def test_a_person_can_set_a_fault_by_hand(sandbox: SandboxProcess, capsys: pytest.CaptureFixture[str]) -> None:
+    """The control's command line does what its client does."""
+    fault = '{"rpc": "GetCurrentMonthUsage", "status": "RESOURCE_EXHAUSTED"}'
+    assert main([sandbox.control_address, "fault", fault]) == 0
+    async with calling(sandbox) as caller:
+        with refused(Status.RESOURCE_EXHAUSTED):
+            await caller.usage()
+    assert main([sandbox.control_address, "stats"]) == 0
+    assert '"GetCurrentMonthUsage": 1' in capsys.readouterr().out
+
+
+def test_a_wrong_fault_is_explained(sandbox: SandboxProcess, capsys: pytest.CaptureFixture[str]) -> None:
+    """A fault with a misspelled name is refused with a sentence."""
+    assert main([sandbox.control_address, "fault", '{"rpc": "*", "latency": 1}']) == 1
+    assert "fault.latency: unknown name" in capsys.readouterr().err
