@@ -1,4 +1,4 @@
-"""How a call of the cloud is made: login, deadline, at most 32 at once, the meaning of its error."""
+"""How a call of the cloud is made: login, deadline, at most 32 at once, what is repeated, the meaning of its error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from google.protobuf.message import Message
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
-from viam_billing.errors import BillingError, CloudError, CloudTimeoutError, NotConfiguredError, Outcome
+from viam_billing.errors import (
+    BillingError,
+    CloudError,
+    CloudTimeoutError,
+    CloudUnreachableError,
+    NotConfiguredError,
+    Outcome,
+)
+from viam_billing.link import AT_ONCE
 from viam_billing.retry import CALL_ERRORS, translate
 
 if TYPE_CHECKING:
@@ -22,8 +30,8 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
-_AT_ONCE: Final = 32
-"""Calls in flight at most, so that a fleet's worth of questions does not overrun the cloud or a small computer."""
+_PATIENCE_S: Final = 1.0
+"""A caller may have less time than any network needs; only a wait this long says something about the cloud."""
 
 
 @dataclass(slots=True)
@@ -39,14 +47,16 @@ class Counters:
 class Calls:
     """Makes calls over a link. Every method raises `BillingError`s only.
 
-    Reads may be repeated inside their deadline. A change is sent once; its error's `outcome` says what is known of it.
+    Reads are repeated inside their deadline. A change is sent once; its error's `outcome` says what is known of it.
     """
 
-    def __init__(self, link: Link | None, counters: Counters, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, link: Link | None, counters: Counters, timeout_s: float, now: Callable[[], float] = time.time
+    ) -> None:
         self._link = link
         self._counters = counters
+        self._patience_s = 0.9 * min(timeout_s, _PATIENCE_S)
         self._now = now
-        self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def read(self, rpc: str, request: Message, deadline: Deadline, kind: type[M]) -> M:
         """A unary call that changes nothing."""
@@ -54,74 +64,153 @@ class Calls:
         async def attempt(session: Session) -> Message:
             return await session.client.read(rpc, request, deadline.remaining_s())
 
-        answer = await self._attempts(rpc, attempt, deadline)
+        answer = await self._repeated(rpc, attempt, deadline)
         if not isinstance(answer, kind):
             raise CloudError(f"the cloud's answer is of another kind ({rpc}). Update the module.")
         return answer
 
     async def stream(
-        self, rpc: str, request: Message, deadline: Deadline, take: Callable[[Message], Awaitable[None]]
+        self,
+        rpc: str,
+        request: Message,
+        deadline: Deadline,
+        take: Callable[[Message], Awaitable[None]],
+        restart: Callable[[], Awaitable[None]],
     ) -> None:
-        """A call with a streamed answer that changes nothing, each message handed to `take`."""
+        """A call with a streamed answer that changes nothing.
+
+        Each message is handed to `take`; `restart` is called before each attempt, to forget what an earlier one gave.
+        """
 
         async def attempt(session: Session) -> None:
+            await restart()
             await session.client.stream(rpc, request, deadline.remaining_s(), take)
 
-        await self._attempts(rpc, attempt, deadline)
+        await self._repeated(rpc, attempt, deadline)
 
     async def change(self, rpc: str, request: Message, deadline: Deadline) -> None:
         """A call that changes something, sent at most once."""
         session = await self.session(deadline)
-        fresh = session.begin_call()
         sent = False
 
         def before_send() -> None:
             nonlocal sent
             sent = True
 
-        async def attempt() -> Message:
+        async def attempt(session: Session) -> Message:
             return await session.client.call(rpc, request, deadline.remaining_s(), before_send)
 
         try:
-            await self._counted(rpc, attempt, deadline)
-        except GRPCError as error:
-            if error.status is Status.UNAUTHENTICATED and not fresh:
-                raise self._failed(await self._login_expired(rpc, session, deadline)) from None
-            raise self._failed(_as_change(translate(error, rpc, sent=sent))) from None
-        except CALL_ERRORS as error:
-            raise self._failed(_as_change(translate(error, rpc, sent=sent))) from None
+            await self._once(rpc, attempt, session, deadline, lambda: sent)
+        except _LoginExpiredError:
+            raise self._failed(await self._log_in_anew(rpc, session, deadline)) from None
         except BillingError as error:
-            error.outcome = Outcome.UNKNOWN if sent else Outcome.NEVER_SENT
+            if not sent:
+                error.outcome = Outcome.NEVER_SENT
+            elif error.outcome is Outcome.NEVER_SENT:
+                error.outcome = Outcome.UNKNOWN  # an answer that could not be read
             raise self._failed(_as_change(error)) from None
 
     async def session(self, deadline: Deadline, expired: Session | None = None) -> Session:
         """A logged-in client, made now if there is none or only an `expired` one."""
-        if self._link is None:
-            raise NotConfiguredError(
-                "no API key is known. Set the attributes api_key and api_key_id to an organization owner's key."
-            )
+        link = self._known_link()
         try:
-            return await self._link.session(deadline, expired)
+            probe = link.presence.enter()
+            try:
+                return await link.session(deadline, expired)
+            finally:
+                if probe:
+                    link.presence.leave_probe()
         except BillingError as error:
             raise self._failed(error) from None
 
-    async def _attempts(self, rpc: str, attempt: Callable[[Session], Awaitable[T]], deadline: Deadline) -> T:
-        """A read, repeated with a new token while the old ones turn out to have expired."""
-        expired: Session | None = None
-        while True:
-            session = await self.session(deadline, expired)
-            fresh = session.begin_call()
-            try:
-                return await self._counted(rpc, lambda: attempt(session), deadline)  # noqa: B023 - awaited at once
-            except GRPCError as error:
-                if error.status is not Status.UNAUTHENTICATED or fresh or deadline.remaining_s() <= 0:
-                    raise self._failed(translate(error, rpc, sent=True)) from None
-                expired = session
-                self._counters.retries += 1
-            except CALL_ERRORS as error:
-                raise self._failed(translate(error, rpc, sent=True)) from None
+    async def _repeated(self, rpc: str, attempt: Callable[[Session], Awaitable[T]], deadline: Deadline) -> T:
+        """A read: with a new token while the old ones turn out to have expired, and again after what may pass."""
+        link = self._known_link()
+        started_s = time.monotonic()
+        try:
+            probe = link.presence.enter()
+        except BillingError as error:
+            raise self._failed(error) from None
+        first = True
 
-    async def _login_expired(self, rpc: str, session: Session, deadline: Deadline) -> BillingError:
+        async def with_valid_login() -> T:
+            nonlocal first
+            if not first:
+                self._counters.retries += 1
+                if link.presence.away and not probe:
+                    raise link.presence.unreachable()
+            first = False
+            expired: Session | None = None
+            while True:
+                session = await link.session(deadline, expired)
+                try:
+                    return await self._once(rpc, attempt, session, deadline, lambda: True)
+                except _LoginExpiredError:
+                    expired = session
+                    self._counters.retries += 1
+
+        try:
+            await link.prepare()
+            from viam_billing import attempts  # noqa: PLC0415 - imported by prepare, in a thread
+
+            return await attempts.repeat(with_valid_login, deadline.remaining_s())
+        except BillingError as error:
+            if error.retryable and isinstance(error, CloudUnreachableError):
+                self._note_no_answer(started_s, error)
+            raise self._failed(error) from None
+        finally:
+            if probe:
+                link.presence.leave_probe()
+
+    async def _once(
+        self,
+        rpc: str,
+        attempt: Callable[[Session], Awaitable[T]],
+        session: Session,
+        deadline: Deadline,
+        sent: Callable[[], bool],
+    ) -> T:
+        """One attempt, and what it says about connection, cloud and key."""
+        link = self._known_link()
+        await self._take_slot(rpc, link, deadline)
+        fresh = session.begin_call()
+        session.connection.begin_call()
+        started_s = time.monotonic()
+        try:
+            self._counters.cloud_calls += 1
+            answer = await attempt(session)
+        except CALL_ERRORS as error:
+            meaning = translate(error, rpc, sent=sent())
+            link.note_failure(error, meaning, session.connection)
+            if isinstance(error, GRPCError) and error.status is Status.UNAUTHENTICATED and not fresh:
+                raise _LoginExpiredError from None
+            if isinstance(meaning, CloudTimeoutError) and not isinstance(error, GRPCError):
+                link.replace(session, started_s)
+                self._note_no_answer(started_s, meaning)
+            raise meaning from None
+        finally:
+            session.connection.end_call()
+            link.slots.release()
+        session.connection.answered()
+        link.presence.answered()
+        self._counters.last_success = self._now()
+        return answer
+
+    def _note_no_answer(self, started_s: float, error: BillingError) -> None:
+        if time.monotonic() - started_s >= self._patience_s:
+            self._known_link().presence.no_answer_since(started_s, error)
+
+    async def _take_slot(self, rpc: str, link: Link, deadline: Deadline) -> None:
+        if not link.slots.locked():
+            await link.slots.acquire()
+            return
+        try:
+            await asyncio.wait_for(link.slots.acquire(), deadline.remaining_s())
+        except asyncio.TimeoutError:
+            raise CloudTimeoutError(f"{AT_ONCE} calls were before it ({rpc}). Try again later.") from None
+
+    async def _log_in_anew(self, rpc: str, session: Session, deadline: Deadline) -> BillingError:
         """A change met an expired token: log in anew, but leave it to the caller to send again."""
         try:
             await self.session(deadline, expired=session)
@@ -134,22 +223,20 @@ class Calls:
             Outcome.REFUSED,
         )
 
-    async def _counted(self, rpc: str, call: Callable[[], Awaitable[T]], deadline: Deadline) -> T:
-        try:
-            await asyncio.wait_for(self._slots.acquire(), deadline.remaining_s())
-        except asyncio.TimeoutError:
-            raise CloudTimeoutError(f"{_AT_ONCE} calls were before it ({rpc}). Try again later.") from None
-        try:
-            self._counters.cloud_calls += 1
-            answer = await call()
-        finally:
-            self._slots.release()
-        self._counters.last_success = self._now()
-        return answer
+    def _known_link(self) -> Link:
+        if self._link is None:
+            raise NotConfiguredError(
+                "no API key is known. Set the attributes api_key and api_key_id to an organization owner's key."
+            )
+        return self._link
 
     def _failed(self, error: BillingError) -> BillingError:
         self._counters.last_error = error.message
         return error
+
+
+class _LoginExpiredError(Exception):
+    """A token that had been good is no longer."""
 
 
 def _as_change(error: BillingError) -> BillingError:

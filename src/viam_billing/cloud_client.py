@@ -7,11 +7,13 @@ Imported when the first connection is needed: importing the SDK's clients costs 
 
 from __future__ import annotations
 
+import contextlib
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from grpclib.client import Channel
+from grpclib.exceptions import StreamTerminatedError
 from viam.app.billing_client import BillingClient
 from viam.app.viam_client import ViamClient
 from viam.gen.app.v1 import app_grpc, billing_grpc
@@ -50,10 +52,11 @@ class CloudClient(ViamClient):
         method = _OF_BILLING_CLIENT.get(rpc)
         if method is None:
             return await self.call(rpc, request, timeout_s, before_send=lambda: None)
-        try:
-            return await method(self.billing_client, request, timeout_s)
-        except AssertionError:
-            raise _empty_answer(rpc) from None
+        with _broken_connection():
+            try:
+                return await method(self.billing_client, request, timeout_s)
+            except AssertionError:
+                raise _empty_answer(rpc) from None
 
     async def call(self, rpc: str, request: Message, timeout_s: float, before_send: Callable[[], None]) -> Message:
         """One unary call through the generated stub.
@@ -66,11 +69,12 @@ class CloudClient(ViamClient):
                 fails earlier was certainly never sent.
         """
         method: UnaryUnaryMethod[Any, Any] = self._method(rpc)
-        async with method.open(timeout=timeout_s, metadata=self._metadata) as stream:
-            await stream.send_request()
-            before_send()
-            await stream.send_message(request, end=True)
-            answer: Message | None = await stream.recv_message()
+        with _broken_connection():
+            async with method.open(timeout=timeout_s, metadata=self._metadata) as stream:
+                await stream.send_request()
+                before_send()
+                await stream.send_message(request, end=True)
+                answer: Message | None = await stream.recv_message()
         if answer is None:
             raise _empty_answer(rpc)
         return answer
@@ -80,13 +84,25 @@ class CloudClient(ViamClient):
     ) -> None:
         """One call with a streamed answer, each message handed to `take`."""
         method: UnaryStreamMethod[Any, Any] = self._method(rpc)
-        async with method.open(timeout=timeout_s, metadata=self._metadata) as stream:
-            await stream.send_message(request, end=True)
-            async for message in stream:
-                await take(message)
+        with _broken_connection():
+            async with method.open(timeout=timeout_s, metadata=self._metadata) as stream:
+                await stream.send_message(request, end=True)
+                async for message in stream:
+                    await take(message)
 
     def _method(self, rpc: str) -> Any:  # noqa: ANN401 - the generated stubs are not typed
         return getattr(self._billing, rpc, None) or getattr(self._app, rpc)
+
+
+@contextlib.contextmanager
+def _broken_connection() -> Iterator[None]:
+    """Give a broken connection its name: grpclib meets one that broke between two of its steps as an AttributeError."""
+    try:
+        yield
+    except AttributeError as error:
+        if "_transport" not in str(error) and "_frame" not in str(error):
+            raise
+        raise StreamTerminatedError("Connection lost") from None
 
 
 def _empty_answer(rpc: str) -> CloudError:
@@ -118,9 +134,10 @@ async def log_in(channel: Channel, key_id: str, key: str, timeout_s: float) -> s
     """An access token for an API key; of unknown lifetime."""
     request = auth_pb2.AuthenticateRequest(entity=key_id, credentials=auth_pb2.Credentials(type="api-key", payload=key))
     method: UnaryUnaryMethod[Any, Any] = auth_grpc.AuthServiceStub(channel).Authenticate
-    async with method.open(timeout=timeout_s) as stream:
-        await stream.send_message(request, end=True)
-        answer = await stream.recv_message()
+    with _broken_connection():
+        async with method.open(timeout=timeout_s) as stream:
+            await stream.send_message(request, end=True)
+            answer = await stream.recv_message()
     if answer is None or not answer.access_token:
         raise _empty_answer("Authenticate")
     token: str = answer.access_token

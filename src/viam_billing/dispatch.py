@@ -21,9 +21,11 @@ from viam_billing.errors import (
     StateUnavailableError,
     quoted,
 )
+from viam_billing.reads import Call
 from viam_billing.times import Deadline
 
 if TYPE_CHECKING:
+    from viam_billing.answers import Reading
     from viam_billing.commands.context import Answer, Command, Context
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -33,8 +35,13 @@ _SHORTEST_SECRET: Final = 8
 _BEARER: Final = re.compile(r"Bearer\s+\S+", re.IGNORECASE)
 
 
-async def answer(command: Mapping[str, object], context: Context, timeout_s: float | None) -> Answer:
+async def answer(
+    command: Mapping[str, object], context: Context, timeout_s: float | None
+) -> tuple[Answer, tuple[Reading, ...]]:
     """Answer one request.
+
+    Returns:
+        the answer, and the readings of which it was made; none where the same request may get another answer.
 
     Args:
         command: native values, of `wire.from_struct` or `wire.from_python`.
@@ -48,21 +55,22 @@ async def answer(command: Mapping[str, object], context: Context, timeout_s: flo
     row = context.commands.get(request.name)
     if row is None:
         raise unknown_command(request.name, context.commands)
-    deadline = Deadline.of_caller(timeout_s, context.config.timeout_s)
+    call = Call(Deadline.of_caller(timeout_s, context.config.timeout_s))
     if row.effect in _AUDITED:
-        result = await _audited(row, request.parameters, context, deadline)
+        result = await _audited(row, request.parameters, context, call)
     else:
-        result = await _run(row, request.parameters, context, deadline)
-    return {row.name: result} if request.nested else result
+        result = await _run(row, request.parameters, context, call)
+    readings = tuple(call.readings) if call.repeatable else ()
+    return ({row.name: result} if request.nested else result), readings
 
 
-async def _run(row: Command, parameters: Mapping[str, object], context: Context, deadline: Deadline) -> Answer:
+async def _run(row: Command, parameters: Mapping[str, object], context: Context, call: Call) -> Answer:
     typed, errors = strict.read(row.parameters, parameters, "parameter")
     if typed is None:
         raise InvalidRequestError(f'{"; ".join(errors)}. {{"help": {{"name": "{row.name}"}}}} shows what it takes.')
     context.policy.check_allowed(row.name, row.effect)
     try:
-        return await row.run(typed, context, deadline)
+        return await row.run(typed, context, call)
     except BillingError:
         raise
     except asyncio.TimeoutError:
@@ -71,11 +79,11 @@ async def _run(row: Command, parameters: Mapping[str, object], context: Context,
         raise defect(row.name, error) from error
 
 
-async def _audited(row: Command, parameters: Mapping[str, object], context: Context, deadline: Deadline) -> Answer:
+async def _audited(row: Command, parameters: Mapping[str, object], context: Context, call: Call) -> Answer:
     number = await _begin_attempt(row, _without_secret(parameters, context), context)
     code: str | None = "cancelled"
     try:
-        result = await _run(row, parameters, context, deadline)
+        result = await _run(row, parameters, context, call)
         code = None
     except BillingError as error:
         code = error.code

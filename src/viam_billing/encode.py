@@ -10,6 +10,7 @@ from viam.gen.app.v1 import billing_pb2
 
 from viam_billing import money
 from viam_billing.errors import CloudError
+from viam_billing.times import from_rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,6 +85,12 @@ def _cost_type_name(resource_type: str | int) -> str:
     if isinstance(resource_type, int):
         return f"unknown_{resource_type}"
     return resource_type.removeprefix(_COST_TYPE_PREFIX).lower()
+
+
+def moment_s(native: Mapping[str, Any], name: str) -> float | None:
+    """A timestamp of a native answer in Unix seconds, None where there is none."""
+    text = native.get(name)
+    return from_rfc3339(text) if text else None
 
 
 def amount(value: object) -> float:

@@ -39,6 +39,12 @@ class BillingError(Exception):
     code: ClassVar[str]
     status: ClassVar[Status]
 
+    retryable = False
+    """Set where a read may ask again: the cloud was busy, or the connection was lost on the way."""
+
+    connection_lost = False
+    """Set where the connection broke before the answer."""
+
     def __init__(self, text: str, outcome: Outcome = Outcome.NEVER_SENT) -> None:
         super().__init__(text)
         self.text = text

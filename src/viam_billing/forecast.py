@@ -29,13 +29,21 @@ def straight_line(cost: float, start_s: float, end_s: float | None, as_of_s: flo
     Args:
         cost: dollars from the month's start to `as_of_s`, unrounded.
         start_s: the API's `start_date`, in Unix seconds.
-        end_s: its `end_date`; where it is missing or not after `as_of_s`, the month runs to the next calendar month.
+        end_s: its `end_date`, None if it has none; see `month_end_s`.
         as_of_s: when the cloud gave the cost.
     """
-    end = end_s if end_s is not None and end_s > as_of_s else next_month_s(as_of_s)
+    end = month_end_s(end_s, as_of_s)
     if start_s >= end:
         return None
     elapsed = (as_of_s - start_s) / (end - start_s)
     if elapsed < EARLIEST_FRACTION:
         return None
     return Projection(rounded(exact(cost) / exact(elapsed)), STRAIGHT_LINE, round(elapsed, 6))
+
+
+def month_end_s(end_s: float | None, as_of_s: float) -> float:
+    """When the month of a usage answer ends: the API's `end_date`, or the next calendar month where that is not ahead.
+
+    An `end_date` that is not ahead is the end of what was counted so far.
+    """
+    return end_s if end_s is not None and end_s > as_of_s else next_month_s(as_of_s)

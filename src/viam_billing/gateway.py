@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from google.protobuf.message import Message
@@ -14,6 +13,16 @@ from viam_billing.errors import CloudError
 if TYPE_CHECKING:
     from viam_billing.calls import Calls
     from viam_billing.times import Deadline
+
+
+class Sink(Protocol):
+    """Where a streamed answer goes."""
+
+    async def take(self, chunk: bytes) -> None:
+        """The next part."""
+
+    async def restart(self) -> None:
+        """Another attempt begins: forget the parts so far."""
 
 
 class Gateway(Protocol):
@@ -49,9 +58,7 @@ class Gateway(Protocol):
     async def list_locations(self, org_id: str, deadline: Deadline) -> app_pb2.ListLocationsResponse:
         """All locations of an organization."""
 
-    async def stream_invoice_pdf(
-        self, invoice_id: str, org_id: str, deadline: Deadline, take: Callable[[bytes], Awaitable[None]]
-    ) -> None:
+    async def stream_invoice_pdf(self, invoice_id: str, org_id: str, deadline: Deadline, sink: Sink) -> None:
         """An invoice's PDF, chunk by chunk. What was taken before an error is to be thrown away."""
 
     async def log_in(self, deadline: Deadline) -> None:
@@ -122,16 +129,14 @@ class CloudGateway(Gateway):
         return await self._calls.read("ListLocations", request, deadline, app_pb2.ListLocationsResponse)
 
     @override
-    async def stream_invoice_pdf(
-        self, invoice_id: str, org_id: str, deadline: Deadline, take: Callable[[bytes], Awaitable[None]]
-    ) -> None:
+    async def stream_invoice_pdf(self, invoice_id: str, org_id: str, deadline: Deadline, sink: Sink) -> None:
         async def take_chunk(message: Message) -> None:
             if not isinstance(message, billing_pb2.GetInvoicePdfResponse):
                 raise CloudError("the cloud's answer is of another kind (GetInvoicePdf). Update the module.")
-            await take(message.chunk)
+            await sink.take(message.chunk)
 
         request = billing_pb2.GetInvoicePdfRequest(id=invoice_id, org_id=org_id)
-        await self._calls.stream("GetInvoicePdf", request, deadline, take_chunk)
+        await self._calls.stream("GetInvoicePdf", request, deadline, take_chunk, sink.restart)
 
     @override
     async def log_in(self, deadline: Deadline) -> None:

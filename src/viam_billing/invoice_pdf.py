@@ -41,6 +41,9 @@ class _Pdf:
     """What both kinds share: size, hash, and whether the end arrived."""
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self.size_bytes = 0
         self._hash = hashlib.sha256()
         self._head = b""
@@ -51,7 +54,7 @@ class _Pdf:
         """The hash of all bytes, in hexadecimal."""
         return self._hash.hexdigest()
 
-    def _take(self, chunk: bytes) -> None:
+    def _note(self, chunk: bytes) -> None:
         self.size_bytes += len(chunk)
         self._hash.update(chunk)
         if len(self._head) < _TAIL_BYTES:
@@ -85,9 +88,14 @@ class InlinePdf(_Pdf):
         self._limit_bytes = limit_bytes
         self._chunks: list[bytes] = []
 
-    async def __call__(self, chunk: bytes) -> None:
+    async def restart(self) -> None:
+        """Forget what came so far."""
+        self._begin()
+        self._chunks.clear()
+
+    async def take(self, chunk: bytes) -> None:
         """Raises: ResultTooLargeError: beyond the limit."""
-        self._take(chunk)
+        self._note(chunk)
         if self.size_bytes > self._limit_bytes:
             raise ResultTooLargeError(
                 f"the PDF is larger than max_pdf_bytes ({self._limit_bytes}). "
@@ -125,9 +133,15 @@ class SavedPdf(_Pdf):
     async def __aenter__(self) -> None:
         await self._on_disk(self._open)
 
-    async def __call__(self, chunk: bytes) -> None:
+    async def restart(self) -> None:
+        """Forget what came so far."""
+        if self.size_bytes:
+            await self._on_disk(self._empty)
+        self._begin()
+
+    async def take(self, chunk: bytes) -> None:
         """Raises: ResultTooLargeError: when the folder would pass its 256 MiB."""
-        self._take(chunk)
+        self._note(chunk)
         if self.size_bytes > self._room_bytes:
             raise self._too_large()
         await self._on_disk(lambda: _write_all(self._file, chunk))
@@ -155,6 +169,10 @@ class SavedPdf(_Pdf):
         _remove_left_behind(incoming)
         self._room_bytes = FOLDER_BYTES - self._other_files_bytes()
         self._file, self._temporary = tempfile.mkstemp(dir=incoming)
+
+    def _empty(self) -> None:
+        os.ftruncate(self._file, 0)
+        os.lseek(self._file, 0, os.SEEK_SET)
 
     def _other_files_bytes(self) -> int:
         with os.scandir(self._folder) as entries:

@@ -12,14 +12,15 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from grpclib.exceptions import GRPCError
 from viam import logging
 
-from viam_billing.errors import BillingError, CloudTimeoutError
-from viam_billing.retry import CALL_ERRORS, translate_login
+from viam_billing.errors import BillingError, CloudTimeoutError, CloudUnreachableError
+from viam_billing.presence import Presence
+from viam_billing.retry import CALL_ERRORS, is_failed_connection, translate_login
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -32,23 +33,62 @@ if TYPE_CHECKING:
 
 LOGGER: Final = logging.getLogger(__name__)
 
+AT_ONCE: Final = 32
+"""Calls in flight at most, so that a fleet's worth of questions does not overrun the cloud or a small computer."""
+
 _LOGIN_TIME_S: Final = 20.0
 _FRESH_S: Final = 30.0
 """A token is given out at once; one that lay unused for longer may have ended and says nothing about the key."""
 
 
+class Connection:
+    """A channel with what is known of it. Retired, it is closed when the last call on it has ended."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.answers = 0
+        self.last_answer_s = time.monotonic()
+        self._calls = 0
+        self._retired = False
+
+    def begin_call(self) -> None:
+        """A call is about to use it."""
+        self._calls += 1
+
+    def end_call(self) -> None:
+        """A call on it has ended."""
+        self._calls -= 1
+        self._close_if_unused()
+
+    def answered(self) -> None:
+        """The cloud gave an answer on it, so it is alive."""
+        self.answers += 1
+        self.last_answer_s = time.monotonic()
+
+    def retire(self) -> None:
+        """No new calls: it is dead, or looks like it. Those under way may still end."""
+        self._retired = True
+        self._close_if_unused()
+
+    def _close_if_unused(self) -> None:
+        if self._retired and not self._calls:
+            self.channel.close()
+
+
 @dataclass(slots=True)
 class Session:
-    """A logged-in client: a channel and one token of it."""
+    """A logged-in client: a connection and one token."""
 
+    connection: Connection
     client: CloudClient
-    issued_at: float = field(default_factory=time.monotonic)
+    token: str
+    issued_at_s: float = field(default_factory=time.monotonic)
     calls: int = 0
 
     def begin_call(self) -> bool:
         """Count a call. Returns whether it is the first one of a fresh token: a rejection of it means the key."""
         self.calls += 1
-        return self.calls == 1 and time.monotonic() - self.issued_at < _FRESH_S
+        return self.calls == 1 and time.monotonic() - self.issued_at_s < _FRESH_S
 
 
 class Link:
@@ -58,17 +98,19 @@ class Link:
         self._address = address
         self._key_id = key_id
         self._key = key
-        self._channel: Channel | None = None
         self._tls: ssl.SSLContext | None = None
+        self._cloud_client: ModuleType | None = None
+        self._connection: Connection | None = None
         self._session: Session | None = None
         self._login: asyncio.Task[Session] | None = None
-        self._closed = False
+        self.presence = Presence(address.text)
+        self.slots = asyncio.Semaphore(AT_ONCE)
         self.logins = 0
 
     @property
     def connected(self) -> bool:
-        """Whether there is a session; a connection that broke since shows at the next call."""
-        return self._session is not None
+        """Whether there is a session and the cloud answered last."""
+        return self._session is not None and not self.presence.away
 
     async def session(self, deadline: Deadline, expired: Session | None = None) -> Session:
         """The session, made now if there is none.
@@ -80,77 +122,97 @@ class Link:
         Raises:
             BillingError: the login's error, or `cloud_timeout` at the deadline.
         """
-        if self._session is not None and self._session is not expired:
+        if self._session is not None and (expired is None or self._session.token != expired.token):
             return self._session
         self._session = None
         if self._login is None:
             self._login = asyncio.create_task(self._log_in(), name="viam-billing login")
             self._login.add_done_callback(self._login_done)
+        login = self._login
         try:
-            return await asyncio.wait_for(asyncio.shield(self._login), deadline.remaining_s())
+            return await asyncio.wait_for(asyncio.shield(login), deadline.remaining_s())
         except asyncio.TimeoutError:
             raise CloudTimeoutError("the cloud did not answer the login in time. Try again later.") from None
+
+    def replace(self, session: Session, started_s: float) -> None:
+        """Put a new connection in a session's place, unless its own one has given an answer since `started_s`.
+
+        The token stays: it belongs to the login and not to the connection.
+        """
+        connection = session.connection
+        if self._connection is not connection or connection.last_answer_s >= started_s:
+            return
+        self._connection = None
+        connection.retire()
+        if self._session is session and self._cloud_client is not None:
+            self._connection = Connection(self._cloud_client.open_channel(self._address, self._tls))
+            client = self._cloud_client.CloudClient(self._connection.channel, session.token)
+            self._session = Session(self._connection, client, session.token, session.issued_at_s, session.calls)
+
+    async def prepare(self) -> ModuleType:
+        """Import what talks to the cloud and read certificates; once, and in a thread. Returns the client's module."""
+        if self._cloud_client is not None:
+            return self._cloud_client
+        cloud_client, self._tls = await asyncio.to_thread(_prepare, self._address)
+        self._cloud_client = cloud_client
+        return cloud_client
 
     def _login_done(self, task: asyncio.Task[Session]) -> None:
         self._login = None
         if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, BillingError):
-            LOGGER.error("a login ended in a defect: %r", error)
+            LOGGER.error("a login ended in a defect: %s", type(error).__name__)
 
     async def _log_in(self) -> Session:
-        started = time.monotonic()
+        started_s = time.monotonic()
+        cloud_client = await self.prepare()
+        if self._connection is None:
+            self._connection = Connection(cloud_client.open_channel(self._address, self._tls))
+        connection = self._connection
+        connection.begin_call()
         try:
-            cloud_client, self._tls = await asyncio.to_thread(_prepare, self._address, self._tls)
-            if self._channel is None:
-                self._channel = cloud_client.open_channel(self._address, self._tls)
-            left_s = max(0.1, _LOGIN_TIME_S - (time.monotonic() - started))
             self.logins += 1
-            token = await cloud_client.log_in(self._channel, self._key_id, self._key, left_s)
+            token = await cloud_client.log_in(connection.channel, self._key_id, self._key, _LOGIN_TIME_S)
         except CALL_ERRORS as error:
-            self._drop_channel()
-            raise translate_login(error) from None
-        self._session = Session(cloud_client.CloudClient(self._channel, token))
+            raise self._login_failed(error, connection, started_s) from None
+        finally:
+            connection.end_call()
+        connection.answered()
+        self.presence.answered()
+        self._session = Session(connection, cloud_client.CloudClient(connection.channel, token), token)
         return self._session
 
-    def _drop_channel(self) -> None:
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
+    def _login_failed(self, error: BaseException, connection: Connection, started_s: float) -> BillingError:
+        meaning = translate_login(error)
+        self.note_failure(error, meaning, connection)
+        if isinstance(meaning, CloudTimeoutError):
+            self.presence.no_answer_since(started_s, meaning)
+        self._connection = None
+        connection.retire()
+        return meaning
+
+    def note_failure(self, error: BaseException, meaning: BillingError, connection: Connection) -> None:
+        """Tell the presence what a failed call says about the cloud; what a silence means, its caller knows."""
+        if is_failed_connection(error):
+            self.presence.failed(meaning)
+        elif meaning.connection_lost:
+            self.presence.connection_broke(meaning, answers=connection.answers)
+            connection.answers = 0
+        elif isinstance(error, GRPCError) and not isinstance(meaning, (CloudUnreachableError, CloudTimeoutError)):
+            connection.answered()
+            self.presence.answered()
 
     def close(self) -> None:
         """Drop the connection; calls in flight end as lost. May be called twice."""
         if self._login is not None:
             self._login.cancel()
         self._session = None
-        self._drop_channel()
+        if self._connection is not None:
+            self._connection.channel.close()
+            self._connection = None
 
 
-def _prepare(address: AppAddress, tls: ssl.SSLContext | None) -> tuple[ModuleType, ssl.SSLContext | None]:
+def _prepare(address: AppAddress) -> tuple[ModuleType, ssl.SSLContext | None]:
     """What takes tens of milliseconds and would stop the event loop: the import of the SDK's clients, certificates."""
-    from viam_billing import cloud_client  # noqa: PLC0415 - see above
+    from viam_billing import attempts, cloud_client  # noqa: F401, PLC0415 - see above; attempts imports stamina
 
-    return cloud_client, tls or cloud_client.tls_context(address)
-
-
-class Links:
-    """The links of the process: services with the same key and address share one."""
-
-    def __init__(self, make: Callable[[AppAddress, str, str], Link] = Link) -> None:
-        self._make = make
-        self._links: dict[tuple[str, str, str], tuple[Link, int]] = {}
-
-    def acquire(self, address: AppAddress, key_id: str, key: str) -> Link:
-        """The link for a key and an address; to be given back with `release`."""
-        name = (address.text, key_id, key)
-        link, users = self._links.get(name) or (self._make(address, key_id, key), 0)
-        self._links[name] = (link, users + 1)
-        return link
-
-    def release(self, link: Link) -> None:
-        """Give a link back; the last user's release closes it."""
-        for name, (known, users) in list(self._links.items()):
-            if known is link:
-                if users > 1:
-                    self._links[name] = (link, users - 1)
-                else:
-                    del self._links[name]
-                    link.close()
+    return cloud_client, cloud_client.tls_context(address)

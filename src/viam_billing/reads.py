@@ -1,15 +1,19 @@
-"""What the module knows of the cloud: native answers with the time they were given.
+"""The questions that the module asks the cloud: what each is called, fetched and encoded, and how old an answer may be.
 
-Each reading is one call of the cloud, encoded. What an answer adds to it, the commands compute.
+What an answer adds to a reading, the commands compute.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from viam_billing import encode
+from viam_billing import encode, forecast
+from viam_billing.answers import Limits, Reading
+from viam_billing.cache import Cache, CacheCounters, Fetched
+from viam_billing.errors import NotConfiguredError
 from viam_billing.times import to_rfc3339
 
 if TYPE_CHECKING:
@@ -18,21 +22,16 @@ if TYPE_CHECKING:
     from viam_billing.times import Deadline
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A native answer. `as_of_s` is when the cloud gave it; `stale_reason` the error code if it was asked in vain."""
+@dataclass(slots=True)
+class Call:
+    """One call of the module: its deadline, and the readings that its answer was made of.
 
-    value: dict[str, Any]
-    as_of_s: float
-    stale_reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """How one caller asks: `max_age_s` old at most (None: as configured), answered by the deadline."""
+    `repeatable`: the same request gets the same answer as long as its readings are current.
+    """
 
     deadline: Deadline
-    max_age_s: float | None = None
+    readings: list[Reading] = field(default_factory=list)
+    repeatable: bool = True
 
 
 def provenance(readings: Iterable[Reading]) -> dict[str, Any]:
@@ -44,52 +43,97 @@ def provenance(readings: Iterable[Reading]) -> dict[str, Any]:
 
 
 class Reads:
-    """The readings that commands are made of. Each raises `BillingError`s only."""
+    """The readings that commands are made of. Each raises `BillingError`s only.
 
-    def __init__(self, gateway: Gateway, config: Config, now: Callable[[], float]) -> None:
+    `max_age_s`: how old an answer may be before the cloud is asked, None for the configured `cache_ttl_s`.
+    """
+
+    def __init__(self, gateway: Gateway, cache: Cache | None, config: Config, now: Callable[[], float]) -> None:
         self._gateway = gateway
-        self._config = config
+        self._cache = cache
         self._now = now
+        self._limits = Limits(config.cache_ttl_s, config.max_stale_s, config.timeout_s)
+        self._revealed = config.reveal_payment_details
+        self.counters = CacheCounters()
 
-    async def usage(self, org_id: str, asking: Asking) -> Reading:
-        """`GetCurrentMonthUsageResponse` of an organization."""
-        return await self._read(
-            lambda deadline: self._gateway.get_current_month_usage(org_id, deadline), encode.to_native, asking
-        )
+    async def usage(self, org_id: str, call: Call, max_age_s: float | None) -> Reading:
+        """`GetCurrentMonthUsageResponse` of an organization; it is an answer until the month ends."""
 
-    async def billing_information(self, org_id: str, asking: Asking) -> Reading:
+        async def fetch(deadline: Deadline) -> Fetched:
+            usage = encode.to_native(await self._gateway.get_current_month_usage(org_id, deadline))
+            return Fetched(usage, forecast.month_end_s(encode.moment_s(usage, "end_date"), self._now()))
+
+        return await self._read(f"usage:{org_id}", fetch, call, max_age_s)
+
+    async def billing_information(self, org_id: str, call: Call, max_age_s: float | None) -> Reading:
         """`GetOrgBillingInformationResponse`, its payment details masked unless the configuration reveals them."""
-        return await self._read(
-            lambda deadline: self._gateway.get_org_billing_information(org_id, deadline), self._payment_details, asking
-        )
 
-    async def invoices(self, org_id: str, asking: Asking) -> Reading:
+        async def fetch(deadline: Deadline) -> Fetched:
+            information = encode.to_native(await self._gateway.get_org_billing_information(org_id, deadline))
+            return Fetched(information if self._revealed else encode.masked_payment_details(information))
+
+        return await self._read(_information(org_id, revealed=self._revealed), fetch, call, max_age_s)
+
+    async def invoices(self, org_id: str, call: Call, max_age_s: float | None) -> Reading:
         """`GetInvoicesSummaryResponse` of an organization."""
-        return await self._read(
-            lambda deadline: self._gateway.get_invoices_summary(org_id, deadline), encode.to_native, asking
-        )
 
-    async def tiers(self, asking: Asking) -> Reading:
+        async def fetch(deadline: Deadline) -> Fetched:
+            return Fetched(encode.to_native(await self._gateway.get_invoices_summary(org_id, deadline)))
+
+        return await self._read(f"invoices:{org_id}", fetch, call, max_age_s)
+
+    async def tiers(self, call: Call, max_age_s: float | None) -> Reading:
         """`GetAvailableBillingTiersResponse`."""
-        return await self._read(self._gateway.get_available_billing_tiers, encode.to_native, asking)
 
-    async def location_payer(self, location_id: str, asking: Asking) -> Reading:
+        async def fetch(deadline: Deadline) -> Fetched:
+            return Fetched(encode.to_native(await self._gateway.get_available_billing_tiers(deadline)))
+
+        return await self._read("tiers", fetch, call, max_age_s)
+
+    async def location_payer(self, location_id: str, call: Call, max_age_s: float | None) -> Reading:
         """`GetLocationBillingOrganizationResponse`, without the ID where the API names no organization."""
-        return await self._read(
-            lambda deadline: self._gateway.get_location_billing_organization(location_id, deadline),
-            lambda answer: {name: value for name, value in encode.to_native(answer).items() if value},
-            asking,
-        )
+
+        async def fetch(deadline: Deadline) -> Fetched:
+            answer = encode.to_native(await self._gateway.get_location_billing_organization(location_id, deadline))
+            return Fetched({name: value for name, value in answer.items() if value})
+
+        return await self._read(f"payer:{location_id}", fetch, call, max_age_s)
+
+    def changing_tier(self, org_id: str) -> AbstractContextManager[None]:
+        """Around a change of an organization's tier: what it outdates is forgotten."""
+        return self._changing(_information(org_id, revealed=False), _information(org_id, revealed=True), "tiers")
+
+    def changing_payer(self, location_id: str) -> AbstractContextManager[None]:
+        """Around a change of who pays for a location."""
+        return self._changing(f"payer:{location_id}")
+
+    def is_current(self, readings: Iterable[Reading]) -> bool:
+        """Whether an answer made of these readings would be the same now."""
+        cache = self._cache
+        return cache is not None and all(cache.is_current(reading) for reading in readings)
+
+    def _changing(self, *questions: str) -> AbstractContextManager[None]:
+        return self._cache.changing(*questions) if self._cache is not None else nullcontext()
 
     async def _read(
-        self,
-        call: Callable[[Deadline], Awaitable[Any]],
-        to_native: Callable[[Any], dict[str, Any]],
-        asking: Asking,
+        self, question: str, fetch: Callable[[Deadline], Awaitable[Fetched]], call: Call, max_age_s: float | None
     ) -> Reading:
-        answer = await call(asking.deadline)
-        return Reading(to_native(answer), self._now())
+        if self._cache is None:
+            raise NotConfiguredError(
+                "no API key is known. Set the attributes api_key and api_key_id to an organization owner's key."
+            )
+        reading = await self._cache.read(
+            question,
+            fetch,
+            deadline=call.deadline,
+            max_age_s=max_age_s,
+            limits=self._limits,
+            counters=self.counters,
+        )
+        call.readings.append(reading)
+        return reading
 
-    def _payment_details(self, answer: Any) -> dict[str, Any]:  # noqa: ANN401 - a proto message
-        information = encode.to_native(answer)
-        return information if self._config.reveal_payment_details else encode.masked_payment_details(information)
+
+def _information(org_id: str, *, revealed: bool) -> str:
+    """Masked and revealed details are two questions: one service must not get what another one may see."""
+    return f"{'revealed' if revealed else 'information'}:{org_id}"

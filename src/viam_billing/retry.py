@@ -65,6 +65,9 @@ _REFUSALS: Final = frozenset(
 )
 """Answers that say that the work was not done. Narrow on purpose: a rate limit may strike after the work."""
 
+_RETRYABLE: Final = frozenset({Status.UNAVAILABLE, Status.RESOURCE_EXHAUSTED})
+_LOST_CONNECTION: Final = (StreamTerminatedError, ProtocolError, H2Error)
+
 _LOGIN_REFUSALS: Final = frozenset(
     {Status.UNAUTHENTICATED, Status.PERMISSION_DENIED, Status.INVALID_ARGUMENT, Status.NOT_FOUND}
 )
@@ -85,7 +88,15 @@ def translate(error: BaseException, call: str, *, sent: bool) -> BillingError:
     outcome = Outcome.UNKNOWN if sent else Outcome.NEVER_SENT
     if sent and isinstance(error, GRPCError) and error.status in _REFUSALS:
         outcome = Outcome.REFUSED
-    return kind(f"{what} ({call}{f': {words}' if words else ''}). {todo}", outcome)
+    meaning = kind(f"{what} ({call}{f': {words}' if words else ''}). {todo}", outcome)
+    meaning.connection_lost = isinstance(error, _LOST_CONNECTION)
+    meaning.retryable = meaning.connection_lost or (isinstance(error, GRPCError) and error.status in _RETRYABLE)
+    return meaning
+
+
+def is_failed_connection(error: BaseException) -> bool:
+    """Whether no connection came about: refused, no route, no such host, no TLS. A deadline is not that."""
+    return isinstance(error, OSError) and not isinstance(error, TIMEOUTS)
 
 
 def translate_login(error: BaseException) -> BillingError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from google.protobuf.struct_pb2 import Struct
 from viam.proto.common import DoCommandRequest, DoCommandResponse
 from viam.resource.registry import Registry
 from viam.services.generic import Generic
@@ -32,9 +31,7 @@ class BillingRPCService(GenericRPCService):
         if not isinstance(service, BillingService):
             raise TypeError("this module has no other generic service")
         timeout_s = stream.deadline.time_remaining() if stream.deadline else None
-        answer = Struct()
-        answer.update(await service.answer_struct(request.command, timeout_s))
-        await stream.send_message(DoCommandResponse(result=answer))
+        await stream.send_message(await service.respond(request.command, timeout_s))
 
 
 def install() -> None:

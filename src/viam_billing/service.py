@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from grpclib.exceptions import GRPCError
 from typing_extensions import Self
 from viam.errors import ValidationError
+from viam.proto.common import DoCommandResponse
 from viam.resource.registry import Registry, ResourceCreatorRegistration
 from viam.resource.types import Model, ModelFamily
 from viam.services.generic import Generic
@@ -27,7 +28,19 @@ if TYPE_CHECKING:
     from viam.proto.common import ResourceName
     from viam.resource.base import ResourceBase
 
+    from viam_billing.answers import Reading
     from viam_billing.commands.context import Context
+
+_MOST_READY: Final = 256
+_LONGEST_REPEATED_BYTES: Final = 1024
+"""Answers kept as ready messages: the questions that robots repeat are few and short."""
+
+
+class _Ready(NamedTuple):
+    """An answer as the message that carries it, and the readings that it was made of."""
+
+    response: DoCommandResponse
+    readings: tuple[Reading, ...]
 
 
 class BillingService(Generic):
@@ -38,6 +51,7 @@ class BillingService(Generic):
     def __init__(self, name: str, runtime: Runtime) -> None:
         super().__init__(name)
         self._runtime = runtime
+        self._ready: dict[bytes, _Ready] = {}
 
     @classmethod
     def validate_config(cls, config: ComponentConfig) -> tuple[Sequence[str], Sequence[str]]:
@@ -62,13 +76,34 @@ class BillingService(Generic):
         Raises:
             GRPCError: with a code of the contract, its status, and what to do.
         """
-        return await self._guarded(lambda: wire.from_python(command), timeout)
+        answer, _readings = await self._guarded(lambda: wire.from_python(command), timeout)
+        return answer
 
-    async def answer_struct(self, command: Struct, timeout_s: float | None) -> Mapping[str, Any]:
-        """The same for a request as it came over the wire, in which null can be told from 0."""
-        return await self._guarded(lambda: wire.from_struct(command), timeout_s)
+    async def respond(self, command: Struct, timeout_s: float | None) -> DoCommandResponse:
+        """The same for a request as it came over the wire, in which null can be told from 0.
 
-    async def _guarded(self, native: Callable[[], dict[str, object]], timeout_s: float | None) -> Mapping[str, Any]:
+        A request that came before, and whose readings are still current, gets the message that was made for it then.
+        """
+        words = command.SerializeToString()
+        ready = self._ready.get(words)
+        reads = self._runtime.context.reads
+        if ready is not None:
+            if reads.is_current(ready.readings):
+                reads.counters.hits += len(ready.readings)
+                return ready.response
+            del self._ready[words]
+        answer, readings = await self._guarded(lambda: wire.from_struct(command), timeout_s)
+        response = DoCommandResponse()
+        response.result.update(dict(answer))
+        if readings and len(words) < _LONGEST_REPEATED_BYTES and reads.is_current(readings):
+            if len(self._ready) >= _MOST_READY:
+                self._ready.clear()
+            self._ready[words] = _Ready(response, readings)
+        return response
+
+    async def _guarded(
+        self, native: Callable[[], dict[str, object]], timeout_s: float | None
+    ) -> tuple[Mapping[str, Any], tuple[Reading, ...]]:
         """The one place where the module's errors become gRPC's."""
         context = self._runtime.context
         try:

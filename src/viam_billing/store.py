@@ -21,13 +21,15 @@ _WAIT_FOR_OTHERS_S: Final = 5.0
 class Store:
     """A database file that opens with its first use, so that making a service costs no I/O.
 
+    `synced`: a transaction is on disk when it is over, whatever happens to the power; else the last ones may be lost.
     `migrations` bring a database from version n to n + 1; the file's `user_version` says where it stands.
     """
 
-    def __init__(self, folder: str, file_name: str, migrations: Sequence[str]) -> None:
+    def __init__(self, folder: str, file_name: str, migrations: Sequence[str], *, synced: bool = True) -> None:
         self._folder = folder
         self._file_name = file_name
         self._migrations = migrations
+        self._synchronous = "FULL" if synced else "NORMAL"
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"viam-billing {file_name}")
         self._connection: sqlite3.Connection | None = None
 
@@ -72,7 +74,7 @@ class Store:
             )
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute(f"PRAGMA synchronous = {self._synchronous}")
                 self._migrate(connection)
             except BaseException:
                 connection.close()

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Final
 
 DAY_S: Final = 86_400.0
+_STEADY: Final = getattr(time, "CLOCK_BOOTTIME", None)
 _FOREVER_S: Final = 366 * DAY_S
 
 
@@ -29,6 +30,11 @@ def next_month_s(unix_s: float) -> float:
     moment = datetime.fromtimestamp(unix_s, timezone.utc)
     year, month = (moment.year + 1, 1) if moment.month == 12 else (moment.year, moment.month + 1)  # noqa: PLR2004 - December
     return datetime(year, month, 1, tzinfo=timezone.utc).timestamp()
+
+
+def steady_s() -> float:
+    """Seconds on the clock that nobody sets; where the system has one that goes on while it sleeps, on that."""
+    return time.clock_gettime(_STEADY) if _STEADY is not None else time.monotonic()
 
 
 class Deadline:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from msgspec import UNSET, Meta, UnsetType
 
 from viam_billing.commands.context import Answer, Context, DryRun, Flag, Id
 from viam_billing.errors import CommandNotAllowedError
 from viam_billing.money import is_whole_cents
+from viam_billing.reads import Call
 from viam_billing.strict import Record
-
-if TYPE_CHECKING:
-    from viam_billing.times import Deadline
 
 ChargedOrg = Annotated[Id, Meta(description="The organization to charge.")]
 BrandingOrg = Annotated[Id, Meta(description="The organization whose name and logo the invoice carries.")]
@@ -64,7 +62,7 @@ class CreateInvoiceParameters(Record, frozen=True, kw_only=True):
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"amount": is_whole_cents}
 
 
-async def refuse(parameters: Record, context: Context, deadline: Deadline) -> Answer:  # noqa: ARG001 - the signature of every command
+async def refuse(parameters: Record, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
     """Raises: CommandNotAllowedError: always."""
     raise CommandNotAllowedError(
         "this version of the module does not charge, whatever allowed_commands says. "

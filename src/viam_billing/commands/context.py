@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
 
-from viam_billing.reads import Asking
-from viam_billing.strict import Record, given
-from viam_billing.times import Deadline
+from viam_billing.strict import Record
 
 if TYPE_CHECKING:
     from viam_billing.config import Config
     from viam_billing.gateway import Gateway
     from viam_billing.policy import Effect, Policy
-    from viam_billing.reads import Reads
+    from viam_billing.reads import Call, Reads
     from viam_billing.state import State
 
 Answer: TypeAlias = dict[str, Any]
@@ -50,10 +48,6 @@ class ReadParameters(Record, frozen=True, kw_only=True):
 
     max_age_s: MaxAge | UnsetType = UNSET
 
-    def asking(self, deadline: Deadline) -> Asking:
-        """How these parameters ask."""
-        return Asking(deadline, given(self.max_age_s))
-
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -76,6 +70,6 @@ class Command:
     effect: Effect
     summary: str
     parameters: type[Record]
-    run: Callable[[Any, Context, Deadline], Awaitable[Answer]]
+    run: Callable[[Any, Context, Call], Awaitable[Answer]]
     available: bool = True
     """False for a command that this version checks and then refuses."""

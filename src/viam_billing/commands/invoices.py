@@ -5,20 +5,17 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from msgspec import UNSET, Meta, UnsetType
 
 from viam_billing import encode, money
+from viam_billing.answers import Reading
 from viam_billing.commands.context import Answer, Context, DryRun, Id, Limit, Moment, OrgId, ReadParameters
 from viam_billing.errors import BillingError, Outcome
 from viam_billing.invoice_pdf import InlinePdf, SavedPdf, is_file_name
-from viam_billing.reads import Reading, provenance
+from viam_billing.reads import Call, provenance
 from viam_billing.strict import Record, given
-from viam_billing.times import from_rfc3339
-
-if TYPE_CHECKING:
-    from viam_billing.times import Deadline
 
 
 class InvoicesParameters(ReadParameters, frozen=True, kw_only=True):
@@ -65,10 +62,11 @@ class EmailParameters(Record, frozen=True, kw_only=True):
     dry_run: DryRun = False
 
 
-async def get_invoices_summary(parameters: InvoicesParameters, context: Context, deadline: Deadline) -> Answer:
+async def get_invoices_summary(parameters: InvoicesParameters, context: Context, call: Call) -> Answer:
     """The API's answer, newest invoice first, filtered; with what is overdue among all of them."""
     org_id = context.policy.org_in_scope(given(parameters.org_id))
-    summary = await context.reads.invoices(org_id, parameters.asking(deadline))
+    summary = await context.reads.invoices(org_id, call, given(parameters.max_age_s))
+    call.repeatable = False  # what is overdue changes with the time of day
     invoices = sorted(summary.value["invoices"], key=_invoice_date_s, reverse=True)
     overdue = [invoice for invoice in invoices if _is_overdue(invoice, context.now())]
     since: datetime | None = given(parameters.since)
@@ -91,22 +89,22 @@ async def get_invoices_summary(parameters: InvoicesParameters, context: Context,
 
 def _invoice_date_s(invoice: Mapping[str, Any]) -> float:
     """An invoice without a date counts as the oldest."""
-    date = invoice.get("invoice_date")
-    return from_rfc3339(date) if date else float("-inf")
+    date_s = encode.moment_s(invoice, "invoice_date")
+    return float("-inf") if date_s is None else date_s
 
 
 def _is_overdue(invoice: Mapping[str, Any], now_s: float) -> bool:
-    due = invoice.get("due_date")
-    return invoice["status"] == "outstanding" and due is not None and from_rfc3339(due) < now_s
+    due_s = encode.moment_s(invoice, "due_date")
+    return invoice["status"] == "outstanding" and due_s is not None and due_s < now_s
 
 
-async def get_invoice_pdf(parameters: PdfParameters, context: Context, deadline: Deadline) -> Answer:
+async def get_invoice_pdf(parameters: PdfParameters, context: Context, call: Call) -> Answer:
     """The PDF in the answer, or saved. Always asks the cloud."""
     org_id = context.policy.org_in_scope(given(parameters.org_id))
     save_as: str | None = given(parameters.save_as)
     pdf = InlinePdf(context.config.max_pdf_bytes) if save_as is None else SavedPdf(context.config.state_dir, save_as)
     async with pdf:
-        await context.gateway.stream_invoice_pdf(parameters.invoice_id, org_id, deadline, pdf)
+        await context.gateway.stream_invoice_pdf(parameters.invoice_id, org_id, call.deadline, pdf)
         await pdf.finish()
     where = (
         {"path": pdf.path}
@@ -123,7 +121,7 @@ async def get_invoice_pdf(parameters: PdfParameters, context: Context, deadline:
     }
 
 
-async def send_payment_required_email(parameters: EmailParameters, context: Context, deadline: Deadline) -> Answer:
+async def send_payment_required_email(parameters: EmailParameters, context: Context, call: Call) -> Answer:
     """Have Viam write to a customer's owners, at most once in 24 hours."""
     customer = parameters.customer_org_id
     context.policy.check_org(customer)
@@ -133,12 +131,12 @@ async def send_payment_required_email(parameters: EmailParameters, context: Cont
     await context.state.check_cooldown(customer)
     ids = {"customer_org_id": customer, "billing_owner_org_id": owner}
     if parameters.dry_run:
-        await context.gateway.get_org_billing_information(owner, deadline)
+        await context.gateway.get_org_billing_information(owner, call.deadline)
         return {"dry_run": True, "would_send": ids}
-    await context.gateway.log_in(deadline)
+    await context.gateway.log_in(call.deadline)
     await context.state.begin_cooldown(customer)
     try:
-        await context.gateway.send_payment_required_email(customer, owner, deadline)
+        await context.gateway.send_payment_required_email(customer, owner, call.deadline)
     except BillingError as error:
         if error.outcome is not Outcome.UNKNOWN:
             await context.state.end_cooldown(customer)

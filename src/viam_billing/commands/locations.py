@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from viam_billing.commands.context import Answer, Context, DryRun, Id, LocationId, ReadParameters
 from viam_billing.errors import BillingError
-from viam_billing.reads import provenance
+from viam_billing.reads import Call, provenance
 from viam_billing.strict import Record, given
 
 if TYPE_CHECKING:
@@ -30,30 +30,31 @@ class UpdateLocationPayerParameters(Record, frozen=True, kw_only=True):
 
 
 async def get_location_billing_organization(
-    parameters: LocationPayerParameters, context: Context, deadline: Deadline
+    parameters: LocationPayerParameters, context: Context, call: Call
 ) -> Answer:
     """The API's answer, with `location_id`; without `billing_organization_id` where the API names none."""
     location_id = context.policy.location_in_scope(given(parameters.location_id))
-    payer = await context.reads.location_payer(location_id, parameters.asking(deadline))
+    payer = await context.reads.location_payer(location_id, call, given(parameters.max_age_s))
     return {"location_id": location_id, **payer.value, **provenance([payer])}
 
 
 async def update_location_billing_organization(
-    parameters: UpdateLocationPayerParameters, context: Context, deadline: Deadline
+    parameters: UpdateLocationPayerParameters, context: Context, call: Call
 ) -> Answer:
     """Read who pays, send unless it is the same, read back who pays now."""
     location_id, org_id = parameters.location_id, parameters.billing_organization_id
     context.policy.check_location(location_id)
     context.policy.check_org(org_id)
-    previous = await _payer(context, location_id, deadline)
+    previous = await _payer(context, location_id, call.deadline)
     unchanged = previous == org_id
     request = {"location_id": location_id, "billing_organization_id": org_id}
     if parameters.dry_run:
         return {"dry_run": True, "would_send": {} if unchanged else request}
     current = org_id
     if not unchanged:
-        await context.gateway.update_location_billing_organization(location_id, org_id, deadline)
-        current = await _payer_after_change(context, location_id, org_id, deadline)
+        with context.reads.changing_payer(location_id):
+            await context.gateway.update_location_billing_organization(location_id, org_id, call.deadline)
+        current = await _payer_after_change(context, location_id, org_id, call.deadline)
     return {
         "location_id": location_id,
         "billing_organization_id": current,

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
+from viam_billing.answers import Reading
 from viam_billing.commands.context import Answer, Context, Id
 from viam_billing.errors import BillingError, KeyRejectedError, NotConfiguredError, UnknownCommandError, quoted
-from viam_billing.reads import Reading, provenance
+from viam_billing.reads import Call, provenance
 from viam_billing.strict import Record, given, schema
 from viam_billing.version import VERSION
 
@@ -32,7 +33,7 @@ class AccessParameters(Record, frozen=True, kw_only=True):
     """Of `check_access`."""
 
 
-async def help_(parameters: HelpParameters, context: Context, deadline: Deadline) -> Answer:  # noqa: ARG001 - the signature of every command
+async def help_(parameters: HelpParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
     """The table of commands, as this service's configuration has it."""
     name: str | None = given(parameters.name)
     if name is not None and name not in context.commands:
@@ -59,7 +60,7 @@ def unknown_command(name: str, names: Iterable[str]) -> UnknownCommandError:
     return UnknownCommandError(f'there is no command {quoted(name)}. {hint}{{"help": {{}}}} lists the commands.')
 
 
-async def check_access(parameters: AccessParameters, context: Context, deadline: Deadline) -> Answer:  # noqa: ARG001 - the signature of every command
+async def check_access(parameters: AccessParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
     """Make each read call once, for the own organization and location, and tell how it ended.
 
     A rejected key and a cloud that is away are answers here: `authenticated` false, or left out as not known.
@@ -67,8 +68,8 @@ async def check_access(parameters: AccessParameters, context: Context, deadline:
     config = context.config
     if config.api_key_id is None:
         raise NotConfiguredError("no API key is known. Set the attributes api_key and api_key_id.")
-    login = await _outcome(partial(context.gateway.log_in, deadline))
-    questions = _questions(context, deadline)
+    login = await _outcome(partial(context.gateway.log_in, call.deadline))
+    questions = _questions(context, call.deadline)
     outcomes = [login] * len(questions)
     if login is None:
         outcomes = await asyncio.gather(*(_outcome(ask) for ask in questions.values()))
@@ -87,11 +88,11 @@ def _questions(context: Context, deadline: Deadline) -> dict[str, Callable[[], A
     """The cloud's read calls by name. One whose organization or location is not known is `not_configured`."""
     gateway = context.gateway
 
-    async def of_org(call: Callable[[str, Deadline], Awaitable[object]]) -> object:
-        return await call(context.policy.own_org(), deadline)
+    async def of_org(ask: Callable[[str, Deadline], Awaitable[object]]) -> object:
+        return await ask(context.policy.own_org(), deadline)
 
-    async def of_location(call: Callable[[str, Deadline], Awaitable[object]]) -> object:
-        return await call(context.policy.own_location(), deadline)
+    async def of_location(ask: Callable[[str, Deadline], Awaitable[object]]) -> object:
+        return await ask(context.policy.own_location(), deadline)
 
     return {
         "get_current_month_usage": partial(of_org, gateway.get_current_month_usage),

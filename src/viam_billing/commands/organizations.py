@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from viam_billing import encode
 from viam_billing.commands.context import Answer, Context, DryRun, Id, OrgId, ReadParameters
 from viam_billing.errors import BillingError, InvalidRequestError, KeyLacksPermissionError, quoted
-from viam_billing.reads import provenance
+from viam_billing.reads import Call, provenance
 from viam_billing.strict import Record, given
 
 if TYPE_CHECKING:
@@ -38,42 +38,39 @@ class UpdateTierParameters(Record, frozen=True, kw_only=True):
     aliases: ClassVar[Mapping[str, str]] = {"org_id": "organization_id"}
 
 
-async def get_org_billing_information(
-    parameters: BillingInformationParameters, context: Context, deadline: Deadline
-) -> Answer:
+async def get_org_billing_information(parameters: BillingInformationParameters, context: Context, call: Call) -> Answer:
     """The API's answer, with `org_id`."""
     org_id = context.policy.org_in_scope(given(parameters.org_id))
-    information = await context.reads.billing_information(org_id, parameters.asking(deadline))
+    information = await context.reads.billing_information(org_id, call, given(parameters.max_age_s))
     return {**information.value, "org_id": org_id, **provenance([information])}
 
 
-async def get_available_billing_tiers(parameters: TiersParameters, context: Context, deadline: Deadline) -> Answer:
+async def get_available_billing_tiers(parameters: TiersParameters, context: Context, call: Call) -> Answer:
     """The API's answer."""
     if parameters.org_id is not UNSET:
         context.policy.check_org(given(parameters.org_id))
-    tiers = await context.reads.tiers(parameters.asking(deadline))
+    tiers = await context.reads.tiers(call, given(parameters.max_age_s))
     return {**tiers.value, **provenance([tiers])}
 
 
-async def update_organization_billing_tier(
-    parameters: UpdateTierParameters, context: Context, deadline: Deadline
-) -> Answer:
+async def update_organization_billing_tier(parameters: UpdateTierParameters, context: Context, call: Call) -> Answer:
     """Check the tier, read the old one, send unless it is the same, read the new one back."""
     org_id, tier = parameters.organization_id, parameters.billing_tier
     context.policy.check_org(org_id)
-    available = list((await context.gateway.get_available_billing_tiers(deadline)).tiers)
+    available = list((await context.gateway.get_available_billing_tiers(call.deadline)).tiers)
     if tier not in available:
         tiers = ", ".join(quoted(name) for name in available) or "none"
         raise InvalidRequestError(f"billing_tier: found {quoted(tier)}, expected one of those available: {tiers}.")
-    previous = await _told_tier(context, org_id, deadline)
+    previous = await _told_tier(context, org_id, call.deadline)
     unchanged = previous == tier
     if parameters.dry_run:
         return {"dry_run": True, "would_send": {} if unchanged else {"organization_id": org_id, "billing_tier": tier}}
     if not unchanged:
-        await context.gateway.update_organization_billing_tier(org_id, tier, deadline)
+        with context.reads.changing_tier(org_id):
+            await context.gateway.update_organization_billing_tier(org_id, tier, call.deadline)
     if previous is None:
         return {"organization_id": org_id, "billing_tier": tier}
-    current = tier if unchanged else await _tier_after_change(context, org_id, tier, deadline)
+    current = tier if unchanged else await _tier_after_change(context, org_id, tier, call.deadline)
     return {
         "organization_id": org_id,
         "billing_tier": current,

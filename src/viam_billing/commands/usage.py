@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import UNSET, UnsetType
 
 from viam_billing import encode, forecast, money
+from viam_billing.answers import Reading
 from viam_billing.commands.context import Answer, Context, LocationId, OrgId, ReadParameters
-from viam_billing.errors import CloudError, NotFoundError, quoted
-from viam_billing.reads import Reading, provenance
+from viam_billing.errors import NotFoundError, quoted
+from viam_billing.reads import Call, provenance
 from viam_billing.strict import given
-from viam_billing.times import from_rfc3339
-
-if TYPE_CHECKING:
-    from viam_billing.times import Deadline
 
 
 class OrgUsageParameters(ReadParameters, frozen=True, kw_only=True):
@@ -29,10 +26,10 @@ class LocationUsageParameters(ReadParameters, frozen=True, kw_only=True):
     location_id: LocationId | UnsetType = UNSET
 
 
-async def get_current_month_usage(parameters: OrgUsageParameters, context: Context, deadline: Deadline) -> Answer:
+async def get_current_month_usage(parameters: OrgUsageParameters, context: Context, call: Call) -> Answer:
     """The API's answer, with `org_id`, `cost_by_type` and `projection`."""
     org_id = context.policy.org_in_scope(given(parameters.org_id))
-    usage = await context.reads.usage(org_id, parameters.asking(deadline))
+    usage = await context.reads.usage(org_id, call, given(parameters.max_age_s))
     return {
         **usage.value,
         "org_id": org_id,
@@ -42,18 +39,18 @@ async def get_current_month_usage(parameters: OrgUsageParameters, context: Conte
     }
 
 
-async def get_location_usage(parameters: LocationUsageParameters, context: Context, deadline: Deadline) -> Answer:
+async def get_location_usage(parameters: LocationUsageParameters, context: Context, call: Call) -> Answer:
     """What the organization that pays for a location has cost: its usage may be read through the location."""
     location_id = context.policy.location_in_scope(given(parameters.location_id))
-    asking = parameters.asking(deadline)
-    payer = await context.reads.location_payer(location_id, asking)
+    max_age_s = given(parameters.max_age_s)
+    payer = await context.reads.location_payer(location_id, call, max_age_s)
     org_id = payer.value.get("billing_organization_id")
     if org_id is None:
         raise NotFoundError(
             f"no organization is named as paying for the location {quoted(location_id)}, so it has no usage. "
             "Set one with update_location_billing_organization or in the Viam app."
         )
-    usage = await context.reads.usage(org_id, asking)
+    usage = await context.reads.usage(org_id, call, max_age_s)
     dates: Answer = {name: usage.value[name] for name in ("start_date", "end_date") if name in usage.value}
     return {
         "location_id": location_id,
@@ -72,7 +69,7 @@ def month_to_date(usage: Reading) -> float:
 
 
 def _projection(usage: Reading) -> dict[str, Any]:
-    start_s, end_s = (_moment(usage, name) for name in ("start_date", "end_date"))
+    start_s, end_s = (encode.moment_s(usage.value, name) for name in ("start_date", "end_date"))
     if start_s is None:
         return {}
     cost = encode.amount(usage.value.get("subtotal"))
@@ -80,13 +77,3 @@ def _projection(usage: Reading) -> dict[str, Any]:
     if projection is None:
         return {}
     return {"projection": {name: getattr(projection, name) for name in projection.__slots__}}
-
-
-def _moment(usage: Reading, name: str) -> float | None:
-    text = usage.value.get(name)
-    if text is None:
-        return None
-    try:
-        return from_rfc3339(text)
-    except ValueError:
-        raise CloudError(f"the cloud's answer has a {name} that is no time. Ask Viam's support.") from None

@@ -1,0 +1,59 @@
+"""What the services of one process share: a link for each key and address, a cache for each of those and its folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from viam_billing.cache import Cache
+from viam_billing.cache_file import CacheFile, cloud_name
+from viam_billing.link import Link
+
+if TYPE_CHECKING:
+    from viam_billing.address import AppAddress
+
+
+@dataclass(slots=True)
+class _Shared:
+    link: Link
+    caches: dict[str | None, Cache]
+    users: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """A link and the answers that came over it."""
+
+    link: Link
+    cache: Cache
+
+
+class Clouds:
+    """Hands out what is shared and closes it after its last user."""
+
+    def __init__(self) -> None:
+        self._shared: dict[tuple[str, str, str], _Shared] = {}
+
+    def acquire(self, address: AppAddress, key_id: str, key: str, state_dir: str | None) -> Cloud:
+        """The cloud for a key, an address and a folder; to be given back with `release`."""
+        shared = self._shared.setdefault((address.text, key_id, key), _Shared(Link(address, key_id, key), {}))
+        shared.users += 1
+        if state_dir not in shared.caches:
+            file = CacheFile(state_dir, cloud_name(address, key_id, key)) if state_dir else None
+            shared.caches[state_dir] = Cache(shared.link.presence, file)
+        return Cloud(shared.link, shared.caches[state_dir])
+
+    def release(self, cloud: Cloud) -> None:
+        """Give a cloud back; the last user's release closes connection and files."""
+        for name, shared in list(self._shared.items()):
+            if shared.link is cloud.link:
+                shared.users -= 1
+                if not shared.users:
+                    del self._shared[name]
+                    for cache in shared.caches.values():
+                        cache.close()
+                    shared.link.close()
+
+
+CLOUDS: Final = Clouds()
+"""Those of this process."""
