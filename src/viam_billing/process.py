@@ -54,7 +54,10 @@ async def _serve() -> int:
     stopping = asyncio.create_task(told_to_stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if serving.done() and not told_to_stop.is_set():
-        serving.result()
+        try:
+            serving.result()
+        except OSError as error:
+            LOGGER.error("the module cannot serve on its socket: %s", error)  # noqa: TRY400 - a traceback says no more
         return 1
     serving.cancel()
     with contextlib.suppress(asyncio.TimeoutError):

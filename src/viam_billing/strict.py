@@ -111,7 +111,7 @@ def schema(shape: type[Record]) -> dict[str, Any]:
     """A self-contained JSON Schema (2020-12) with `type: object` at its top, aliases included."""
     (_, components) = msgspec.json.schema_components([shape])
     top: dict[str, Any] = components.pop(shape.__name__)
-    top.pop("title", None)
+    del top["title"], top["description"]  # the record's name and docstring
     if components:
         top["$defs"] = components
     for alias, field in shape.aliases.items():

@@ -138,7 +138,7 @@ async def send_payment_required_email(parameters: EmailParameters, context: Cont
     try:
         await context.gateway.send_payment_required_email(customer, owner, call.deadline)
     except BillingError as error:
-        if error.outcome is not Outcome.UNKNOWN:
+        if error.outcome is Outcome.REFUSED:
             await context.state.end_cooldown(customer)
         raise
     return {**ids, "sent": True}

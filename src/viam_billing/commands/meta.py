@@ -12,7 +12,14 @@ from msgspec import UNSET, Meta, UnsetType
 
 from viam_billing.answers import Reading
 from viam_billing.commands.context import Answer, Context, Id
-from viam_billing.errors import BillingError, KeyRejectedError, NotConfiguredError, UnknownCommandError, quoted
+from viam_billing.errors import (
+    BillingError,
+    CloudAwayError,
+    KeyRejectedError,
+    NotConfiguredError,
+    UnknownCommandError,
+    quoted,
+)
 from viam_billing.reads import Call, provenance
 from viam_billing.strict import Record, given, schema
 from viam_billing.version import VERSION
@@ -74,7 +81,7 @@ async def check_access(parameters: AccessParameters, context: Context, call: Cal
     if login is None:
         outcomes = await asyncio.gather(*(_outcome(ask) for ask in questions.values()))
     rejected = any(isinstance(outcome, KeyRejectedError) for outcome in (login, *outcomes))
-    known = rejected or login is None
+    known = any(not isinstance(outcome, (CloudAwayError, NotConfiguredError)) for outcome in outcomes)
     return {
         "api_key_id": config.api_key_id,
         "app_address": config.app.text,
