@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 DEFAULT_ADDRESS: Final = "https://app.viam.com"
 FORMS: Final = (
@@ -14,8 +15,7 @@ FORMS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AppAddress:
+class AppAddress(Struct, frozen=True):
     """A parsed `app_address`.
 
     `path` is a unix socket's, else `host` and `port` say where; `tls` without `verified` is a sandbox on loopback,

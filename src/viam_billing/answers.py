@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from viam_billing.times import steady_s
 
@@ -19,8 +20,7 @@ _MOST_ENTRIES: Final = 25_000
 _CLOCK_STEP_S: Final = 2.0
 
 
-@dataclass(slots=True, eq=False)
-class Entry:
+class Entry(Struct, eq=False):
     """A known answer. `as_of_s` is on the wall clock; `seen_s` on the steady one, None if another process saw it.
 
     `valid_until_s` (wall clock) is when it stops being an answer at all: usage ends with its month. `share` is the part
@@ -34,8 +34,7 @@ class Entry:
     share: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """One service's view of age, in seconds: `cache_ttl_s`, `max_stale_s`, and the whole time of a read."""
 
     ttl_s: float
@@ -43,8 +42,7 @@ class Limits:
     timeout_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """An answer as one caller gets it.
 
     `stale_reason` is the error code if the cloud was asked in vain. A reading from memory tells which `entry` it is of

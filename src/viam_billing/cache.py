@@ -18,8 +18,9 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from viam_billing.answers import FOREVER_S, Answers, Limits, Reading
 from viam_billing.errors import (
@@ -43,8 +44,7 @@ _LOAD_S: Final = 1.0
 _SAVE_S: Final = 0.25
 
 
-@dataclass(slots=True)
-class CacheCounters:
+class CacheCounters(Struct):
     """What `get_status` tells of one service's reads."""
 
     hits: int = 0
@@ -52,8 +52,7 @@ class CacheCounters:
     stale: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(Struct, frozen=True):
     """What a fetch brings: the value and until when, on the wall clock, it is one."""
 
     value: dict[str, Any]

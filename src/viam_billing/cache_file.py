@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import os
 import time
@@ -47,6 +46,8 @@ Row = tuple[str, dict[str, Any], float, float]
 
 def cloud_name(address: AppAddress, key_id: str, key: str) -> str:
     """What keeps the answers of different keys and addresses apart; the key cannot be got back from it."""
+    import hashlib  # noqa: PLC0415 - not needed to start
+
     return hashlib.sha256(f"{address.text}\0{key_id}\0{key}".encode()).hexdigest()[:32]
 
 

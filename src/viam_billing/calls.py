@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from google.protobuf.message import Message
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
+from msgspec import Struct
 
 from viam_billing.errors import (
     BillingError,
@@ -34,8 +34,7 @@ _PATIENCE_S: Final = 1.0
 """A caller may have less time than any network needs; only a wait this long says something about the cloud."""
 
 
-@dataclass(slots=True)
-class Counters:
+class Counters(Struct):
     """What `get_status` tells of the cloud; times in Unix seconds, None for never."""
 
     cloud_calls: int = 0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from viam_billing.cache import Cache
 from viam_billing.cache_file import CacheFile, cloud_name
@@ -13,15 +14,13 @@ if TYPE_CHECKING:
     from viam_billing.address import AppAddress
 
 
-@dataclass(slots=True)
-class _Shared:
+class _Shared(Struct):
     link: Link
     caches: dict[str | None, Cache]
     users: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Cloud:
+class Cloud(Struct, frozen=True):
     """A link and the answers that came over it."""
 
     link: Link

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os.path
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from viam_billing import address, strict
 from viam_billing.errors import quoted
@@ -86,8 +85,7 @@ class Attributes(Record, frozen=True, kw_only=True):
     """The ID too: who mixes the two up would else find the key in the log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """The configuration of one service, with defaults from the environment; None is not known."""
 
     api_key: str | None

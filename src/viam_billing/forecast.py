@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from viam_billing.money import exact, rounded
 from viam_billing.times import next_month_s
@@ -14,8 +15,7 @@ EARLIEST_FRACTION: Final = 0.05
 STRAIGHT_LINE: Final = "straight_line"
 
 
-@dataclass(frozen=True, slots=True)
-class Projection:
+class Projection(Struct, frozen=True):
     """An estimate: `total` in dollars and whole cents, and how it was made."""
 
     total: float

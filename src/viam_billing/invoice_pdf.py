@@ -9,7 +9,6 @@ import os
 import tempfile
 import threading
 import time
-import unicodedata
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, TypeVar
@@ -21,20 +20,10 @@ from viam_billing.store import make_folder
 T = TypeVar("T")
 
 FOLDER_BYTES: Final = 256 * MIB
-_LONGEST_NAME_BYTES: Final = 255
 _TAIL_BYTES: Final = 1024
 """Within its last 1,024 bytes a PDF has its end marker (ISO 32000-1, annex H.3.4.4)."""
 _LEFT_BEHIND_S: Final = 3600.0
 _ONE_AT_A_TIME: Final = threading.Lock()
-
-
-def is_file_name(name: str) -> bool:
-    """Whether a caller's text is one file name and no path."""
-    return (
-        1 <= len(name.encode(errors="replace")) <= _LONGEST_NAME_BYTES
-        and name not in {".", ".."}
-        and not any(char in "/\\" or unicodedata.category(char) == "Cc" for char in name)
-    )
 
 
 class _Pdf:

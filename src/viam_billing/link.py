@@ -12,10 +12,10 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from grpclib.exceptions import GRPCError
+from msgspec import Struct, field
 from viam import logging
 
 from viam_billing.errors import BillingError, CloudTimeoutError, CloudUnreachableError
@@ -75,8 +75,7 @@ class Connection:
             self.channel.close()
 
 
-@dataclass(slots=True)
-class Session:
+class Session(Struct):
     """A logged-in client: a connection and one token."""
 
     connection: Connection

@@ -5,8 +5,9 @@ No caller can be told from another, so permission comes from the service's own c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from viam_billing.config import ANY
 from viam_billing.errors import CommandNotAllowedError, NotConfiguredError, OutOfScopeError, quoted
@@ -18,8 +19,7 @@ Effect = Literal["read", "notify", "change", "charge", "by_name", "always"]
 """What a command does to the world. The first four are groups of `allowed_commands`; `by_name` has no group."""
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """The decisions of one service."""
 
     config: Config

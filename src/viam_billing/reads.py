@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from viam_billing import encode, forecast
 from viam_billing.answers import Limits, Reading
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from viam_billing.times import Deadline
 
 
-@dataclass(slots=True)
-class Call:
+class Call(Struct):
     """One call of the module: its deadline, and the readings that its answer was made of.
 
     `repeatable`: the same request gets the same answer as long as its readings are current.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from functools import cache
 from typing import Any, ClassVar, TypeVar
 
@@ -65,6 +64,8 @@ def read(shape: type[R], values: Mapping[str, object], kind: str, prefix: str = 
 
 def _unknown(shape: type[Record], name: str, kind: str, prefix: str) -> str:
     """The value stays out of sight: it may be a key under a misspelt name."""
+    from difflib import get_close_matches  # noqa: PLC0415 - for errors only
+
     near = get_close_matches(name, [*shape.__struct_fields__, *shape.aliases], 1)
     hint = f"{near[0]} (a name close to it)" if near else f"one of {', '.join(shape.__struct_fields__) or 'none'}"
     return f"{prefix}{quoted(name)}: found an unknown {kind}, expected {hint}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from viam_billing.errors import InvalidRequestError, quoted
 
@@ -21,8 +22,7 @@ _HOW: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One command. `nested` tells the spelling, which the answer repeats."""
 
     name: str

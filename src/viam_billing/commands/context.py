@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from viam_billing.strict import Record
 
@@ -49,8 +48,7 @@ class ReadParameters(Record, frozen=True, kw_only=True):
     max_age_s: MaxAge | UnsetType = UNSET
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """One service's parts. `now` is the wall clock in Unix seconds."""
 
     config: Config
@@ -62,8 +60,7 @@ class Context:
     commands: Mapping[str, Command]
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """One row of the table: what a command is called, does to the world, takes and answers."""
 
     name: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -13,9 +14,19 @@ from viam_billing import encode, money
 from viam_billing.answers import Reading
 from viam_billing.commands.context import Answer, Context, DryRun, Id, Limit, Moment, OrgId, ReadParameters
 from viam_billing.errors import BillingError, Outcome
-from viam_billing.invoice_pdf import InlinePdf, SavedPdf, is_file_name
 from viam_billing.reads import Call, provenance
 from viam_billing.strict import Record, given
+
+_LONGEST_NAME_BYTES: Final = 255
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a caller's text is one file name and no path."""
+    return (
+        1 <= len(name.encode(errors="replace")) <= _LONGEST_NAME_BYTES
+        and name not in {".", ".."}
+        and not any(char in "/\\" or unicodedata.category(char) == "Cc" for char in name)
+    )
 
 
 class InvoicesParameters(ReadParameters, frozen=True, kw_only=True):
@@ -101,6 +112,8 @@ def _is_overdue(invoice: Mapping[str, Any], now_s: float) -> bool:
 async def get_invoice_pdf(parameters: PdfParameters, context: Context, call: Call) -> Answer:
     """The PDF in the answer, or saved. Always asks the cloud."""
     org_id = context.policy.org_in_scope(given(parameters.org_id))
+    from viam_billing.invoice_pdf import InlinePdf, SavedPdf  # noqa: PLC0415 - hashlib and tempfile, not needed to start
+
     save_as: str | None = given(parameters.save_as)
     pdf = InlinePdf(context.config.max_pdf_bytes) if save_as is None else SavedPdf(context.config.state_dir, save_as)
     async with pdf:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,6 +61,8 @@ async def help_(parameters: HelpParameters, context: Context, call: Call) -> Ans
 
 def unknown_command(name: str, names: Iterable[str]) -> UnknownCommandError:
     """The error for a name that no command has."""
+    from difflib import get_close_matches  # noqa: PLC0415 - for errors only
+
     near = get_close_matches(name, names, 3)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
     return UnknownCommandError(f'there is no command {quoted(name)}. {hint}{{"help": {{}}}} lists the commands.')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, structs
 
 from viam_billing import encode, forecast, money
 from viam_billing.answers import Reading
@@ -76,4 +76,4 @@ def _projection(usage: Reading) -> dict[str, Any]:
     projection = forecast.straight_line(cost, start_s, end_s, usage.as_of_s)
     if projection is None:
         return {}
-    return {"projection": {name: getattr(projection, name) for name in projection.__slots__}}
+    return {"projection": structs.asdict(projection)}
