@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Final
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 DEFAULT_ADDRESS: Final = "https://app.viam.com"
+_NETLOC: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(:[0-9]+)?")
+
 FORMS: Final = (
     "https://host[:port], http://host[:port] on loopback (localhost, 127.0.0.0/8 or ::1) "
     "or the absolute path of a unix socket"
@@ -41,8 +44,7 @@ def parse(text: str) -> AppAddress | None:
         return None
     host = url.hostname or ""
     plain_url = f"{url.scheme}://{url.netloc}"
-    extras = text.removesuffix("/") != plain_url or "@" in url.netloc or url.netloc.endswith(":")
-    if extras or not host or not _is_host(host) or port == 0:
+    if text.removesuffix("/") != plain_url or not _NETLOC.fullmatch(url.netloc) or port == 0:
         return None
     if url.scheme == "https":
         return AppAddress(text=plain_url, host=host, port=port or 443, tls=True, verified=not is_loopback(host))
@@ -60,7 +62,3 @@ def is_loopback(host: str) -> bool:
     except ValueError:
         return False
     return address.is_loopback and (address.version == 4 or address.compressed == "::1")  # noqa: PLR2004 - IP versions
-
-
-def _is_host(host: str) -> bool:
-    return host.isascii() and host.isprintable() and not set(host) & set(" %\\")

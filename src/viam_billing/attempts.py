@@ -15,10 +15,10 @@ T = TypeVar("T")
 set_on_retry_hooks([])  # by default each retry is a warning in the log; an operator wants to see one line for an outage
 
 
-async def repeat(call: Callable[[], Awaitable[T]], time_s: float) -> T:
-    """Call until it answers, its error is final, or its time is over; the error is then the last one."""
+async def repeat(call: Callable[[], Awaitable[T]]) -> T:
+    """Call until it answers or its error is final. The caller sees to its time."""
     async for attempt in stamina.retry_context(
-        on=_may_repeat, attempts=None, timeout=time_s, wait_initial=0.1, wait_max=2.0, wait_jitter=0.2
+        on=_may_repeat, attempts=None, timeout=None, wait_initial=0.1, wait_max=2.0, wait_jitter=0.2
     ):
         with attempt:
             return await call()

@@ -157,7 +157,7 @@ class Cache:
     ) -> asyncio.Task[Reading]:
         """The one fetch of a question. It belongs to nobody: its first caller's leaving does not end it."""
         # A little less than a caller's own time, so that its error arrives and not the caller's time-out.
-        deadline = Deadline(limits.timeout_s - min(0.1, 0.02 * limits.timeout_s))
+        deadline = Deadline(limits.timeout_s - min(0.15, 0.15 * limits.timeout_s))
         task = asyncio.create_task(self._fetched(question, fetch, deadline, limits), name=f"viam-billing {question}")
         self._fetches[question] = task
         task.add_done_callback(lambda done: self._ended(question, done))

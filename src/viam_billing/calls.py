@@ -21,6 +21,7 @@ from viam_billing.errors import (
     Outcome,
 )
 from viam_billing.link import AT_ONCE
+from viam_billing.repeated_read import RepeatedRead
 from viam_billing.retry import CALL_ERRORS, translate
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
+_LAST_MOMENT_S: Final = 0.02
 _PATIENCE_S: Final = 1.0
 """A caller may have less time than any network needs; only a wait this long says something about the cloud."""
 
@@ -127,40 +129,34 @@ class Calls:
         """A read: with a new token while the old ones turn out to have expired, and again after what may pass."""
         link = self._known_link()
         started_s = time.monotonic()
-        try:
-            probe = link.presence.enter()
-        except BillingError as error:
-            raise self._failed(error) from None
-        first = True
 
-        async def with_valid_login() -> T:
-            nonlocal first
-            if not first:
-                self._counters.retries += 1
-                if link.presence.away and not probe:
-                    raise link.presence.unreachable()
-            first = False
-            expired: Session | None = None
-            while True:
-                session = await link.session(deadline, expired)
-                try:
-                    return await self._once(rpc, attempt, session, deadline, lambda: True)
-                except _LoginExpiredError:
-                    expired = session
-                    self._counters.retries += 1
+        def count_retry() -> None:
+            self._counters.retries += 1
+
+        async def once() -> T:
+            return await self._with_valid_login(rpc, attempt, link, deadline)
 
         try:
-            await link.prepare()
-            from viam_billing import attempts  # noqa: PLC0415 - imported by prepare, in a thread
-
-            return await attempts.repeat(with_valid_login, deadline.remaining_s())
+            return await RepeatedRead(link, once, deadline, count_retry).run()
         except BillingError as error:
-            if error.retryable and isinstance(error, CloudUnreachableError):
+            if (
+                isinstance(error, (CloudUnreachableError, CloudTimeoutError))
+                and deadline.remaining_s() <= _LAST_MOMENT_S
+            ):
                 self._note_no_answer(started_s, error)
             raise self._failed(error) from None
-        finally:
-            if probe:
-                link.presence.leave_probe()
+
+    async def _with_valid_login(
+        self, rpc: str, attempt: Callable[[Session], Awaitable[T]], link: Link, deadline: Deadline
+    ) -> T:
+        expired: Session | None = None
+        while True:
+            session = await link.session(deadline, expired)
+            try:
+                return await self._once(rpc, attempt, session, deadline, lambda: True)
+            except _LoginExpiredError:
+                expired = session
+                self._counters.retries += 1
 
     async def _once(
         self,

@@ -123,7 +123,9 @@ def parse(attributes: Mapping[str, object], environment: Mapping[str, str], effe
     Raises:
         ConfigError: with every error found.
     """
-    found, errors = strict.read(Attributes, attributes, "attribute")
+    key = attributes.get("api_key")
+    hidden = key if isinstance(key, str) else environment.get("VIAM_API_KEY")
+    found, errors = strict.read(Attributes, attributes, "attribute", hidden=hidden)
     # Rules between attributes are checked on what is good by itself, so that one mistake does not hide another.
     sound, _ = strict.read(Attributes, _sound(attributes), "attribute")
     block = sound or Attributes()
@@ -145,12 +147,18 @@ def _errors_between(
         if other in attributes and missing not in attributes:
             errors.append(f"{missing}: found nothing, expected both api_key and api_key_id or neither")
     errors += [
-        f"allowed_commands: found {quoted(name)}, expected {strict.expected(Attributes, 'allowed_commands')}"
+        f"allowed_commands: found {_shown(name, attributes)}, "
+        f"expected {strict.expected(Attributes, 'allowed_commands')}"
         for name in block.allowed_commands
         if name not in effects and name not in GROUPS
     ]
     allows_charge = any(name == "charge" or effects.get(name) == "charge" for name in block.allowed_commands)
     return [*errors, *(_errors_of_charging(block, attributes, environment) if allows_charge else ())]
+
+
+def _shown(name: str, attributes: Mapping[str, object]) -> str:
+    key = attributes.get("api_key")
+    return "a value that is not shown" if isinstance(key, str) and key in name else quoted(name)
 
 
 def _errors_of_charging(
@@ -161,7 +169,7 @@ def _errors_of_charging(
     if "charge_limits" not in attributes:
         errors.append(f'charge_limits: found nothing, expected {{"per_charge": dollars, "per_day": dollars}}, {why}')
     orgs = given(block.allowed_org_ids, ())
-    if "allowed_org_ids" not in attributes or ("allowed_org_ids" in attributes and orgs == ()):
+    if not orgs:
         errors.append(f"allowed_org_ids: found no organization, expected those that may be charged, {why}")
     elif ANY in orgs:
         errors.append(f'allowed_org_ids: found "*", expected the organizations that may be charged by name, {why}')

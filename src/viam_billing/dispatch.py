@@ -54,12 +54,13 @@ async def answer(
     request = wire.parse(command)
     row = context.commands.get(request.name)
     if row is None:
-        raise unknown_command(request.name, context.commands)
+        raise unknown_command(without_secrets(request.name, context), context.commands)
+    parameters = _without_secret(request.parameters, context)
     call = Call(Deadline.of_caller(timeout_s, context.config.timeout_s))
     if row.effect in _AUDITED:
-        result = await _audited(row, request.parameters, context, call)
+        result = await _audited(row, parameters, context, call)
     else:
-        result = await _run(row, request.parameters, context, call)
+        result = await _run(row, parameters, context, call)
     readings = tuple(call.readings) if call.repeatable else ()
     return ({row.name: result} if request.nested else result), readings
 
@@ -81,7 +82,7 @@ async def _run(row: Command, parameters: Mapping[str, object], context: Context,
 
 
 async def _audited(row: Command, parameters: Mapping[str, object], context: Context, call: Call) -> Answer:
-    number = await _begin_attempt(row, _without_secret(parameters, context), context)
+    number = await _begin_attempt(row, parameters, context)
     code: str | None = "cancelled"
     try:
         result = await _run(row, parameters, context, call)
@@ -93,7 +94,8 @@ async def _audited(row: Command, parameters: Mapping[str, object], context: Cont
         return result
     finally:
         if number is not None:
-            allowed = code not in {CommandNotAllowedError.code, OutOfScopeError.code}
+            permitted = context.policy.allows(row.name, row.effect)
+            allowed = permitted and code not in {CommandNotAllowedError.code, OutOfScopeError.code}
             await asyncio.shield(_end_attempt(number, code, context, allowed=allowed))
 
 
@@ -118,7 +120,13 @@ async def _end_attempt(number: int, code: str | None, context: Context, *, allow
         LOGGER.warning("the end (%s) of audit entry %d is not in the audit log: %s", code or "done", number, error.text)
 
 
-def _without_secret(parameters: Mapping[str, object], context: Context) -> dict[str, object]:
+def _without_secret(parameters: Mapping[str, object], context: Context) -> Mapping[str, object]:
+    """Parameters without the key: taken out before any error, log or audit entry can quote a part of it."""
+    key = context.config.api_key
+    if key is None or not any(
+        key in name or (isinstance(value, str) and key in value) for name, value in parameters.items()
+    ):
+        return parameters
     return {
         without_secrets(name, context): without_secrets(value, context) if isinstance(value, str) else value
         for name, value in parameters.items()

@@ -58,7 +58,7 @@ def masked_payment_details(information: dict[str, Any]) -> dict[str, Any]:
 
 
 def _masked_email(email: str) -> str:
-    name, at, domain = email.partition("@")
+    name, at, domain = email.rpartition("@")
     if not at:
         return "***" if email else ""
     return f"{name[:1] if len(name) > 1 else ''}***@{domain}"

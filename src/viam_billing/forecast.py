@@ -1,18 +1,21 @@
-"""The estimate of a month's total from what it has cost so far; pure arithmetic."""
+"""The estimate of a month's total, and where a cost stands in its budget; pure arithmetic."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, Literal
 
 from msgspec import Struct
 
-from viam_billing.money import exact, rounded
+from viam_billing.money import Cents, exact, rounded
 from viam_billing.times import next_month_s
 
 EARLIEST_FRACTION: Final = 0.05
 """Before a twentieth of the month has passed, an estimate would be noise and is not given."""
 
 STRAIGHT_LINE: Final = "straight_line"
+
+BudgetStatus = Literal["ok", "warning", "exceeded"]
 
 
 class Projection(Struct, frozen=True):
@@ -47,3 +50,15 @@ def month_end_s(end_s: float | None, as_of_s: float) -> float:
     An `end_date` that is not ahead is the end of what was counted so far.
     """
     return end_s if end_s is not None and end_s > as_of_s else next_month_s(as_of_s)
+
+
+def budget_status(cost: Cents, monthly_budget: Cents, warn_at: Iterable[float]) -> BudgetStatus:
+    """`exceeded` from all of the budget on, `warning` from the lowest of the thresholds on."""
+    if cost >= monthly_budget:
+        return "exceeded"
+    return "warning" if any(cost >= exact(share) * monthly_budget for share in warn_at) else "ok"
+
+
+def used_fraction(cost: Cents, monthly_budget: Cents) -> float:
+    """The part of the budget that is used; above 1 where it is exceeded."""
+    return round(cost / monthly_budget, 6)

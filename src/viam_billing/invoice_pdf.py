@@ -118,9 +118,16 @@ class SavedPdf(_Pdf):
         self._temporary = ""
         self._file = -1
         self._room_bytes = 0
+        self._in_use = threading.Lock()
 
     async def __aenter__(self) -> None:
-        await self._on_disk(self._open)
+        opening = asyncio.ensure_future(self._on_disk(self._open))
+        try:
+            await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            await asyncio.wait({opening})
+            await asyncio.to_thread(self._clean_up)
+            raise
 
     async def restart(self) -> None:
         """Forget what came so far."""
@@ -133,7 +140,7 @@ class SavedPdf(_Pdf):
         self._note(chunk)
         if self.size_bytes > self._room_bytes:
             raise self._too_large()
-        await self._on_disk(lambda: _write_all(self._file, chunk))
+        await self._on_disk(lambda: self._write(chunk))
 
     async def finish(self) -> None:
         """Put the file in its place.
@@ -179,13 +186,21 @@ class SavedPdf(_Pdf):
         finally:
             os.close(folder)
 
+    def _write(self, chunk: bytes) -> None:
+        """A caller that leaves closes the file; the lock keeps that apart from a write that is still under way."""
+        with self._in_use:
+            view = memoryview(chunk)
+            while view and self._file >= 0:
+                view = view[os.write(self._file, view) :]
+
     def _clean_up(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-        if self._temporary:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._temporary)
+        with self._in_use:
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
+            if self._temporary:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self._temporary)
 
     async def _on_disk(self, work: Callable[[], T]) -> T:
         """Disk errors get their name here: an `OSError` that left a call would be taken for a broken connection."""
@@ -202,12 +217,6 @@ class SavedPdf(_Pdf):
             f"the folder {quoted(self._folder)} would hold more than {FOLDER_BYTES // MIB} MiB. "
             "Move files away from it."
         )
-
-
-def _write_all(file: int, chunk: bytes) -> None:
-    view = memoryview(chunk)
-    while view:
-        view = view[os.write(file, view) :]
 
 
 def _remove_left_behind(folder: str) -> None:

@@ -104,6 +104,7 @@ class Link:
         self._login: asyncio.Task[Session] | None = None
         self.presence = Presence(address.text)
         self.slots = asyncio.Semaphore(AT_ONCE)
+        self._closed = False
         self.logins = 0
 
     @property
@@ -121,6 +122,8 @@ class Link:
         Raises:
             BillingError: the login's error, or `cloud_timeout` at the deadline.
         """
+        if self._closed:
+            raise _closed()
         if self._session is not None and (expired is None or self._session.token != expired.token):
             return self._session
         self._session = None
@@ -132,6 +135,10 @@ class Link:
             return await asyncio.wait_for(asyncio.shield(login), deadline.remaining_s())
         except asyncio.TimeoutError:
             raise CloudTimeoutError("the cloud did not answer the login in time. Try again later.") from None
+        except asyncio.CancelledError:
+            if login.cancelled():
+                raise _closed() from None
+            raise
 
     def replace(self, session: Session, started_s: float) -> None:
         """Put a new connection in a session's place, unless its own one has given an answer since `started_s`.
@@ -202,12 +209,17 @@ class Link:
 
     def close(self) -> None:
         """Drop the connection; calls in flight end as lost. May be called twice."""
+        self._closed = True
         if self._login is not None:
             self._login.cancel()
         self._session = None
         if self._connection is not None:
             self._connection.channel.close()
             self._connection = None
+
+
+def _closed() -> CloudUnreachableError:
+    return CloudUnreachableError("the service was closed while the call was under way. Repeat the call.")
 
 
 def _prepare(address: AppAddress) -> tuple[ModuleType, ssl.SSLContext | None]:

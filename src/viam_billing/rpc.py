@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from google.protobuf.message import DecodeError
+from grpclib.const import Status
+from grpclib.exceptions import GRPCError
 from viam.proto.common import DoCommandRequest, DoCommandResponse
 from viam.resource.registry import Registry
 from viam.services.generic import Generic
@@ -24,7 +27,12 @@ class BillingRPCService(GenericRPCService):
 
     async def DoCommand(self, stream: Stream[DoCommandRequest, DoCommandResponse]) -> None:  # noqa: N802 - the RPC's name
         """Read the request's own Struct and send a Struct."""
-        request = await stream.recv_message()
+        try:
+            request = await stream.recv_message()
+        except DecodeError:
+            raise GRPCError(
+                Status.INVALID_ARGUMENT, "invalid_request: the request has too many levels. Send flat parameters."
+            ) from None
         if request is None:
             return
         service = self.get_resource(request.name)

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from viam import logging
+
 from viam_billing.errors import CooldownActiveError, StateUnavailableError, quoted, shortened
 from viam_billing.store import Store
 from viam_billing.times import DAY_S, to_rfc3339
@@ -13,6 +15,8 @@ from viam_billing.times import DAY_S, to_rfc3339
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
+
+LOGGER: Final = logging.getLogger(__name__)
 
 FILE_NAME: Final = "journal.db"
 
@@ -47,7 +51,7 @@ _MOST_PARAMETERS: Final = 20
 class State:
     """The audit log and the cooldown of one `state_dir` and `app_address`. Times are Unix seconds.
 
-    Every method raises `StateUnavailableError` if the folder cannot be used.
+    Every method but `end_cooldown` raises `StateUnavailableError` if the folder cannot be used.
     """
 
     def __init__(self, store: Store | None, app_address: str, now: Callable[[], float]) -> None:
@@ -68,7 +72,10 @@ class State:
                 row,
             )
             number = cursor.lastrowid or 0
-            db.execute("DELETE FROM audit WHERE id <= ?", (number - _AUDIT_ENTRIES,))
+            db.execute(
+                "DELETE FROM audit WHERE id <= (SELECT id FROM audit ORDER BY id DESC LIMIT 1 OFFSET ?)",
+                (_AUDIT_ENTRIES,),
+            )
             return number
 
         return await self._usable().run(work)
@@ -98,7 +105,9 @@ class State:
 
     async def check_cooldown(self, customer_org_id: str) -> None:
         """Raises: CooldownActiveError: if an e-mail to this customer may have been sent within the last 24 hours."""
-        await self._usable().run(lambda db: self._check_cooldown(db, customer_org_id))
+        _refuse_if_active(
+            await self._usable().run(lambda db: self._cooling_since(db, customer_org_id)), customer_org_id
+        )
 
     async def begin_cooldown(self, customer_org_id: str) -> None:
         """Check, and note on disk that an e-mail is about to be sent, in one transaction.
@@ -107,39 +116,42 @@ class State:
             CooldownActiveError: as `check_cooldown`.
         """
 
-        def work(db: sqlite3.Connection) -> None:
-            self._check_cooldown(db, customer_org_id)
-            db.execute(
-                "INSERT OR REPLACE INTO email_cooldown VALUES (?, ?, ?)",
-                (self._app_address, customer_org_id, self._now()),
-            )
+        def work(db: sqlite3.Connection) -> float | None:
+            since = self._cooling_since(db, customer_org_id)
+            if since is None:
+                db.execute(
+                    "INSERT OR REPLACE INTO email_cooldown VALUES (?, ?, ?)",
+                    (self._app_address, customer_org_id, self._now()),
+                )
+            return since
 
-        await self._usable().run(work)
+        _refuse_if_active(await self._usable().run(work), customer_org_id)
 
     async def end_cooldown(self, customer_org_id: str) -> None:
-        """Forget an e-mail that was certainly not sent."""
+        """Forget an e-mail that the cloud refused. Where that cannot be written, the cooldown stays."""
         sql = "DELETE FROM email_cooldown WHERE app_address = ? AND customer_org_id = ?"
-        await self._usable().run(lambda db: db.execute(sql, (self._app_address, customer_org_id)).rowcount)
+        try:
+            await self._usable().run(lambda db: db.execute(sql, (self._app_address, customer_org_id)).rowcount)
+        except StateUnavailableError as error:
+            LOGGER.warning("the cooldown of %s stays: %s", quoted(customer_org_id), error.text)
 
-    def _check_cooldown(self, db: sqlite3.Connection, customer_org_id: str) -> None:
+    def _cooling_since(self, db: sqlite3.Connection, customer_org_id: str) -> float | None:
+        """When the e-mail was sent that is less than a day old, None if there is none."""
         name = (self._app_address, customer_org_id)
         row = db.execute(
             "SELECT sent_at FROM email_cooldown WHERE app_address = ? AND customer_org_id = ?", name
         ).fetchone()
         if row is None:
-            return
-        now, sent_at = self._now(), row[0]
+            return None
+        now = self._now()
+        sent_at: float = row[0]
         if sent_at > now:
             # The clock was set back, or ran ahead when the entry was made. It counts, and its time runs from now on.
             sent_at = now
             db.execute(
                 "UPDATE email_cooldown SET sent_at = ? WHERE app_address = ? AND customer_org_id = ?", (now, *name)
             )
-        if now - sent_at < COOLDOWN_S:
-            raise CooldownActiveError(
-                f"an e-mail to the organization {quoted(customer_org_id)} was sent, or may have been, at "
-                f"{to_rfc3339(sent_at)}. Ask again after {to_rfc3339(sent_at + COOLDOWN_S)}."
-            )
+        return sent_at if now - sent_at < COOLDOWN_S else None
 
     def _usable(self) -> Store:
         if self._store is None:
@@ -152,6 +164,14 @@ class State:
         """Give the file back. May be called twice."""
         if self._store is not None:
             self._store.close()
+
+
+def _refuse_if_active(sent_at: float | None, customer_org_id: str) -> None:
+    if sent_at is not None:
+        raise CooldownActiveError(
+            f"an e-mail to the organization {quoted(customer_org_id)} was sent, or may have been, at "
+            f"{to_rfc3339(sent_at)}. Ask again after {to_rfc3339(sent_at + COOLDOWN_S)}."
+        )
 
 
 def _summary(parameters: Mapping[str, object]) -> str:

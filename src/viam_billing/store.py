@@ -41,7 +41,10 @@ class Store:
         Raises:
             StateUnavailableError: if the folder or the file cannot be used, or the disk is full.
         """
-        future = asyncio.get_running_loop().run_in_executor(self._thread, self._transaction, work)
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self._thread, self._transaction, work)
+        except RuntimeError:
+            raise self._unusable("the service was closed") from None
         return await asyncio.shield(future)
 
     def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:

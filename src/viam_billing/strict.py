@@ -32,7 +32,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 R = TypeVar("R", bound=Record)
 
 
-def read(shape: type[R], values: Mapping[str, object], kind: str, prefix: str = "") -> tuple[R | None, list[str]]:
+def read(
+    shape: type[R], values: Mapping[str, object], kind: str, prefix: str = "", hidden: str | None = None
+) -> tuple[R | None, list[str]]:
     """The record, or every error found, each naming the field, what was found and what was expected.
 
     Args:
@@ -40,17 +42,23 @@ def read(shape: type[R], values: Mapping[str, object], kind: str, prefix: str = 
         values: native values as JSON knows them; whole numbers are `int`.
         kind: what a field is called in errors, `parameter` or `attribute`.
         prefix: the path of a record inside another, with its dot.
+        hidden: a text that no error may show, wherever it turned up.
     """
     errors: list[str] = []
     known: dict[str, object] = {}
-    for name, value in values.items():
+    found: object
+    for name, value in sorted(values.items()):
         field = shape.aliases.get(name, name)
         if field not in shape.__struct_fields__:
-            errors.append(_unknown(shape, name, kind, prefix))
+            errors.append(_unknown(shape, "***" if _holds(name, hidden) else name, kind, prefix))
         elif field != name and field in values:
             errors.append(f"{prefix}{field}: found {field} and its other name {name}, expected one of the two")
         else:
-            found, wrong = _field(shape, field, value, kind, prefix, shown_name=name)
+            inner = _record_type(_types(shape)[field])
+            if inner is not None and isinstance(value, dict):
+                found, wrong = read(inner, value, kind, f"{prefix}{field}.", hidden)
+            else:
+                found, wrong = _field(shape, field, value, hidden, f"{prefix}{name}")
             known[field] = found
             errors += wrong
     tried = {shape.aliases.get(name, name) for name in values}
@@ -72,14 +80,10 @@ def _unknown(shape: type[Record], name: str, kind: str, prefix: str) -> str:
 
 
 def _field(
-    shape: type[Record], field: str, value: object, kind: str, prefix: str, *, shown_name: str
+    shape: type[Record], field: str, value: object, hidden: str | None, shown_name: str
 ) -> tuple[object, list[str]]:
-    wanted = _types(shape)[field]
-    inner = _record_type(wanted)
-    if inner is not None and isinstance(value, dict):
-        return read(inner, value, kind, f"{prefix}{field}.")
     try:
-        found: object = msgspec.convert(value, wanted)
+        found: object = msgspec.convert(value, _types(shape)[field])
     except msgspec.ValidationError:
         good = False
     else:
@@ -87,8 +91,13 @@ def _field(
         good = check is None or check(found)
     if good:
         return found, []
-    what = "a value that is not shown" if field in shape.secrets else quoted(value)
-    return None, [f"{prefix}{shown_name}: found {what}, expected {expected(shape, field)}"]
+    unseen = field in shape.secrets or _holds(value, hidden)
+    what = "a value that is not shown" if unseen else quoted(value)
+    return None, [f"{shown_name}: found {what}, expected {expected(shape, field)}"]
+
+
+def _holds(value: object, hidden: str | None) -> bool:
+    return bool(hidden) and isinstance(value, str) and str(hidden) in value
 
 
 @cache

@@ -13,8 +13,8 @@ from viam_billing.errors import InvalidRequestError, quoted
 if TYPE_CHECKING:
     from google.protobuf.struct_pb2 import Struct, Value
 
-_WHOLE_BELOW: Final = 2.0**53
-"""Doubles below it are exact, so a whole one is an integer."""
+_WHOLE_BELOW: Final = 2.0**63
+"""What fits into 64 bits is an integer if it is whole."""
 
 _DEEPEST: Final = 32
 _HOW: Final = (

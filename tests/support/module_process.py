@@ -112,7 +112,9 @@ class ModuleProcess:
             try:
                 channel = Channel(port=self._tcp_port) if self._tcp_port else Channel(path=str(self.socket))
                 request = module_pb2.ReadyRequest(parent_address="")
-                answer: module_pb2.ReadyResponse = await module_grpc.ModuleServiceStub(channel).Ready(request, timeout=5)
+                answer: module_pb2.ReadyResponse = await module_grpc.ModuleServiceStub(channel).Ready(
+                    request, timeout=5
+                )
             except OSError:
                 channel.close()
                 if time.monotonic() > deadline:
@@ -220,6 +222,16 @@ class Service:
     async def status(self) -> dict[str, Any]:
         """GetStatus."""
         return await self.module.status(self.name)
+
+    async def back(self, within_s: float = 10.0) -> None:
+        """Wait until the cloud, which counted as away, gives fresh answers again."""
+        deadline = time.monotonic() + within_s
+        while True:
+            with contextlib.suppress(GRPCError):
+                if not (await self.ask("get_available_billing_tiers", max_age_s=0))["stale"]:
+                    return
+            assert time.monotonic() < deadline, "the cloud is still away for the module"
+            await asyncio.sleep(0.05)
 
 
 @dataclass(frozen=True)

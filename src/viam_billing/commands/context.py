@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
+import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from viam_billing.strict import Record
@@ -38,8 +39,31 @@ MaxAge = Annotated[
         description="How old a remembered answer may be before the cloud is asked; by default cache_ttl_s.",
     ),
 ]
-Limit = Annotated[int, Meta(ge=1, title="a whole number, at least 1", description="How many to answer at most.")]
-Moment = Annotated[datetime, Meta(tz=True, title="a time as RFC 3339 with an offset, such as 2026-11-01T00:00:00Z")]
+Limit = Annotated[
+    int, Meta(ge=1, le=2**62, title="a whole number, at least 1", description="How many to answer at most.")
+]
+Moment = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$",
+        title="a time as RFC 3339 with an offset, such as 2026-11-01T00:00:00Z",
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+
+
+def is_moment(text: str) -> bool:
+    """Whether a text of the form of `Moment` is a time that exists."""
+    try:
+        moment_s(text)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def moment_s(text: str) -> float:
+    """A `Moment` in Unix seconds."""
+    return msgspec.convert(text.upper(), datetime).timestamp()
 
 
 class ReadParameters(Record, frozen=True, kw_only=True):

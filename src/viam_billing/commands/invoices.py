@@ -5,17 +5,30 @@ from __future__ import annotations
 import base64
 import unicodedata
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Annotated, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from msgspec import UNSET, Meta, UnsetType
 
 from viam_billing import encode, money
 from viam_billing.answers import Reading
-from viam_billing.commands.context import Answer, Context, DryRun, Id, Limit, Moment, OrgId, ReadParameters
-from viam_billing.errors import BillingError, Outcome
+from viam_billing.commands.context import (
+    Answer,
+    Context,
+    DryRun,
+    Id,
+    Limit,
+    Moment,
+    OrgId,
+    ReadParameters,
+    is_moment,
+    moment_s,
+)
+from viam_billing.errors import BillingError, CloudAwayError, KeyRejectedError, NotConfiguredError, Outcome
 from viam_billing.reads import Call, provenance
 from viam_billing.strict import Record, given
+
+if TYPE_CHECKING:
+    from viam_billing.times import Deadline
 
 _LONGEST_NAME_BYTES: Final = 255
 
@@ -39,6 +52,7 @@ class InvoicesParameters(ReadParameters, frozen=True, kw_only=True):
     ) = UNSET
     since: Annotated[Moment, Meta(description="Only invoices dated at this time or later.")] | UnsetType = UNSET
     limit: Limit | UnsetType = UNSET
+    checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"since": is_moment}
 
 
 class PdfParameters(Record, frozen=True, kw_only=True):
@@ -80,12 +94,11 @@ async def get_invoices_summary(parameters: InvoicesParameters, context: Context,
     call.repeatable = False  # what is overdue changes with the time of day
     invoices = sorted(summary.value["invoices"], key=_invoice_date_s, reverse=True)
     overdue = [invoice for invoice in invoices if _is_overdue(invoice, context.now())]
-    since: datetime | None = given(parameters.since)
+    since_s = moment_s(given(parameters.since)) if parameters.since is not UNSET else float("-inf")
     shown = [
         invoice
         for invoice in invoices
-        if given(parameters.status, invoice["status"]) == invoice["status"]
-        and (since is None or _invoice_date_s(invoice) >= since.timestamp())
+        if given(parameters.status, invoice["status"]) == invoice["status"] and _invoice_date_s(invoice) >= since_s
     ]
     return {
         **summary.value,
@@ -146,7 +159,7 @@ async def send_payment_required_email(parameters: EmailParameters, context: Cont
     if parameters.dry_run:
         await context.gateway.get_org_billing_information(owner, call.deadline)
         return {"dry_run": True, "would_send": ids}
-    await context.gateway.log_in(call.deadline)
+    await _check_that_cloud_answers(context, call.deadline)
     await context.state.begin_cooldown(customer)
     try:
         await context.gateway.send_payment_required_email(customer, owner, call.deadline)
@@ -155,3 +168,13 @@ async def send_payment_required_email(parameters: EmailParameters, context: Cont
             await context.state.end_cooldown(customer)
         raise
     return {**ids, "sent": True}
+
+
+async def _check_that_cloud_answers(context: Context, deadline: Deadline) -> None:
+    """A read right before an e-mail: a cloud that is away, or a login that has expired, must not start a cooldown."""
+    try:
+        await context.gateway.get_available_billing_tiers(deadline)
+    except (CloudAwayError, KeyRejectedError, NotConfiguredError):
+        raise
+    except BillingError:
+        return  # it answered

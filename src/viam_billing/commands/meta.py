@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,7 +52,7 @@ async def help_(parameters: HelpParameters, context: Context, call: Call) -> Ans
                 "summary": command.summary,
                 "effect": command.effect,
                 "allowed": context.policy.allows(command.name, command.effect) and command.available,
-                "parameters": schema(command.parameters),
+                "parameters": deepcopy(schema(command.parameters)),
             }
             for command in context.commands.values()
             if name in (None, command.name)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec import UNSET, UnsetType, structs
 
 from viam_billing import encode, forecast, money
@@ -59,6 +57,7 @@ async def get_location_usage(parameters: LocationUsageParameters, context: Conte
         **_projection(usage),
         "cost_by_type": encode.cost_by_type(usage.value),
         **dates,
+        **_budget(context, usage),
         **provenance([payer, usage]),
     }
 
@@ -68,12 +67,31 @@ def month_to_date(usage: Reading) -> float:
     return money.rounded(encode.amount(usage.value.get("subtotal")))
 
 
-def _projection(usage: Reading) -> dict[str, Any]:
+def _budget(context: Context, usage: Reading) -> Answer:
+    """Where the month stands in the configured budget, if there is one."""
+    monthly, warn_at = context.config.monthly_budget, context.config.warn_at
+    if monthly is None:
+        return {}
+    cost = money.to_cents(encode.amount(usage.value.get("subtotal")))
+    budget: Answer = {
+        "status": forecast.budget_status(cost, monthly, warn_at),
+        "monthly_budget": money.to_dollars(monthly),
+        "used_fraction": forecast.used_fraction(cost, monthly),
+    }
+    projection = _projected(usage)
+    if projection is not None:
+        total = money.to_cents(projection.total)
+        budget["projected_status"] = forecast.budget_status(total, monthly, warn_at)
+    return {"budget": budget}
+
+
+def _projected(usage: Reading) -> forecast.Projection | None:
     start_s, end_s = (encode.moment_s(usage.value, name) for name in ("start_date", "end_date"))
     if start_s is None:
-        return {}
-    cost = encode.amount(usage.value.get("subtotal"))
-    projection = forecast.straight_line(cost, start_s, end_s, usage.as_of_s)
-    if projection is None:
-        return {}
-    return {"projection": structs.asdict(projection)}
+        return None
+    return forecast.straight_line(encode.amount(usage.value.get("subtotal")), start_s, end_s, usage.as_of_s)
+
+
+def _projection(usage: Reading) -> Answer:
+    projection = _projected(usage)
+    return {} if projection is None else {"projection": structs.asdict(projection)}

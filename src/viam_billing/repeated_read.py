@@ -1,0 +1,75 @@
+"""A read over its whole time: repeated after what may pass, given up at once while the cloud is away."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from viam_billing.errors import BillingError, CloudTimeoutError
+
+if TYPE_CHECKING:
+    from viam_billing.link import Link
+    from viam_billing.times import Deadline
+
+T = TypeVar("T")
+
+_SHORTEST_ATTEMPT_S: Final = 0.1
+_PAUSING: Final = float("inf")
+_GRACE_S: Final = 0.05
+"""An attempt keeps the deadline itself, and knows more of its end than a cancelled one."""
+
+
+class RepeatedRead(Generic[T]):
+    """One read. `attempt` is one attempt; `count_retry` is called before each further one."""
+
+    def __init__(
+        self, link: Link, attempt: Callable[[], Awaitable[T]], deadline: Deadline, count_retry: Callable[[], None]
+    ) -> None:
+        self._link = link
+        self._attempt = attempt
+        self._deadline = deadline
+        self._count_retry = count_retry
+        self._probe = False
+        self._last_error: BillingError | None = None
+        self._attempt_s = time.monotonic()
+
+    async def run(self) -> T:
+        """The answer.
+
+        Raises:
+            BillingError: the last attempt's error; `cloud_timeout` only where that one had no answer.
+        """
+        self._probe = self._link.presence.enter()
+        try:
+            await self._link.prepare()
+            from viam_billing import attempts  # noqa: PLC0415 - imported by prepare, in a thread
+
+            return await asyncio.wait_for(attempts.repeat(self._once), self._deadline.remaining_s() + _GRACE_S)
+        except asyncio.TimeoutError:
+            raise self._late(CloudTimeoutError("the cloud did not answer in time. Try again later.")) from None
+        except CloudTimeoutError as error:
+            raise self._late(error) from None
+        finally:
+            if self._probe:
+                self._link.presence.leave_probe()
+
+    async def _once(self) -> T:
+        if self._last_error is not None:
+            self._count_retry()
+            if self._link.presence.away and not self._probe:
+                raise self._link.presence.unreachable()
+        self._attempt_s = time.monotonic()
+        try:
+            return await self._attempt()
+        except BillingError as error:
+            if error.retryable:
+                self._last_error = error
+                self._attempt_s = _PAUSING
+            raise
+
+    def _late(self, error: CloudTimeoutError) -> BillingError:
+        """In a pause, or in an attempt that began right before the end, the last answer is what is known."""
+        cut_short = time.monotonic() - self._attempt_s < _SHORTEST_ATTEMPT_S
+        return self._last_error if self._last_error is not None and cut_short else error

@@ -1,0 +1,61 @@
+"""The benchmark as `make bench` runs it, in short: what it measures is complete; how fast it is here is not asked."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from support.module_process import CHECKOUT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BENCH = CHECKOUT / "tests" / "benchmarks" / "bench.py"
+WITH_BAR = {
+    "cached_read_p50",
+    "throughput_32_callers",
+    "naive_cached",
+    "cold_calls",
+    "cold_logins",
+    "silent_tls",
+    "ready",
+    "import",
+    "memory",
+}
+WITHOUT_BAR = {
+    "cached_read_p99",
+    "throughput_1_callers",
+    "throughput_8_callers",
+    "throughput_100_callers",
+    "naive_anew",
+    "invoices_12",
+    "invoices_120",
+    "invoices_1200",
+}
+
+
+def test_every_figure_is_measured_printed_and_written(tmp_path: Path) -> None:
+    """Each row has its value, and where it has a bar the word on whether that is reached."""
+    file = tmp_path / "folder" / "bench.json"
+    command = [sys.executable, str(BENCH), "--quick", "--json", str(file)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=100)  # noqa: S603 - ours
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(file.read_text())
+    figures = {figure["name"]: figure for figure in report["figures"]}
+    assert figures.keys() == WITH_BAR | WITHOUT_BAR
+    assert all(figure["value"] is not None for figure in figures.values())
+    assert {name for name, figure in figures.items() if figure["bar"]} == WITH_BAR
+    assert {name for name, figure in figures.items() if isinstance(figure["reached"], bool)} == WITH_BAR
+    assert all(figure["what"] in done.stdout for figure in figures.values())
+    assert report["quick"] is True
+    assert {"measured_at", "seconds", "python", "system", "rounds"} < report.keys()
+
+
+def test_an_unknown_name_is_refused() -> None:
+    """What is not measured is not passed over in silence."""
+    command = [sys.executable, str(BENCH), "nonsense"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)  # noqa: S603 - ours
+    assert done.returncode == 2
+    assert "there is no nonsense" in done.stderr

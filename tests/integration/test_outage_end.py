@@ -1,0 +1,227 @@
+"""The cloud goes away and comes back: who waits, who is told at once, how soon it is normal again, what the log says."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from support.faulty_cloud import Outcome, attributes, outcome, service, until
+from support.module_process import ModuleProcess, Service
+from support.sandbox_caller import HARBOR_ID, HARBOR_KEY
+from support.sandbox_process import SandboxProcess
+from viam_billing.sandbox.control import Fault
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+AT_ONCE_S = 0.25
+KNOWN = "get_current_month_usage"
+UNKNOWN = "get_invoices_summary"
+
+
+@pytest.fixture(scope="module", params=["tcp", "tls"])
+def cloud(request: pytest.FixtureRequest) -> Iterator[SandboxProcess]:
+    """One sandbox for all tests of the file, once plain and once behind TLS."""
+    with SandboxProcess("--quiet", *(["--tls"] if request.param == "tls" else [])) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def module() -> AsyncIterator[ModuleProcess]:
+    """One module process for all tests of the file."""
+    async with ModuleProcess() as running:
+        yield running
+
+
+@pytest.fixture
+def block(cloud: SandboxProcess, tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """A service's attributes; the sandbox is without faults before and after."""
+    cloud.control.clear_faults()
+    cloud.control.reset_stats()
+    yield attributes(cloud.address, tmp_path / "state", timeout_s=1)
+    cloud.control.clear_faults()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def billing(module: ModuleProcess, block: dict[str, Any]) -> AsyncIterator[Service]:
+    """A service that knows the usage and nothing else."""
+    async with service(module, block) as made:
+        await made.ask(KNOWN)
+        yield made
+
+
+async def ask(billing: Service, command: str = KNOWN) -> Outcome:
+    """Ask the cloud now."""
+    return await outcome(billing.ask(command, max_age_s=0))
+
+
+async def back(billing: Service, command: str = UNKNOWN, within_s: float = 5.0) -> float:
+    """Ask again and again until the cloud is back. Returns the seconds that it took."""
+
+    async def is_fresh() -> bool:
+        return (await ask(billing, command)).word == "fresh"
+
+    return await until(is_fresh, within_s)
+
+
+def is_silent(cloud: SandboxProcess) -> None:
+    """New connections never hear a word, with TLS not even a handshake; open ones are gone."""
+    cloud.control.connections("silent")
+    cloud.control.cut()
+
+
+async def test_while_it_is_away_nobody_waits(billing: Service, cloud: SandboxProcess) -> None:
+    """The last known answer and the error come at once, without a call each."""
+    cloud.control.go_dark()
+    await ask(billing)
+    found = await asyncio.gather(*(ask(billing, name) for name in [KNOWN, UNKNOWN] * 20))
+    assert {one.word for one in found} == {"stale because of cloud_unreachable", "cloud_unreachable"}
+    assert max(one.time_s for one in found) < AT_ONCE_S
+    assert (await billing.status())["connected"] is False
+
+
+async def test_the_first_probe_comes_after_a_second(billing: Service, cloud: SandboxProcess) -> None:
+    """At most: an outage that is over by then is over for the robot too, for all questions and with the first answer."""
+    cloud.control.go_dark()
+    await ask(billing)
+    cloud.control.clear_faults()
+    assert await back(billing) < 1.4
+    assert [(await ask(billing, name)).word for name in (KNOWN, UNKNOWN)] == ["fresh", "fresh"]
+    assert (await billing.status())["connected"] is True
+
+
+async def test_the_second_probe_comes_two_seconds_later(billing: Service, cloud: SandboxProcess) -> None:
+    """The pause doubles, and no more than that, however often the first probe tried."""
+    cloud.control.go_dark()
+    await ask(billing)
+    probes_in_vain_until_s = time.monotonic() + 1.2
+    while time.monotonic() < probes_in_vain_until_s:
+        await ask(billing, UNKNOWN)
+    cloud.control.clear_faults()
+    assert await back(billing, within_s=10) < 3.0
+
+
+async def test_a_dark_cloud_is_asked_rarely(billing: Service, cloud: SandboxProcess) -> None:
+    """Of hundreds of questions only probes ask it: with 1 and 2 s of pause, two in the first three seconds."""
+    cloud.control.set_fault(Fault("*", never_answer=True))
+    await ask(billing)
+    cloud.control.reset_stats()
+    asked_until_s = time.monotonic() + 2.5
+    asked = 0
+    while time.monotonic() < asked_until_s:
+        await asyncio.gather(*(ask(billing) for _ in range(10)))
+        asked += 10
+    assert asked > 200
+    assert 1 <= sum(cloud.control.stats().calls.values()) <= 2
+
+
+async def test_the_log_has_one_line_for_each_turn(
+    module: ModuleProcess, billing: Service, cloud: SandboxProcess
+) -> None:
+    """When it goes away and when it is back, at none of the calls between."""
+    before = len(module.log.splitlines())
+    cloud.control.go_dark()
+    for _ in range(20):
+        await ask(billing)
+    cloud.control.clear_faults()
+    await back(billing)
+    lines = [line for line in module.log.splitlines()[before:] if line.strip()]
+    assert len(lines) == 2, lines
+    assert f"{cloud.address} is away" in lines[0]
+    assert f"{cloud.address} is back" in lines[1]
+
+
+async def test_a_restarted_cloud_is_used_again(billing: Service, cloud: SandboxProcess) -> None:
+    """It was killed and knows none of the tokens; the module logs in anew by itself."""
+    cloud.kill()
+    assert (await ask(billing)).word == "stale because of cloud_unreachable"
+    cloud.start()
+    assert await back(billing) < 3.0
+
+
+async def test_a_cloud_that_restarts_between_calls_is_not_noticed(billing: Service, cloud: SandboxProcess) -> None:
+    """Connection and token are gone; the next read gets a fresh answer all the same."""
+    cloud.kill()
+    cloud.start()
+    assert (await ask(billing)).word == "fresh"
+
+
+async def test_cut_connections_are_replaced(billing: Service, cloud: SandboxProcess) -> None:
+    """In the middle of calls, and without a new login."""
+    cloud.control.set_fault(Fault("GetInvoicesSummary", latency_before_s=0.3))
+    logins = cloud.control.stats().logins
+    calls = [asyncio.create_task(ask(billing, UNKNOWN)) for _ in range(5)]
+    await asyncio.to_thread(cloud.control.wait_for, lambda stats: stats.in_flight >= 1)
+    cloud.control.cut()
+    assert {one.word for one in await asyncio.gather(*calls)} == {"fresh"}
+    stats = cloud.control.stats()
+    assert (stats.open_connections, stats.logins) == (1, logins)
+
+
+async def test_a_silent_cloud_makes_the_first_caller_wait_only(billing: Service, cloud: SandboxProcess) -> None:
+    """After its whole time the cloud counts as away."""
+    is_silent(cloud)
+    first = await ask(billing)
+    second, third = await ask(billing), await ask(billing, UNKNOWN)
+    assert (first.word, second.word, third.code) == (
+        "stale because of cloud_timeout",
+        "stale because of cloud_unreachable",
+        "cloud_unreachable",
+    )
+    assert (first.time_s < 1.3, second.time_s < AT_ONCE_S, third.time_s < AT_ONCE_S) == (True, True, True)
+
+
+async def test_a_cloud_silent_from_the_start_makes_the_first_caller_wait_only(
+    module: ModuleProcess, block: dict[str, Any], cloud: SandboxProcess
+) -> None:
+    """There the login is what gets no answer."""
+    is_silent(cloud)
+    async with service(module, block) as billing:
+        found = [await ask(billing) for _ in range(2)]
+    assert [one.code for one in found] == ["cloud_timeout", "cloud_unreachable"]
+    assert found[1].time_s < AT_ONCE_S
+
+
+@pytest.mark.parametrize("logged_in", [True, False], ids=["logged in", "not logged in"])
+async def test_after_a_silence_a_new_connection_is_made(
+    module: ModuleProcess, block: dict[str, Any], cloud: SandboxProcess, *, logged_in: bool
+) -> None:
+    """The silent one never speaks again: neither a call nor a login may wait on it when the cloud is back."""
+    async with service(module, block) as billing:
+        if logged_in:
+            await ask(billing)
+        is_silent(cloud)
+        await ask(billing)
+        cloud.control.connections("normal")
+        assert await back(billing) < 3.0
+
+
+async def test_others_are_served_while_tls_is_silent(
+    module: ModuleProcess, billing: Service, block: dict[str, Any], cloud: SandboxProcess
+) -> None:
+    """The event loop is never blocked: cached reads take milliseconds while another service waits for a handshake."""
+    cloud.control.connections("silent")
+    other = {**block, "api_key_id": HARBOR_KEY[0], "api_key": HARBOR_KEY[1], "org_id": HARBOR_ID}
+    async with service(module, other) as waiting:
+        stuck = asyncio.create_task(ask(waiting))
+        times = []
+        while not stuck.done():
+            times.append((await outcome(billing.ask(KNOWN))).time_s)
+        assert (await stuck).code == "cloud_timeout"
+    assert len(times) > 50
+    assert sorted(times)[len(times) * 99 // 100] < 0.05
+
+
+async def test_a_missing_socket_blocks_nobody(
+    module: ModuleProcess, billing: Service, block: dict[str, Any], tmp_path: Path
+) -> None:
+    """The SDK would look it up as a host's name; here it is an error at once."""
+    async with service(module, {**block, "app_address": str(tmp_path / "no.sock")}) as other:
+        found = await ask(other)
+    assert (found.code, found.time_s < AT_ONCE_S) == ("cloud_unreachable", True)
+    assert (await ask(billing)).word == "fresh"

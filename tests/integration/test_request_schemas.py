@@ -1,0 +1,142 @@
+"""The schemas that `help` shows, held against what the module accepts and refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from jsonschema import Draft202012Validator, FormatChecker
+
+from support.module_process import Service, refused
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+FORMATS = FormatChecker(())
+VALUES: tuple[object, ...] = (
+    *("", " ", "x", "help", "x" * 128, "x" * 129, "x" * 200, "x" * 201, "x" * 256, "x" * 1000, "x" * 1001),
+    *(".", "..", "a/b", "a\\b", "a\nb", "a\x7fb", "...", "a b.pdf"),
+    *("2026-11-01T00:00:00Z", "2026-11-01T00:00:00.250+02:00", "2026-11-01", "2026-11-01T00:00:00", "true", "1"),
+    *(0, 1, 2, -1, 0.5, 1.5, -0.5, 250, 1e11, 1e12),
+    *(True, False, None, [], ["x"], [1], {}, {"x": 1}),
+)
+
+
+@FORMATS.checks("date-time", raises=ValueError)
+def is_date_time(value: object) -> bool:
+    """Whether a text is a time with an offset; other types are not this format's concern."""
+    return not isinstance(value, str) or datetime.fromisoformat(value.replace("Z", "+00:00")).tzinfo is not None
+
+
+def is_right(schema: dict[str, Any], parameters: dict[str, Any]) -> bool:
+    """What the schema says."""
+    return Draft202012Validator(schema, format_checker=FORMATS).is_valid(parameters)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def closed(make: Callable[..., Awaitable[Service]]) -> Service:
+    """A service that allows nothing: what is wrong is told, what is right is not done."""
+    return await make(allowed_commands=[])
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def schemas(closed: Service) -> dict[str, dict[str, Any]]:
+    """The parameters of every command, `help` aside, which is always allowed."""
+    commands = (await closed.ask("help"))["commands"]
+    return {name: row["parameters"] for name, row in commands.items() if name != "help"}
+
+
+async def accepts(service: Service, command: str, parameters: dict[str, Any]) -> bool:
+    """Whether the module finds the parameters right."""
+    refusal = await refused(service.do({command: parameters}))
+    assert refusal.code in {"invalid_request", "command_not_allowed"}
+    return refusal.code == "command_not_allowed"
+
+
+def example(schema: dict[str, Any]) -> dict[str, Any]:
+    """Parameters with all that is needed and nothing else."""
+    needed = [*schema["required"], *(choice["oneOf"][0]["required"][0] for choice in schema.get("allOf", ()))]
+    return {name: "x" if schema["properties"][name]["type"] == "string" else 1 for name in needed}
+
+
+def variants(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every parameter with every value; an alias takes the place of its name."""
+    properties = schema["properties"]
+    for name, details in properties.items():
+        named = details.get("description", "").removeprefix("Another name of ").removesuffix(".")
+        rest = {key: value for key, value in example(schema).items() if key not in {name, named}}
+        for value in VALUES:
+            yield name, {**rest, name: value}
+
+
+async def test_the_schemas_are_schemas(schemas: dict[str, dict[str, Any]]) -> None:
+    """Self-contained JSON Schema of an object."""
+    for schema in schemas.values():
+        Draft202012Validator.check_schema(schema)
+        assert schema["type"] == "object"
+        assert "#/$defs" not in str(schema) or "$defs" in schema
+
+
+async def test_what_is_needed_is_enough(closed: Service, schemas: dict[str, dict[str, Any]]) -> None:
+    """The schemas' required parameters, and no others, make a good request."""
+    for command, schema in schemas.items():
+        assert is_right(schema, example(schema))
+        assert await accepts(closed, command, example(schema)), command
+
+
+async def test_what_is_needed_is_needed(closed: Service, schemas: dict[str, dict[str, Any]]) -> None:
+    """Without any one of them both say no."""
+    for command, schema in schemas.items():
+        for missing in example(schema):
+            parameters = {name: value for name, value in example(schema).items() if name != missing}
+            assert not is_right(schema, parameters)
+            assert not await accepts(closed, command, parameters), (command, missing)
+
+
+async def test_schema_and_module_agree(closed: Service, schemas: dict[str, dict[str, Any]]) -> None:
+    """For every parameter of every command, each of many values is right for both or wrong for both."""
+    differing = [
+        (command, name, parameters[name])
+        for command, schema in schemas.items()
+        for name, parameters in variants(schema)
+        if is_right(schema, parameters) != await accepts(closed, command, parameters)
+    ]
+    # A schema can count neither cents nor bytes.
+    assert [each for each in differing if each[1] not in {"subtotal", "amount_owed", "amount", "tax"}] == []
+
+
+async def test_every_parameter_refuses_wrong_values(closed: Service, schemas: dict[str, dict[str, Any]]) -> None:
+    """At least two wrong values of each are refused with the parameter's name."""
+    for command, schema in schemas.items():
+        named: dict[str, int] = {}
+        for name, parameters in variants(schema):
+            if not is_right(schema, parameters):
+                refusal = await refused(closed.do({command: parameters}))
+                assert refusal.code == "invalid_request"
+                assert name in refusal.text
+                assert "expected" in refusal.text
+                named[name] = named.get(name, 0) + 1
+        assert all(named.get(name, 0) >= 2 for name in schema["properties"]), command
+
+
+async def test_an_alias_beside_its_name_is_wrong_for_both(closed: Service, schemas: dict[str, dict[str, Any]]) -> None:
+    """The schema knows that a name and its alias exclude each other."""
+    pairs = 0
+    for command, schema in schemas.items():
+        for choice in schema.get("allOf", ()):
+            name, alias = (option["required"][0] for option in choice["oneOf"])
+            parameters = {**example(schema), alias: example(schema)[name]}
+            assert not is_right(schema, parameters)
+            assert not await accepts(closed, command, parameters), command
+            pairs += 1
+    assert pairs == 5
+
+
+async def test_an_unknown_parameter_is_wrong_for_both(closed: Service, schemas: dict[str, dict[str, Any]]) -> None:
+    """No schema leaves room for other names."""
+    for command, schema in schemas.items():
+        parameters = {**example(schema), "colour": "red"}
+        assert not is_right(schema, parameters)
+        assert not await accepts(closed, command, parameters), command

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import contextlib
+import math
+from typing import Any
+
+from google.protobuf.struct_pb2 import Struct
+from hypothesis import given
+from hypothesis import strategies as st
+
+from viam_billing import wire
+from viam_billing.errors import InvalidRequestError
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
+NUMBERS = st.one_of(st.floats(), st.integers(), st.integers(2**52, 2**54))
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS),
+    lambda parts: st.one_of(st.lists(parts, max_size=4), st.dictionaries(TEXTS, parts, max_size=4)),
+    max_leaves=12,
+)
+ANYTHING = st.recursive(
+    st.one_of(JSON, st.binary(max_size=3), st.text(max_size=3), st.complex_numbers()),
+    lambda parts: st.one_of(
+        st.tuples(parts), st.dictionaries(st.one_of(st.text(max_size=3), st.integers(), st.none()), parts, max_size=3)
+    ),
+    max_leaves=8,
+)
+OBJECTS = st.one_of(
+    st.dictionaries(TEXTS, JSON, max_size=3),
+    st.fixed_dictionaries({"command": JSON}, optional={"a": JSON, "b": JSON}),
+)
+
+
+@given(st.one_of(OBJECTS, JSON, ANYTHING))
+def test_anything_is_a_request_or_refused(value: object) -> None:
+    """By the one error, whose message can be sent."""
+    try:
+        request = wire.parse(wire.from_python(value))
+    except InvalidRequestError as error:
+        assert len(error.message) <= 1000  # noqa: PT017 - either end is good
+        assert error.message.encode()  # noqa: PT017 - the same
+    else:
+        assert isinstance(request, wire.Request)
+        assert isinstance(request.parameters, dict)
+
+
+def _types(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _types(part) for name, part in value.items()}
+    return [_types(part) for part in value] if isinstance(value, list) else type(value)
+
+
+def _finite(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(_finite(part) for part in value.values())
+    if isinstance(value, list):
+        return all(_finite(part) for part in value)
+    with contextlib.suppress(OverflowError):
+        return not isinstance(value, (int, float)) or math.isfinite(float(value))
+    return False
+
+
+@given(st.dictionaries(TEXTS, JSON, max_size=3).filter(_finite))
+def test_python_and_the_wire_give_the_same(value: dict[str, Any]) -> None:
+    """Types included: a service called in Python behaves as one called over the wire."""
+    struct = Struct()
+    struct.update(value)
+    assert repr(wire.from_struct(struct)) == repr(wire.from_python(value)) or wire.from_struct(
+        struct
+    ) == wire.from_python(value)
+
+
+@given(st.dictionaries(TEXTS, JSON, max_size=3))
+def test_what_is_native_stays_as_it_is(value: dict[str, Any]) -> None:
+    """Reading twice is reading once."""
+    with contextlib.suppress(InvalidRequestError):
+        native = wire.from_python(value)
+        assert wire.from_python(native) == native
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_keeps_its_value(number: float) -> None:
+    """And is an integer where it is a whole one that fits into 64 bits."""
+    native = wire.from_python({"a": number})["a"]
+    assert native == number
+    assert isinstance(native, int) == (number.is_integer() and abs(number) < 2**63)

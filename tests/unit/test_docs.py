@@ -1,0 +1,287 @@
+"""The documentation against the code: nothing missing, nothing that does not exist, every link leads somewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from viam_billing.commands import COMMANDS, EFFECTS
+from viam_billing.config import GROUPS, Attributes, Budget, ChargeLimits
+from viam_billing.errors import BillingError
+from viam_billing.version import BILLING_MODEL, MODULE_ID, MODULE_NAME, NAMESPACE, VERSION
+
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+CHANGELOG = ROOT / "CHANGELOG.md"
+BILLING = ROOT / "docs" / "billing.md"
+GUIDE = ROOT / "docs" / "guide.md"
+PAGES = [README, CHANGELOG, *sorted((ROOT / "docs").glob("*.md"))]
+
+ABOUT_ALL_COMMANDS = {"Example DoCommand", "Commands", "Fields of every answer", "Changes"}
+"""Sections under DoCommand that are no command's own."""
+
+CLOUD_CALLS = {"list_locations", "get_location"}
+"""Names in an answer of check_access that are calls of the cloud and no commands."""
+
+FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\[[^\]]*\]\((?!https?://)([^)]+)\)")
+CODE = re.compile(r"`([^`\n]+)`")
+DEFAULT = re.compile(r"Default: `([^`]+)`")
+OTHER_NAME = re.compile(r"Other name: `(\w+)`")
+LIKE_A_COMMAND = re.compile(r"(get|send|update|charge|create|check|list|reconcile|resolve)_\w+")
+
+
+def prose(page: Path) -> str:
+    """A page without its code blocks, in which a # is no heading and a bracket no link."""
+    return FENCED.sub("", page.read_text())
+
+
+def sections(text: str, level: int) -> dict[str, str]:
+    """The sections of one level: heading -> all that stands below it."""
+    parts = re.split(rf"^#{{{level}}} (.+)$", text, flags=re.MULTILINE)
+    return {
+        title: re.split(rf"^#{{1,{level}}} ", body, maxsplit=1, flags=re.MULTILINE)[0]
+        for title, body in zip(parts[1::2], parts[2::2], strict=True)
+    }
+
+
+def table(text: str, first_heading: str) -> dict[str, list[str]]:
+    """The table whose first column has this heading: name in the first column -> all cells of the row."""
+    found: dict[str, list[str]] = {}
+    inside = False
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("|"):
+            inside = False
+        elif cells[0] == first_heading:
+            inside = True
+        elif inside and not cells[0].startswith("--"):
+            found[CODE.findall(cells[0])[0]] = cells
+    return found
+
+
+def anchors(page: Path) -> set[str]:
+    """The names that GitHub gives to a page's headings."""
+    headings = re.findall(r"^#{1,6} (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def documented_default(row: list[str]) -> object:
+    """The JSON value that a row gives as default; UNSET where it gives none, or the name of an environment variable."""
+    found = DEFAULT.search(row[-1])
+    return json.loads(found[1]) if found and not found[1].startswith("VIAM_") else msgspec.UNSET
+
+
+def own_default(field: msgspec.structs.FieldInfo) -> object:
+    """The default of a field as JSON has it; UNSET where it has none."""
+    if field.required or field.default is msgspec.UNSET:
+        return msgspec.UNSET
+    return json.loads(msgspec.json.encode(field.default))
+
+
+def field_of(shape: Any, name: str) -> msgspec.structs.FieldInfo:  # noqa: ANN401 - a record's class
+    """A field of a record by its name."""
+    return next(field for field in msgspec.structs.fields(shape) if field.name == name)
+
+
+def leaf_errors() -> dict[str, type[BillingError]]:
+    """All errors that have a code: code -> class."""
+    found: dict[str, type[BillingError]] = {}
+    waiting = [BillingError]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        if "code" in vars(kind) and kind.__module__ == BillingError.__module__:
+            found[kind.code] = kind
+    return found
+
+
+PAGE = prose(BILLING)
+ATTRIBUTES = table(sections(sections(PAGE, 2)["Configuration"], 3)["Attributes"], "Name")
+COMMAND_SECTIONS = sections(sections(PAGE, 2)["DoCommand"], 3)
+ERROR_TABLE = table(sections(PAGE, 2)["Errors"], "Code")
+PARAMETERS = [
+    pytest.param(command, field.name, id=f"{command.name}.{field.name}")
+    for command in COMMANDS.values()
+    for field in msgspec.structs.fields(command.parameters)
+]
+ATTRIBUTE_NAMES = [field.name for field in msgspec.structs.fields(Attributes)]
+
+
+def parameters_of(command: str) -> dict[str, list[str]]:
+    """The parameters' table in a command's section."""
+    return table(COMMAND_SECTIONS[command], "Name")
+
+
+def test_the_model_page_is_laid_out_as_the_cli_generates_it() -> None:
+    """Title, Configuration with Attributes and Example Configuration, DoCommand with Example DoCommand."""
+    headings = re.findall(r"^#{1,3} .+$", PAGE, re.MULTILINE)
+    expected = [
+        f"# Model {BILLING_MODEL}",
+        "## Configuration",
+        "### Attributes",
+        "### Example Configuration",
+        "## DoCommand",
+        "### Example DoCommand",
+    ]
+    assert [heading for heading in headings if heading in expected] == expected
+
+
+def test_every_command_has_its_section_and_no_other_command_has_one() -> None:
+    """The sections below DoCommand are the table of commands and those about all of them."""
+    assert COMMAND_SECTIONS.keys() == COMMANDS.keys() | ABOUT_ALL_COMMANDS
+
+
+@pytest.mark.parametrize("page", [README, BILLING], ids=lambda page: page.name)
+def test_the_table_of_commands_has_each_with_its_effect(page: Path) -> None:
+    """Name and effect, in the README and on the model's page."""
+    rows = table(prose(page), "Command")
+    assert {name: row[1] for name, row in rows.items()} == dict(EFFECTS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_commands_section_tells_its_effect(name: str) -> None:
+    """The group that opens it stands in its first paragraph."""
+    assert f"Effect: {COMMANDS[name].effect}." in COMMAND_SECTIONS[name].replace("\n", " ")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_commands_table_has_its_parameters_and_no_others(name: str) -> None:
+    """The names in the first column are the names of the record's fields."""
+    assert parameters_of(name).keys() == set(COMMANDS[name].parameters.__struct_fields__)
+
+
+@pytest.mark.parametrize(("command", "name"), PARAMETERS)
+def test_a_parameter_is_required_on_the_page_where_it_is_in_the_code(
+    command: Any,  # noqa: ANN401 - a row of the table of commands
+    name: str,
+) -> None:
+    """Required or Optional, in the third column."""
+    required = field_of(command.parameters, name).required
+    assert parameters_of(command.name)[name][2] == ("Required" if required else "Optional")
+
+
+@pytest.mark.parametrize(("command", "name"), PARAMETERS)
+def test_a_parameters_default_on_the_page_is_that_of_the_code(
+    command: Any,  # noqa: ANN401 - a row of the table of commands
+    name: str,
+) -> None:
+    """A default that the code does not have is not promised either."""
+    assert documented_default(parameters_of(command.name)[name]) == own_default(field_of(command.parameters, name))
+
+
+@pytest.mark.parametrize(("command", "name"), PARAMETERS)
+def test_a_parameters_other_names_stand_in_its_row(
+    command: Any,  # noqa: ANN401 - a row of the table of commands
+    name: str,
+) -> None:
+    """All of them, and none that is not accepted."""
+    aliases = {alias for alias, field in command.parameters.aliases.items() if field == name}
+    assert set(OTHER_NAME.findall(parameters_of(command.name)[name][-1])) == aliases
+
+
+def test_the_attributes_table_has_every_attribute_and_no_other() -> None:
+    """The names in the first column are those that the configuration takes."""
+    assert ATTRIBUTES.keys() == set(ATTRIBUTE_NAMES)
+
+
+@pytest.mark.parametrize("name", ATTRIBUTE_NAMES)
+def test_an_attribute_is_required_on_the_page_where_it_is_in_the_code(name: str) -> None:
+    """Required or Optional, in the third column."""
+    assert ATTRIBUTES[name][2] == ("Required" if field_of(Attributes, name).required else "Optional")
+
+
+@pytest.mark.parametrize("name", ATTRIBUTE_NAMES)
+def test_an_attributes_default_on_the_page_is_that_of_the_code(name: str) -> None:
+    """A default from the environment is named by its variable."""
+    assert documented_default(ATTRIBUTES[name]) == own_default(field_of(Attributes, name))
+
+
+@pytest.mark.parametrize(("attribute", "shape"), [("charge_limits", ChargeLimits), ("budget", Budget)])
+def test_the_fields_of_an_attribute_that_is_an_object_stand_in_its_row(attribute: str, shape: Any) -> None:  # noqa: ANN401 - a record's class
+    """Each field by its name."""
+    assert set(re.findall(r'"(\w+)":', ATTRIBUTES[attribute][-1])) == set(shape.__struct_fields__)
+
+
+def test_the_default_of_warn_at_on_the_page_is_that_of_the_code() -> None:
+    """It stands in the row of budget."""
+    default = json.dumps(own_default(field_of(Budget, "warn_at")))
+    assert f"`warn_at` is `{default}`" in ATTRIBUTES["budget"][-1]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_effect_group_stands_in_the_row_of_allowed_commands(group: str) -> None:
+    """Whoever edits the list finds there what it takes."""
+    assert f"`{group}`" in ATTRIBUTES["allowed_commands"][-1]
+
+
+def test_the_errors_table_has_every_code_with_its_status() -> None:
+    """And no code that no error has."""
+    documented = {code: row[1] for code, row in ERROR_TABLE.items()}
+    assert documented == {code: kind.status.name for code, kind in leaf_errors().items()}
+
+
+@pytest.mark.parametrize("code", leaf_errors())
+def test_the_guides_troubleshooting_has_every_code(code: str) -> None:
+    """As a heading, or among the codes of charges."""
+    troubleshooting = sections(sections(prose(GUIDE), 2)["Troubleshooting"], 3)
+    assert code in troubleshooting or f"`{code}`" in troubleshooting["Codes of charges"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_typical_errors_of_a_command_are_codes(name: str) -> None:
+    """What stands in backticks before any bracket of that paragraph is a code."""
+    found = re.search(r"Typical errors: (.+?)\n\n", COMMAND_SECTIONS[name] + "\n\n", re.DOTALL)
+    words = re.sub(r"\([^)]*\)", "", found[1]) if found else ""
+    assert set(CODE.findall(words)) <= leaf_errors().keys()
+
+
+@pytest.mark.parametrize("page", [README, CHANGELOG, BILLING, GUIDE], ids=lambda page: page.name)
+def test_no_page_names_a_command_that_does_not_exist(page: Path) -> None:
+    """What looks like a command is one, or another known name."""
+    known = {*COMMANDS, *ATTRIBUTE_NAMES, *leaf_errors(), *CLOUD_CALLS, "get_status"}
+    assert {word for word in CODE.findall(prose(page)) if LIKE_A_COMMAND.fullmatch(word)} <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_inside_the_project_leads_to_a_file_and_a_heading(page: Path) -> None:
+    """A heading is found by the name that GitHub gives it."""
+    lost = []
+    for target in LINK.findall(prose(page)):
+        path, _, anchor = target.partition("#")
+        file = page.parent / path if path else page
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            lost.append(target)
+    assert lost == []
+
+
+def test_the_markdown_links_of_meta_json_lead_to_the_pages_of_their_models() -> None:
+    """The registry shows that page for the model."""
+    for model in json.loads((ROOT / "meta.json").read_text())["models"]:
+        path, _, anchor = model["markdown_link"].partition("#")
+        page = ROOT / path
+        assert page.read_text().startswith(f"# Model {model['model']}\n")
+        assert not anchor or anchor in anchors(page)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_page_names_the_module_by_the_namespace_of_the_code(page: Path) -> None:
+    """Publishing under another namespace changes the documentation too, and this says where."""
+    named = re.findall(rf"([\w-]+)[:_]{MODULE_NAME}\b", page.read_text())
+    assert set(named) <= {NAMESPACE}
+
+
+def test_the_readme_configures_the_module_of_meta_json() -> None:
+    """The id to paste is the one to publish."""
+    assert json.loads((ROOT / "meta.json").read_text())["module_id"] == MODULE_ID
+    assert f'"module_id": "{MODULE_ID}"' in README.read_text()
+
+
+def test_the_changelog_has_this_version() -> None:
+    """Released, or on its way."""
+    assert VERSION in CHANGELOG.read_text()
