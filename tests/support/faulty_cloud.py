@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from grpclib import GRPCError
+from grpclib.exceptions import StreamTerminatedError
 
 from support.module_process import ModuleProcess, Service
 from support.sandbox_caller import HARBOR_ID
@@ -53,13 +54,18 @@ class Outcome:
 
 
 async def outcome(call: Awaitable[dict[str, Any]]) -> Outcome:
-    """Wait for a call; an error that is not of the contract's form has its whole text as its code."""
+    """Wait for a call; an error that is not of the contract's form has its whole text as its code.
+
+    A call that gets none has `no answer` as its code, and why.
+    """
     started_s = time.monotonic()
     try:
         answer = await call
     except GRPCError as error:
         code, colon, _ = (error.message or "").partition(": ")
         return Outcome({}, code if colon else f"{error.status.name} {error.message}", time.monotonic() - started_s)
+    except (asyncio.TimeoutError, StreamTerminatedError, OSError) as error:
+        return Outcome({}, f"no answer: {type(error).__name__}", time.monotonic() - started_s)
     return Outcome(answer, "", time.monotonic() - started_s)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from msgspec import UNSET, UnsetType, structs
 
 from viam_billing import encode, forecast, money
@@ -80,7 +82,7 @@ def _budget(context: Context, usage: Reading) -> Answer:
     }
     projection = _projected(usage)
     if projection is not None:
-        total = money.to_cents(projection.total)
+        total = money.to_cents(Decimal(repr(projection.total)))
         budget["projected_status"] = forecast.budget_status(total, monthly, warn_at)
     return {"budget": budget}
 

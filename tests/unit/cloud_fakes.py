@@ -1,0 +1,139 @@
+"""What stands between a cloud without a network and a command: a gateway by hand, and a service's parts for a test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+from google.protobuf.message import Message
+from typing_extensions import override
+from viam.gen.app.v1 import billing_pb2
+
+from support.fake_parts import NOON_S, Clock, FakeClient, FakeLink, used_session
+from viam_billing import config, dispatch, state
+from viam_billing.answers import Answers
+from viam_billing.cache import Cache
+from viam_billing.calls import Calls, Counters
+from viam_billing.commands import COMMANDS, EFFECTS
+from viam_billing.commands.context import Answer, Command, Context
+from viam_billing.errors import BillingError
+from viam_billing.gateway import CloudGateway
+from viam_billing.policy import Policy
+from viam_billing.reads import Call, Reads
+from viam_billing.store import Store
+from viam_billing.strict import Record
+
+if TYPE_CHECKING:
+    from viam_billing.times import Deadline
+
+KEY = "a-key-that-nobody-else-has"
+KEY_ID = "00000000-0000-0000-0000-000000000001"
+
+M = TypeVar("M", bound=Message)
+
+
+class FakeGateway(CloudGateway):
+    """Answers the calls of `Reads` one after the other, the last answer for ever; any other call is not configured."""
+
+    def __init__(self, *answers: Message | BillingError) -> None:
+        super().__init__(Calls(None, Counters(), 20.0))
+        self.answers = list(answers)
+        self.asked: list[tuple[str, ...]] = []
+        self.deadlines: list[Deadline] = []
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def _next(self, kind: type[M], deadline: Deadline, *words: str) -> M:
+        self.asked.append(words)
+        self.deadlines.append(deadline)
+        await self.open.wait()
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, BillingError):
+            raise answer
+        assert isinstance(answer, kind)
+        return answer
+
+    @override
+    async def get_current_month_usage(
+        self, org_id: str, deadline: Deadline
+    ) -> billing_pb2.GetCurrentMonthUsageResponse:
+        return await self._next(billing_pb2.GetCurrentMonthUsageResponse, deadline, "usage", org_id)
+
+    @override
+    async def get_org_billing_information(
+        self, org_id: str, deadline: Deadline
+    ) -> billing_pb2.GetOrgBillingInformationResponse:
+        return await self._next(billing_pb2.GetOrgBillingInformationResponse, deadline, "information", org_id)
+
+    @override
+    async def get_invoices_summary(self, org_id: str, deadline: Deadline) -> billing_pb2.GetInvoicesSummaryResponse:
+        return await self._next(billing_pb2.GetInvoicesSummaryResponse, deadline, "invoices", org_id)
+
+    @override
+    async def get_available_billing_tiers(self, deadline: Deadline) -> billing_pb2.GetAvailableBillingTiersResponse:
+        return await self._next(billing_pb2.GetAvailableBillingTiersResponse, deadline, "tiers")
+
+    @override
+    async def get_location_billing_organization(
+        self, location_id: str, deadline: Deadline
+    ) -> billing_pb2.GetLocationBillingOrganizationResponse:
+        return await self._next(billing_pb2.GetLocationBillingOrganizationResponse, deadline, "payer", location_id)
+
+
+def make_config(attributes: Mapping[str, object] | None = None) -> config.Config:
+    """A configuration with a key, an organization and a location, and attributes of the test's own."""
+    own = {"api_key": KEY, "api_key_id": KEY_ID, "org_id": "own-org", "location_id": "own-loc"}
+    return config.parse({**own, **(attributes or {})}, {}, EFFECTS)
+
+
+def make_context(
+    client: FakeClient,
+    attributes: Mapping[str, object] | None = None,
+    state_dir: str | None = None,
+    commands: Mapping[str, Command] = COMMANDS,
+) -> Context:
+    """A service's parts over a fake client and a real cache, at noon of a day that does not pass."""
+    settings = make_config(attributes)
+    clock = Clock(NOON_S)
+    link = FakeLink(used_session(client))
+    gateway = CloudGateway(Calls(link, Counters(), settings.timeout_s, clock))
+    store = Store(state_dir, state.FILE_NAME, state.MIGRATIONS) if state_dir else None
+    return Context(
+        config=settings,
+        policy=Policy(settings),
+        gateway=gateway,
+        reads=Reads(gateway, Cache(link.presence, answers=Answers(clock, clock)), settings, clock),
+        state=state.State(store, settings.app.text, clock),
+        now=clock,
+        commands=commands,
+    )
+
+
+class NoParameters(Record, frozen=True, kw_only=True):
+    """Of a command that the test makes up."""
+
+
+def command(effect: Any, *, error: BaseException | None = None) -> dict[str, Command]:  # noqa: ANN401 - any effect group
+    """A table with one command, `do`, that answers or fails."""
+
+    async def run(parameters: NoParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+        if error is not None:
+            raise error
+        return {"done": True}
+
+    return {"do": Command("do", effect, "Does.", NoParameters, run)}
+
+
+async def answer(context: Context, request: Mapping[str, object]) -> Answer:
+    """An answer, in a minute."""
+    found, _readings = await dispatch.answer(request, context, 60)
+    return found
+
+
+async def refused(context: Context, request: Mapping[str, object]) -> BillingError:
+    """The error of a request."""
+    with pytest.raises(BillingError) as caught:
+        await answer(context, request)
+    return caught.value

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from viam.gen.app.v1 import billing_pb2
+
+from viam_billing.commands import COMMANDS, EFFECTS
+from viam_billing.commands.context import Command
+from viam_billing.config import Attributes, Budget, ChargeLimits
+from viam_billing.strict import Record, expected, schema
+
+CONTRACT: dict[str, tuple[str, str]] = {
+    "get_current_month_usage": ("read", "org_id? max_age_s?"),
+    "get_org_billing_information": ("read", "org_id? max_age_s?"),
+    "get_invoices_summary": ("read", "org_id? status? since? limit? max_age_s?"),
+    "get_invoice_pdf": ("read", "invoice_id|id org_id? save_as?"),
+    "send_payment_required_email": ("notify", "customer_org_id billing_owner_org_id? dry_run?"),
+    "get_available_billing_tiers": ("read", "org_id? max_age_s?"),
+    "update_organization_billing_tier": ("change", "organization_id|org_id billing_tier dry_run?"),
+    "get_location_billing_organization": ("read", "location_id? max_age_s?"),
+    "update_location_billing_organization": ("change", "location_id billing_organization_id dry_run?"),
+    "charge_organization": (
+        "charge",
+        (
+            "org_id_to_charge|org_id subtotal|amount_owed tax? description? org_id_for_branding? "
+            "disable_confirmation_email? idempotency_key dry_run?"
+        ),
+    ),
+    "create_invoice_and_charge_immediately": (
+        "charge",
+        "org_id_to_charge|org_id amount description? org_id_for_branding? disable_email? idempotency_key dry_run?",
+    ),
+    "get_location_usage": ("read", "location_id? max_age_s?"),
+    "check_access": ("read", ""),
+    "help": ("always", "name?"),
+}
+"""Effect and parameters as the contract has them: `?` optional, `a|b` where b is another name of a."""
+
+ROWS = pytest.mark.parametrize("row", COMMANDS.values(), ids=COMMANDS)
+
+
+def parameters(row: Command) -> set[str]:
+    """A row's parameters in the contract's notation."""
+    shape = schema(row.parameters)
+    aliases = {field: alias for alias, field in row.parameters.aliases.items()}
+    needed = {*shape["required"], *aliases}
+    return {
+        (f"{name}|{aliases[name]}" if name in aliases else name) + ("" if name in needed else "?")
+        for name in row.parameters.__struct_fields__
+    }
+
+
+def test_the_table_has_the_contracts_commands() -> None:
+    """A command that is added or dropped shows here."""
+    assert set(COMMANDS) == set(CONTRACT)
+
+
+@ROWS
+def test_a_command_has_the_contracts_effect_and_parameters(row: Command) -> None:
+    """Names, aliases, and what may be left out."""
+    effect, names = CONTRACT[row.name]
+    assert row.effect == EFFECTS[row.name] == effect
+    assert parameters(row) == set(names.split())
+
+
+def test_every_call_of_the_billing_service_is_a_command() -> None:
+    """By the API's name in snake case; a call that a new SDK brings shows here."""
+    service = billing_pb2.DESCRIPTOR.services_by_name["BillingService"]
+    calls = {"".join(f"_{c.lower()}" if c.isupper() else c for c in method.name)[1:] for method in service.methods}
+    assert len(calls) == 11
+    assert calls <= set(COMMANDS)
+
+
+@ROWS
+def test_a_name_is_its_rows(row: Command) -> None:
+    """The table is found by name."""
+    assert COMMANDS[row.name] is row
+
+
+@ROWS
+def test_a_summary_is_one_sentence(row: Command) -> None:
+    """For the list that `help` shows."""
+    assert row.summary.endswith(".")
+    assert "\n" not in row.summary
+    assert len(row.summary) <= 120
+
+
+@ROWS
+def test_a_schema_is_self_contained(row: Command) -> None:
+    """Good JSON Schema with an object at its top, and nothing referred to that is not in it."""
+    shape = schema(row.parameters)
+    Draft202012Validator.check_schema(shape)
+    assert shape["type"] == "object"
+    assert shape["additionalProperties"] is False
+    assert "$ref" not in str(shape) or "$defs" in shape
+
+
+@ROWS
+def test_only_charges_are_not_available(row: Command) -> None:
+    """In this version."""
+    assert row.available is (row.effect != "charge")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [*dict.fromkeys(row.parameters for row in COMMANDS.values()), Attributes, Budget, ChargeLimits],
+    ids=lambda r: r.__name__,
+)
+def test_every_field_says_what_it_expects(record: type[Record]) -> None:
+    """An error has words for each of them, and checks and aliases name fields that are there."""
+    fields = set(record.__struct_fields__)
+    assert all(expected(record, field) for field in fields)
+    assert {*record.checks, *record.aliases.values(), *record.secrets} <= fields
+    assert not set(record.aliases) & fields
+
+
+def test_the_table_cannot_be_changed() -> None:
+    """It is the same for all services."""
+    table: Any = COMMANDS
+    with pytest.raises(TypeError):
+        table["help"] = None

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import pytest
+
+from support.fake_parts import Clock, usage
+from unit.cloud_fakes import FakeGateway, make_config
+from unit.reads_scene import EACH, INFORMATION, PAYER, QUESTIONS, TIERS, Scene, in_time
+from viam_billing.answers import Reading
+from viam_billing.cache import CacheCounters
+from viam_billing.errors import CloudRejectedError, CloudUnreachableError, Outcome
+from viam_billing.reads import Reads, provenance
+
+Change = Callable[[Reads], AbstractContextManager[None]]
+TIER: Change = lambda reads: reads.changing_tier("x")  # noqa: E731 - a table of two
+PAYS: Change = lambda reads: reads.changing_payer("x")  # noqa: E731 - the same
+OUTDATED = {("tier", "information"), ("tier", "tiers"), ("payer", "payer")}
+
+
+async def known(question: str) -> Scene:
+    """A scene whose answer to a question is known."""
+    message, ask = QUESTIONS[question]
+    scene = Scene(message)
+    await ask(scene.reads, in_time())
+    return scene
+
+
+@EACH
+@pytest.mark.parametrize(("name", "change"), [("tier", TIER), ("payer", PAYS)])
+async def test_a_change_makes_forgotten_what_it_outdates(name: str, change: Change, question: str) -> None:
+    """And only that."""
+    scene = await known(question)
+    with change(scene.reads):
+        pass
+    await QUESTIONS[question][1](scene.reads, in_time())
+    assert len(scene.gateway.asked) == (2 if (name, question) in OUTDATED else 1)
+
+
+@pytest.mark.parametrize("revealed", [True, False])
+async def test_a_change_of_the_tier_makes_forgotten_what_any_service_knows(*, revealed: bool) -> None:
+    """Masked or not, whichever service makes the change."""
+    scene = Scene(INFORMATION)
+    reads = scene.service(reveal_payment_details=revealed)
+    await reads.billing_information("x", in_time(), None)
+    with scene.service(reveal_payment_details=not revealed).changing_tier("x"):
+        pass
+    await reads.billing_information("x", in_time(), None)
+    assert len(scene.gateway.asked) == 2
+
+
+@pytest.mark.parametrize("change", [TIER, PAYS])
+async def test_a_change_of_one_leaves_others_alone(change: Change) -> None:
+    """Other organizations and locations."""
+    scene = Scene(INFORMATION, PAYER)
+    await scene.reads.billing_information("y", in_time(), None)
+    await scene.reads.location_payer("y", in_time(), None)
+    with change(scene.reads):
+        pass
+    await scene.reads.billing_information("y", in_time(), None)
+    await scene.reads.location_payer("y", in_time(), None)
+    assert len(scene.gateway.asked) == 2
+
+
+async def test_after_a_change_whose_outcome_is_unknown_the_cloud_is_asked() -> None:
+    """Every time, for it may be done later."""
+    scene = await known("payer")
+    with pytest.raises(CloudUnreachableError), scene.reads.changing_payer("x"):
+        raise CloudUnreachableError("lost.", Outcome.UNKNOWN)
+    for _ in range(2):
+        await scene.reads.location_payer("x", in_time(), None)
+    assert len(scene.gateway.asked) == 3
+
+
+@pytest.mark.parametrize("change", [TIER, PAYS])
+def test_without_a_key_a_change_forgets_nothing(change: Change) -> None:
+    """Its error is the one of the change."""
+    reads = Reads(FakeGateway(TIERS), None, make_config(), Clock())
+    with pytest.raises(CloudRejectedError), change(reads):
+        raise CloudRejectedError("no.")
+
+
+async def test_a_reading_from_memory_is_current() -> None:
+    """Asking again would give the same."""
+    scene = await known("usage")
+    assert scene.reads.is_current([await scene.reads.usage("x", in_time(), None)])
+
+
+async def test_a_reading_is_current_as_long_as_it_is_fresh() -> None:
+    """By the word of who asked for it."""
+    scene = await known("usage")
+    reading = await scene.reads.usage("x", in_time(), 10)
+    scene.clock.now_s += 9.9
+    assert scene.reads.is_current([reading])
+    scene.clock.now_s += 0.2
+    assert not scene.reads.is_current([reading])
+
+
+async def test_a_reading_that_a_change_outdates_is_not_current() -> None:
+    """Although it is young."""
+    scene = await known("payer")
+    reading = await scene.reads.location_payer("x", in_time(), None)
+    with scene.reads.changing_payer("x"):
+        pass
+    assert not scene.reads.is_current([reading])
+
+
+async def test_a_stale_reading_is_not_current() -> None:
+    """The cloud may be back."""
+    scene = Scene(usage(1.0), CloudUnreachableError("no route."))
+    await scene.reads.usage("x", in_time(), None)
+    assert not scene.reads.is_current([await scene.reads.usage("x", in_time(), 0)])
+
+
+async def test_readings_are_current_if_each_is() -> None:
+    """One that is not is enough."""
+    scene = await known("usage")
+    current = await scene.reads.usage("x", in_time(), None)
+    assert not scene.reads.is_current([current, Reading({}, 0.0)])
+
+
+async def test_without_a_key_nothing_is_current() -> None:
+    """There is no memory."""
+    assert not Reads(FakeGateway(TIERS), None, make_config(), Clock()).is_current([])
+
+
+async def test_each_service_counts_its_own_reads() -> None:
+    """From memory, from the cloud, and from memory in vain of the cloud."""
+    scene = Scene(usage(1.0), CloudUnreachableError("no route."))
+    one, other = scene.service(), scene.service()
+    await one.usage("x", in_time(), None)
+    await other.usage("x", in_time(), None)
+    await other.usage("x", in_time(), 0)
+    assert one.counters == CacheCounters(hits=0, misses=1, stale=0)
+    assert other.counters == CacheCounters(hits=1, misses=1, stale=1)
+
+
+def test_an_answer_of_one_reading_has_its_time() -> None:
+    """Without a reason where it is not stale."""
+    assert provenance([Reading({}, 0.0)]) == {"as_of": "1970-01-01T00:00:00Z", "stale": False}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_answer_of_several_has_the_oldest_time(order: int) -> None:
+    """And is stale if one is."""
+    parts = [Reading({}, 100.0), Reading({}, 0.0), Reading({}, 50.0, "cloud_timeout")][::order]
+    assert provenance(parts) == {"as_of": "1970-01-01T00:00:00Z", "stale": True, "stale_reason": "cloud_timeout"}
+
+
+def test_readings_may_be_taken_one_by_one() -> None:
+    """An iterator of them is as good as a list."""
+    assert provenance(iter([Reading({}, 0.0, "cloud_timeout")]))["stale_reason"] == "cloud_timeout"

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import ast
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "viam_billing"
+PACKAGE = "viam_billing"
+
+LEVELS = (
+    {"money", "errors", "times", "version", "address", ""},
+    {"answers", "attempts", "cloud_client", "encode", "forecast", "presence", "retry", "store", "strict", "wire"},
+    {"cache_file", "config", "link", "state"},
+    {"cache", "invoice_pdf", "policy", "repeated_read"},
+    {"calls", "clouds"},
+    {"gateway"},
+    {"reads"},
+    {"commands"},
+    {"dispatch", "runtime"},
+    {"service"},
+    {"rpc"},
+    {"process"},
+    {"__main__"},
+)
+"""From the leaves to the start: a module imports from levels before its own, and never from its neighbours.
+
+__main__ -> process -> rpc -> service -> runtime, dispatch -> commands -> reads -> cache, gateway; cache -> answers
+                                         gateway -> calls -> repeated_read -> link
+                                         runtime -> clouds -> link, cache, cache_file; link -> presence, retry
+"""
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its name inside it; the package itself is empty text."""
+    return {
+        ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix("__init__").rstrip("."): path
+        for path in sorted(SOURCE.rglob("*.py"))
+    }
+
+
+def shipped() -> dict[str, Path]:
+    """Those that a robot gets."""
+    return {name: path for name, path in modules().items() if name.partition(".")[0] != "sandbox"}
+
+
+def imports(path: Path) -> set[str]:
+    """All that a file imports, wherever it does: `a.b` and `a.b.name` for `from a.b import name`."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name} imports relatively, which this test does not read"
+            found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def own_imports(path: Path) -> set[str]:
+    """The modules of this package that a file imports, each by its longest name."""
+    names = modules()
+    found = {name.removeprefix(PACKAGE).lstrip(".") for name in imports(path) if name.partition(".")[0] == PACKAGE}
+    real = {name for name in found if name in names}
+    return {name for name in real if not any(other.startswith(f"{name}.") or (other and not name) for other in real)}
+
+
+def imported_at_start(path: Path) -> set[str]:
+    """The modules of this package that a file imports as soon as it is imported itself."""
+    top = [node for node in ast.parse(path.read_text()).body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    found = {f"{node.module}.{alias.name}" for node in top if isinstance(node, ast.ImportFrom) for alias in node.names}
+    found |= {str(node.module) for node in top if isinstance(node, ast.ImportFrom)}
+    found |= {alias.name for node in top if isinstance(node, ast.Import) for alias in node.names}
+    return {name.removeprefix(f"{PACKAGE}.") for name in found}
+
+
+def importers(*names: str, among: dict[str, Path] | None = None) -> set[str]:
+    """Which modules import one of the names or something below them."""
+    return {
+        module
+        for module, path in (among or shipped()).items()
+        if any(found == name or found.startswith(f"{name}.") for found in imports(path) for name in names)
+    }
+
+
+def level(module: str) -> int:
+    """Where a module stands."""
+    top = module.partition(".")[0]
+    return next(number for number, names in enumerate(LEVELS) if top in names)
+
+
+def test_every_module_has_its_level() -> None:
+    """A new one has to be placed, and none is placed that is gone."""
+    assert {name.partition(".")[0] for name in shipped()} == set().union(*LEVELS)
+
+
+@pytest.mark.parametrize("module", shipped())
+def test_dependencies_point_one_way(module: str) -> None:
+    """A module imports from levels before its own only, not even for its types; a package's parts know each other."""
+    package = module.partition(".")[0]
+    others = {other for other in own_imports(shipped()[module]) if not package or other.partition(".")[0] != package}
+    assert not {other for other in others if level(other) >= level(module)}
+
+
+def test_there_is_no_import_cycle() -> None:
+    """Imports for types count too: what needs each other belongs together."""
+    graph = {name: own_imports(path) - {name} for name, path in modules().items()}
+    list(TopologicalSorter(graph).static_order())
+
+
+def test_only_four_modules_know_the_protos() -> None:
+    """All else sees native values and typed questions."""
+    protos = ("viam.gen", "viam.proto.app.billing", "viam.app")
+    assert importers(*protos) <= {"gateway", "calls", "encode", "cloud_client"}
+
+
+def test_only_the_outermost_modules_know_the_sdks_module() -> None:
+    """`Module` and the resources' bases."""
+    assert importers("viam.module", "viam.resource", "viam.services", "viam.components") == {
+        "rpc",
+        "service",
+        "process",
+    }
+
+
+def test_nothing_outside_imports_the_sandbox() -> None:
+    """It is not shipped."""
+    assert not importers(f"{PACKAGE}.sandbox")
+
+
+def test_what_is_shipped_needs_no_development_library() -> None:
+    """The sandbox's server, its certificate and the demonstration's output."""
+    assert not importers("grpc", "rich", "cryptography", "hypothesis", "pytest", "trustme")
+
+
+def test_what_is_shipped_imports_its_dependencies_only() -> None:
+    """The SDK with what it is built on, msgspec, stamina, and Python's own library."""
+    allowed = {"viam", "msgspec", "stamina", "grpclib", "google", "h2", "typing_extensions", PACKAGE}
+    found = {name.partition(".")[0] for path in shipped().values() for name in imports(path)}
+    assert found <= allowed | sys.stdlib_module_names
+
+
+def test_only_one_module_knows_stamina() -> None:
+    """Importing it costs 9 ms, which nobody pays before the first connection."""
+    assert importers("stamina") == {"attempts"}
+
+
+def test_what_costs_time_to_import_is_imported_with_the_first_connection() -> None:
+    """Stamina and the SDK's clients: at the top of no file, so that a robot's start does not wait for them."""
+    slow = {"attempts", "cloud_client"}
+    assert not {name for name, path in shipped().items() if slow & imported_at_start(path)}
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_file_stays_short(module: str) -> None:
+    """250 lines at most."""
+    assert len(modules()[module].read_text().splitlines()) <= 250
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_file_opens_with_its_duty(module: str) -> None:
+    """In a sentence."""
+    words = ast.get_docstring(ast.parse(modules()[module].read_text()))
+    assert words
+    assert words.splitlines()[0].endswith((".", ":"))
