@@ -3,9 +3,11 @@
 python := .venv/bin/python
 PYTEST_ARGS ?= -n 2 --dist loadfile
 LOCK_ARGS ?=
+SECONDS ?= 180
+SEED ?=
 compile := uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test lint bench build lock clean
+.PHONY: help setup demo test lint bench soak build lock clean
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:/ { printf "make %-6s  %s\n", $$1, $$2 }' Makefile
@@ -27,8 +29,11 @@ lint: setup ## check style, format and types
 	$(python) -m ruff format --check .
 	$(python) -m mypy
 
-bench: setup ## measure
+bench: setup ## measure next to the bare SDK and the naive way; prints a table and writes build/bench.json
 	$(python) tests/benchmarks/bench.py
+
+soak: setup ## let callers and faults at the module for 3 minutes (SECONDS=N; SEED=N has an earlier run's faults again)
+	$(python) tests/soak/soak.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 build: ## build the archive for the registry
 	@echo "make build comes with the packaging work." >&2; exit 1

@@ -46,9 +46,15 @@ class RepeatedRead(Generic[T]):
             await self._link.prepare()
             from viam_billing import attempts  # noqa: PLC0415 - imported by prepare, in a thread
 
-            return await asyncio.wait_for(attempts.repeat(self._once), self._deadline.remaining_s() + _GRACE_S)
-        except asyncio.TimeoutError:
-            raise self._late(CloudTimeoutError("the cloud did not answer in time. Try again later.")) from None
+            attempts_task = asyncio.ensure_future(attempts.repeat(self._once))
+            attempts_task.add_done_callback(_retrieved)
+            try:
+                await asyncio.wait({attempts_task}, timeout=self._deadline.remaining_s() + _GRACE_S)
+                if attempts_task.done():
+                    return attempts_task.result()
+            finally:
+                attempts_task.cancel()
+            raise CloudTimeoutError("the cloud did not answer in time. Try again later.")
         except CloudTimeoutError as error:
             raise self._late(error) from None
         finally:
@@ -73,3 +79,9 @@ class RepeatedRead(Generic[T]):
         """In a pause, or in an attempt that began right before the end, the last answer is what is known."""
         cut_short = time.monotonic() - self._attempt_s < _SHORTEST_ATTEMPT_S
         return self._last_error if self._last_error is not None and cut_short else error
+
+
+def _retrieved(task: asyncio.Future[T]) -> None:
+    """Where the caller left first, nobody asks how it ended, and asyncio would log that as an error."""
+    if not task.cancelled():
+        task.exception()
