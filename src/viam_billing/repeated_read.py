@@ -43,23 +43,26 @@ class RepeatedRead(Generic[T]):
         """
         self._probe = self._link.presence.enter()
         try:
-            await self._link.prepare()
-            from viam_billing import attempts  # noqa: PLC0415 - imported by prepare, in a thread
-
-            attempts_task = asyncio.ensure_future(attempts.repeat(self._once))
-            attempts_task.add_done_callback(_retrieved)
-            try:
-                await asyncio.wait({attempts_task}, timeout=self._deadline.remaining_s() + _GRACE_S)
-                if attempts_task.done():
-                    return attempts_task.result()
-            finally:
-                attempts_task.cancel()
-            raise CloudTimeoutError("the cloud did not answer in time. Try again later.")
+            return await self._in_time()
         except CloudTimeoutError as error:
             raise self._late(error) from None
         finally:
             if self._probe:
                 self._link.presence.leave_probe()
+
+    async def _in_time(self) -> T:
+        await self._link.prepare()
+        from viam_billing import attempts  # noqa: PLC0415 - imported by prepare, in a thread
+
+        task = asyncio.ensure_future(attempts.repeat(self._once))
+        task.add_done_callback(_retrieved)
+        try:
+            await asyncio.wait({task}, timeout=self._deadline.remaining_s() + _GRACE_S)
+            if task.done():
+                return task.result()
+        finally:
+            task.cancel()
+        raise CloudTimeoutError("the cloud did not answer in time. Try again later.")
 
     async def _once(self) -> T:
         if self._last_error is not None:
