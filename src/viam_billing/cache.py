@@ -38,8 +38,7 @@ if TYPE_CHECKING:
     from viam_billing.cache_file import CacheFile
     from viam_billing.presence import Presence
 
-_DISTRUST_S: Final = 60.0
-"""After a change whose outcome is unknown, for so long no answer that it may outdate is taken for fresh."""
+_DISTRUST_S: Final = 60.0  # after a change whose outcome is unknown, nothing that it may outdate is fresh for so long
 _SMALLEST_SHARE: Final = 0.85
 _SAVE_S: Final = 0.25
 _REMOVE_S: Final = 1.0
@@ -195,7 +194,7 @@ class Cache:
         for question in [*self._answers, *self._fetches]:
             self.drop(question)
         if self._file is not None:
-            self._earlier.loaded = True
+            self._earlier.forgotten = True
             self._file.delete_all()
 
     def _start(

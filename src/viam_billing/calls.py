@@ -13,6 +13,7 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 from msgspec import Struct
 
+from viam_billing.connection import LoginExpiredError
 from viam_billing.errors import (
     BillingError,
     CloudError,
@@ -114,7 +115,7 @@ class Calls:
 
         try:
             await self._once(rpc, attempt, session, deadline, lambda: sent)
-        except _LoginExpiredError:
+        except LoginExpiredError:
             raise self._failed(await self._log_in_anew(rpc, session, deadline)) from None
         except BillingError as error:
             if not sent:
@@ -160,7 +161,7 @@ class Calls:
             session = await link.session(deadline, expired)
             try:
                 return await self._once(rpc, attempt, session, deadline, lambda: True)
-            except _LoginExpiredError:
+            except LoginExpiredError:
                 expired = session
                 self._count_retry()
             # Callers that keep meeting used-up tokens spread out: one that meets a fresh one alone knows more.
@@ -205,7 +206,7 @@ class Calls:
         link.note_failure(error, meaning, session.connection)
         if isinstance(error, GRPCError):
             rejected = error.status is Status.UNAUTHENTICATED
-            return _LoginExpiredError() if rejected and not link.token_rejected(session.token) else meaning
+            return LoginExpiredError() if rejected and not link.token_rejected(session.token) else meaning
         if isinstance(meaning, CloudTimeoutError) and link.replace(session, started_s):
             # Cut short on a connection that had been idle and is dead: a new one is worth the rest of the time.
             meaning.retryable = deadline.remaining_s() > _LAST_MOMENT_S
@@ -246,7 +247,3 @@ class Calls:
     def _failed(self, error: BillingError) -> BillingError:
         self._counters.last_error = error.message
         return error
-
-
-class _LoginExpiredError(Exception):
-    """A token that had been good is no longer."""

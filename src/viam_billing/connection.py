@@ -17,6 +17,10 @@ _FRESH_S: Final = 30.0
 """A token is given out at once; one that lay unused for longer may have ended and says nothing about the key."""
 
 
+class LoginExpiredError(Exception):
+    """A token that had been good is no longer."""
+
+
 class Connection:
     """A channel with what is known of it. Retired, it is closed when the last call on it has ended."""
 

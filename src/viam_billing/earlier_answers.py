@@ -24,6 +24,8 @@ class EarlierAnswers:
         self._loading: asyncio.Task[None] | None = None
         self._purging: asyncio.Task[None] | None = None
         self.loaded = file is None
+        self.forgotten = False
+        """Whether all that the disk still has is not to be taken any more."""
         self.outdated: set[str] = set()
         """Questions whose answers on disk are not to be taken any more."""
 
@@ -48,7 +50,7 @@ class EarlierAnswers:
 
     async def _load(self, file: CacheFile) -> None:
         rows = await file.load(now_s=self._answers.now_s(), revealed=self._revealed)
-        if not self.loaded:  # else it took too long, or all is to be forgotten
+        if not self.forgotten:
             for row in rows:
                 if row[0] not in self.outdated:
                     self._answers.put_old(*row)

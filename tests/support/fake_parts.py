@@ -12,7 +12,8 @@ from viam.gen.app.v1 import billing_pb2
 
 from viam_billing.address import AppAddress
 from viam_billing.cloud_client import CloudClient
-from viam_billing.link import Connection, Link, Session
+from viam_billing.connection import Connection, Session, Token
+from viam_billing.link import Link
 from viam_billing.times import Deadline
 
 if TYPE_CHECKING:
@@ -97,13 +98,13 @@ class FakeLink(Link):
 
 def fresh_session(client: CloudClient, token: str = FIRST_TOKEN) -> Session:
     """A session whose token no call has used."""
-    return Session(Connection(FakeChannel()), client, token)
+    return Session(Connection(FakeChannel()), client, Token(token))
 
 
 def used_session(client: CloudClient, token: str = FIRST_TOKEN) -> Session:
     """A session whose token has served a call before."""
     session = fresh_session(client, token)
-    session.begin_call()
+    session.token.calls = session.token.answers = 1
     return session
 
 

@@ -30,7 +30,7 @@ class FakeFile(CacheFile):
         self.ready.set()
 
     @override
-    async def load(self, *, oldest_s: float, now_s: float) -> list[Row]:
+    async def load(self, *, now_s: float, revealed: bool) -> list[Row]:
         rows = list(self.rows.values())
         await self.ready.wait()
         return rows
@@ -38,6 +38,14 @@ class FakeFile(CacheFile):
     @override
     async def save(self, question: str, entry: Entry, *, within_s: float) -> None:
         self.rows[question] = (question, entry.value, entry.as_of_s, entry.valid_until_s)
+
+    @override
+    async def written(self, *, within_s: float) -> None:
+        return
+
+    @override
+    async def purge(self, *, oldest_s: float) -> None:
+        return
 
     @override
     def delete(self, question: str) -> None:
@@ -176,7 +184,7 @@ async def test_answers_of_an_earlier_process_are_served() -> None:
 async def test_a_change_before_the_first_read_drops_what_an_earlier_process_left() -> None:
     """The disk has not been read then, and still must not bring the outdated answer back."""
     scene = Scene(old(age_s=100, number=7))
-    with scene.cache.changing("q"):
+    async with scene.cache.changing("q"):
         pass
     assert (await scene.read()).value == {"number": 1}
 

@@ -44,9 +44,10 @@ async def saved(file: CacheFile, question: str = "q", as_of_s: float = NOON_S, *
     await file.save(question, Entry(value, as_of_s, 0.0, entry.get("valid_until_s", FOREVER_S)), within_s=30)
 
 
-async def loaded(file: CacheFile, oldest_s: float = OLDEST_S) -> dict[str, Any]:
-    """What a process finds that starts at noon."""
-    return {row[0]: row[1] for row in await file.load(oldest_s=oldest_s, now_s=NOON_S)}
+async def loaded(file: CacheFile, oldest_s: float = OLDEST_S, *, revealed: bool = True) -> dict[str, Any]:
+    """What a process finds that starts at noon and keeps nothing from before a time."""
+    await file.purge(oldest_s=oldest_s)
+    return {row[0]: row[1] for row in await file.load(now_s=NOON_S, revealed=revealed)}
 
 
 def rows(folder: Path) -> list[tuple[Any, ...]]:
@@ -68,14 +69,14 @@ def all_bytes(folder: Path) -> bytes:
 async def test_an_answer_outlives_its_process(opened: Callable[..., CacheFile]) -> None:
     """With its time and its end."""
     await saved(opened(), valid_until_s=NOON_S + 5)
-    found = await opened().load(oldest_s=OLDEST_S, now_s=NOON_S)
+    found = await opened().load(now_s=NOON_S, revealed=True)
     assert found == [("q", {"subtotal": 12.5}, NOON_S, NOON_S + 5)]
 
 
 async def test_an_answer_that_never_ends_never_ends(opened: Callable[..., CacheFile]) -> None:
     """Infinity has no form in a table, a far future has."""
     await saved(opened())
-    ((_, _, _, valid_until_s),) = await opened().load(oldest_s=OLDEST_S, now_s=NOON_S)
+    ((_, _, _, valid_until_s),) = await opened().load(now_s=NOON_S, revealed=True)
     assert valid_until_s > NOON_S + 1e9
 
 

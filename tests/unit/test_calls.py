@@ -154,7 +154,7 @@ async def test_a_fresh_token_that_others_used_up_means_nothing() -> None:
     first = fresh_session(FakeClient(rejected_late, answering(usage(1.0))))
     calls, _ = made(FakeLink(first, fresh_session(FakeClient(answering(usage(2.0))), "new")))
     slow = asyncio.create_task(read(calls))
-    while first.calls == 0:  # noqa: ASYNC110 - a number, not an event
+    while first.token.calls == 0:  # noqa: ASYNC110 - a number, not an event
         await asyncio.sleep(0)
     await read(calls)
     overtaken.set()

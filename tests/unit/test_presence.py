@@ -185,5 +185,5 @@ def test_there_is_one_line_when_it_goes_and_one_when_it_is_back(caplog: pytest.L
         presence.answered()
     levels = [record.levelname for record in caplog.records]
     assert levels == ["WARNING", "INFO"]
-    assert "the-cloud is away: cloud_unreachable: no route." in caplog.records[0].message
+    assert "the-cloud is away (cloud_unreachable)" in caplog.records[0].message
     assert "the-cloud is back after 7 s" in caplog.records[1].message

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
@@ -13,7 +13,7 @@ from viam_billing.cache import CacheCounters
 from viam_billing.errors import CloudRejectedError, CloudUnreachableError, Outcome
 from viam_billing.reads import Reads, provenance
 
-Change = Callable[[Reads], AbstractContextManager[None]]
+Change = Callable[[Reads], AbstractAsyncContextManager[None]]
 TIER: Change = lambda reads: reads.changing_tier("x")  # noqa: E731 - a table of two
 PAYS: Change = lambda reads: reads.changing_payer("x")  # noqa: E731 - the same
 OUTDATED = {("tier", "information"), ("tier", "tiers"), ("payer", "payer")}
@@ -32,7 +32,7 @@ async def known(question: str) -> Scene:
 async def test_a_change_makes_forgotten_what_it_outdates(name: str, change: Change, question: str) -> None:
     """And only that."""
     scene = await known(question)
-    with change(scene.reads):
+    async with change(scene.reads):
         pass
     await QUESTIONS[question][1](scene.reads, in_time())
     assert len(scene.gateway.asked) == (2 if (name, question) in OUTDATED else 1)
@@ -44,7 +44,7 @@ async def test_a_change_of_the_tier_makes_forgotten_what_any_service_knows(*, re
     scene = Scene(INFORMATION)
     reads = scene.service(reveal_payment_details=revealed)
     await reads.billing_information("x", in_time(), None)
-    with scene.service(reveal_payment_details=not revealed).changing_tier("x"):
+    async with scene.service(reveal_payment_details=not revealed).changing_tier("x"):
         pass
     await reads.billing_information("x", in_time(), None)
     assert len(scene.gateway.asked) == 2
@@ -56,7 +56,7 @@ async def test_a_change_of_one_leaves_others_alone(change: Change) -> None:
     scene = Scene(INFORMATION, PAYER)
     await scene.reads.billing_information("y", in_time(), None)
     await scene.reads.location_payer("y", in_time(), None)
-    with change(scene.reads):
+    async with change(scene.reads):
         pass
     await scene.reads.billing_information("y", in_time(), None)
     await scene.reads.location_payer("y", in_time(), None)
@@ -66,19 +66,21 @@ async def test_a_change_of_one_leaves_others_alone(change: Change) -> None:
 async def test_after_a_change_whose_outcome_is_unknown_the_cloud_is_asked() -> None:
     """Every time, for it may be done later."""
     scene = await known("payer")
-    with pytest.raises(CloudUnreachableError), scene.reads.changing_payer("x"):
-        raise CloudUnreachableError("lost.", Outcome.UNKNOWN)
+    with pytest.raises(CloudUnreachableError):
+        async with scene.reads.changing_payer("x"):
+            raise CloudUnreachableError("lost.", Outcome.UNKNOWN)
     for _ in range(2):
         await scene.reads.location_payer("x", in_time(), None)
     assert len(scene.gateway.asked) == 3
 
 
 @pytest.mark.parametrize("change", [TIER, PAYS])
-def test_without_a_key_a_change_forgets_nothing(change: Change) -> None:
+async def test_without_a_key_a_change_forgets_nothing(change: Change) -> None:
     """Its error is the one of the change."""
     reads = Reads(FakeGateway(TIERS), None, make_config(), Clock())
-    with pytest.raises(CloudRejectedError), change(reads):
-        raise CloudRejectedError("no.")
+    with pytest.raises(CloudRejectedError):
+        async with change(reads):
+            raise CloudRejectedError("no.")
 
 
 async def test_a_reading_from_memory_is_current() -> None:
@@ -101,7 +103,7 @@ async def test_a_reading_that_a_change_outdates_is_not_current() -> None:
     """Although it is young."""
     scene = await known("payer")
     reading = await scene.reads.location_payer("x", in_time(), None)
-    with scene.reads.changing_payer("x"):
+    async with scene.reads.changing_payer("x"):
         pass
     assert not scene.reads.is_current([reading])
 

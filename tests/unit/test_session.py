@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from support.fake_parts import FakeChannel, FakeClient, answering, fresh_session, usage
-from viam_billing.link import Connection
+from support.fake_parts import FakeChannel
+from viam_billing.connection import Connection, Token
 
 
 async def test_a_retired_connection_is_closed_after_its_last_call() -> None:
@@ -15,14 +15,28 @@ async def test_a_retired_connection_is_closed_after_its_last_call() -> None:
     assert (before, channel.closed) == (0, 1)
 
 
-async def test_the_first_call_of_a_fresh_token_is_told() -> None:
-    """Its rejection means the key; that of a later one means that the token has ended."""
-    session = fresh_session(FakeClient(answering(usage(1.0))))
-    assert [session.begin_call() for _ in range(3)] == [True, False, False]
+async def test_a_closed_connection_that_a_call_dials_anew_is_closed_again() -> None:
+    """Nobody else would."""
+    channel = FakeChannel()
+    connection = Connection(channel)
+    connection.begin_call()
+    connection.close()
+    connection.end_call()
+    assert channel.closed == 2
 
 
-async def test_a_token_that_lay_unused_is_not_fresh() -> None:
+def test_the_rejection_of_a_fresh_token_s_only_call_means_the_key() -> None:
+    """That of a later call means that the token has ended."""
+    token = Token("text")
+    token.calls = 1
+    first = token.means_key()
+    token.calls = 2
+    assert (first, token.means_key()) == (True, False)
+
+
+def test_a_token_that_lay_unused_is_not_fresh() -> None:
     """It may have ended meanwhile."""
-    session = fresh_session(FakeClient(answering(usage(1.0))))
-    session.issued_at_s -= 31
-    assert not session.begin_call()
+    token = Token("text")
+    token.calls = 1
+    token.issued_at_s -= 31
+    assert not token.means_key()

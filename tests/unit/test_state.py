@@ -70,7 +70,7 @@ async def test_an_attempt_is_written_before_it_is_made(case: Case) -> None:
     assert (entry["command"], json.loads(entry["parameters"]), entry["code"]) == (
         "do",
         {"a": 1, "idempotency_key": "k"},
-        None,
+        "unfinished",
     )
     assert (entry["time"], entry["allowed"], entry["idempotency_key"]) == (START_S, 1, "k")
 

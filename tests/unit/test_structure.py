@@ -13,8 +13,9 @@ PACKAGE = "viam_billing"
 LEVELS = (
     {"money", "errors", "times", "version", "address", ""},
     {"answers", "attempts", "cloud_client", "encode", "forecast", "presence", "retry", "store", "strict", "wire"},
-    {"cache_file", "config", "link", "state"},
-    {"cache", "invoice_pdf", "policy", "repeated_read"},
+    {"cache_file", "config", "connection", "state"},
+    {"earlier_answers", "invoice_pdf", "link", "policy"},
+    {"cache", "repeated_read"},
     {"calls", "clouds"},
     {"gateway"},
     {"reads"},
