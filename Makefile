@@ -3,10 +3,12 @@
 python := .venv/bin/python
 PYTEST_ARGS ?= -n 2 --dist loadfile
 LOCK_ARGS ?=
+SECONDS ?= 180
+SEED ?=
 entrypoint := dist/viam-billing/viam-billing
 compile := uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test lint bench build test-archive lock clean
+.PHONY: help setup demo test lint bench soak build test-archive lock clean
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:/ { printf "make %-12s  %s\n", $$1, $$2 }' Makefile
@@ -28,8 +30,11 @@ lint: setup ## check style, format and types
 	$(python) -m ruff format --check .
 	$(python) -m mypy
 
-bench: setup ## measure
+bench: setup ## measure next to the bare SDK and the naive way; prints a table and writes build/bench.json
 	$(python) tests/benchmarks/bench.py
+
+soak: setup ## let callers and faults at the module for 3 minutes (SECONDS=N; SEED=N has an earlier run's faults again)
+	$(python) tests/soak/soak.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 build: ## build the archive for the registry, check it and start it once
 	./build.sh

@@ -175,6 +175,7 @@ class Cache:
             return Reading(fetched.value, self._answers.now_s())  # outdated by a change meanwhile: not kept
         share = random.uniform(_SMALLEST_SHARE, 1.0)  # noqa: S311 - no secret
         entry = self._answers.put(question, fetched.value, fetched.valid_until_s, share)
+        del self._fetches[question]  # it has answered: what is left is the disk's time
         if self._file is not None and limits.max_stale_s > 0:
             await self._file.save(question, entry, within_s=_SAVE_S)
         return Reading(entry.value, entry.as_of_s)

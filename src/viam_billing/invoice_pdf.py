@@ -119,14 +119,15 @@ class SavedPdf(_Pdf):
         self._file = -1
         self._room_bytes = 0
         self._in_use = threading.Lock()
+        self._abandoned = False
 
     async def __aenter__(self) -> None:
-        opening = asyncio.ensure_future(self._on_disk(self._open))
         try:
-            await asyncio.shield(opening)
+            await self._on_disk(self._open)
         except asyncio.CancelledError:
-            await asyncio.wait({opening})
-            await asyncio.to_thread(self._clean_up)
+            # The thread goes on. Whichever of the two comes second cleans up; no await here, it may be cancelled too.
+            self._abandoned = True
+            asyncio.get_running_loop().run_in_executor(None, self._clean_up)
             raise
 
     async def restart(self) -> None:
@@ -164,7 +165,10 @@ class SavedPdf(_Pdf):
         make_folder(incoming)
         _remove_left_behind(incoming)
         self._room_bytes = FOLDER_BYTES - self._other_files_bytes()
-        self._file, self._temporary = tempfile.mkstemp(dir=incoming)
+        with self._in_use:
+            self._file, self._temporary = tempfile.mkstemp(dir=incoming)
+        if self._abandoned:
+            self._clean_up()
 
     def _empty(self) -> None:
         os.ftruncate(self._file, 0)

@@ -43,17 +43,26 @@ class RepeatedRead(Generic[T]):
         """
         self._probe = self._link.presence.enter()
         try:
-            await self._link.prepare()
-            from viam_billing import attempts  # noqa: PLC0415 - imported by prepare, in a thread
-
-            return await asyncio.wait_for(attempts.repeat(self._once), self._deadline.remaining_s() + _GRACE_S)
-        except asyncio.TimeoutError:
-            raise self._late(CloudTimeoutError("the cloud did not answer in time. Try again later.")) from None
+            return await self._in_time()
         except CloudTimeoutError as error:
             raise self._late(error) from None
         finally:
             if self._probe:
                 self._link.presence.leave_probe()
+
+    async def _in_time(self) -> T:
+        await self._link.prepare()
+        from viam_billing import attempts  # noqa: PLC0415 - imported by prepare, in a thread
+
+        task = asyncio.ensure_future(attempts.repeat(self._once))
+        task.add_done_callback(_retrieved)
+        try:
+            await asyncio.wait({task}, timeout=self._deadline.remaining_s() + _GRACE_S)
+            if task.done():
+                return task.result()
+        finally:
+            task.cancel()
+        raise CloudTimeoutError("the cloud did not answer in time. Try again later.")
 
     async def _once(self) -> T:
         if self._last_error is not None:
@@ -73,3 +82,9 @@ class RepeatedRead(Generic[T]):
         """In a pause, or in an attempt that began right before the end, the last answer is what is known."""
         cut_short = time.monotonic() - self._attempt_s < _SHORTEST_ATTEMPT_S
         return self._last_error if self._last_error is not None and cut_short else error
+
+
+def _retrieved(task: asyncio.Future[T]) -> None:
+    """Where the caller left first, nobody asks how it ended, and asyncio would log that as an error."""
+    if not task.cancelled():
+        task.exception()

@@ -73,7 +73,12 @@ async def test_zero_asks_the_cloud(billing: Service, control: SandboxControl) ->
     third = await billing.ask("get_org_billing_information", max_age_s=0)
     fourth = await billing.ask("get_org_billing_information")
     control.patch_organization(DEFAULT_ORG_ID, billing_tier="enterprise")
-    assert [answer["billing_tier"] for answer in (first, second, third, fourth)] == ["enterprise", "enterprise", "fleet", "fleet"]
+    assert [answer["billing_tier"] for answer in (first, second, third, fourth)] == [
+        "enterprise",
+        "enterprise",
+        "fleet",
+        "fleet",
+    ]
     assert fourth["as_of"] == third["as_of"] > second["as_of"] == first["as_of"]
 
 

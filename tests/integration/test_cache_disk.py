@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import resource
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from support.faulty_cloud import CACHED_READS, attributes, outcome, service
 from support.module_process import ModuleProcess, Service, refused
@@ -93,7 +92,9 @@ async def test_an_answer_that_was_fresh_is_fresh_after_a_power_cut(
     assert control.stats().calls == {}
 
 
-async def test_what_is_too_old_is_not_told(module: ModuleProcess, block: dict[str, Any], control: SandboxControl) -> None:
+async def test_what_is_too_old_is_not_told(
+    module: ModuleProcess, block: dict[str, Any], control: SandboxControl
+) -> None:
     """After `max_stale_s` there is no answer, and none on disk."""
     async with service(module, block) as billing:
         await billing.ask("get_current_month_usage")

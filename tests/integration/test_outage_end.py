@@ -1,4 +1,4 @@
-"""The cloud goes away and comes back: who waits, who is told at once, how soon it is normal again, what the log says."""
+"""The cloud goes away and comes back: who waits, who is told at once, how soon it is normal again, what is logged."""
 
 from __future__ import annotations
 
@@ -11,31 +11,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from support.faulty_cloud import Outcome, attributes, outcome, service, until
+from support.faulty_cloud import KNOWN, UNKNOWN, ask, attributes, back, service
 from support.module_process import ModuleProcess, Service
-from support.sandbox_caller import HARBOR_ID, HARBOR_KEY
 from support.sandbox_process import SandboxProcess
 from viam_billing.sandbox.control import Fault
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 AT_ONCE_S = 0.25
-KNOWN = "get_current_month_usage"
-UNKNOWN = "get_invoices_summary"
-
-
-@pytest.fixture(scope="module", params=["tcp", "tls"])
-def cloud(request: pytest.FixtureRequest) -> Iterator[SandboxProcess]:
-    """One sandbox for all tests of the file, once plain and once behind TLS."""
-    with SandboxProcess("--quiet", *(["--tls"] if request.param == "tls" else [])) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def module() -> AsyncIterator[ModuleProcess]:
-    """One module process for all tests of the file."""
-    async with ModuleProcess() as running:
-        yield running
 
 
 @pytest.fixture
@@ -55,26 +38,6 @@ async def billing(module: ModuleProcess, block: dict[str, Any]) -> AsyncIterator
         yield made
 
 
-async def ask(billing: Service, command: str = KNOWN) -> Outcome:
-    """Ask the cloud now."""
-    return await outcome(billing.ask(command, max_age_s=0))
-
-
-async def back(billing: Service, command: str = UNKNOWN, within_s: float = 5.0) -> float:
-    """Ask again and again until the cloud is back. Returns the seconds that it took."""
-
-    async def is_fresh() -> bool:
-        return (await ask(billing, command)).word == "fresh"
-
-    return await until(is_fresh, within_s)
-
-
-def is_silent(cloud: SandboxProcess) -> None:
-    """New connections never hear a word, with TLS not even a handshake; open ones are gone."""
-    cloud.control.connections("silent")
-    cloud.control.cut()
-
-
 async def test_while_it_is_away_nobody_waits(billing: Service, cloud: SandboxProcess) -> None:
     """The last known answer and the error come at once, without a call each."""
     cloud.control.go_dark()
@@ -86,7 +49,7 @@ async def test_while_it_is_away_nobody_waits(billing: Service, cloud: SandboxPro
 
 
 async def test_the_first_probe_comes_after_a_second(billing: Service, cloud: SandboxProcess) -> None:
-    """At most: an outage that is over by then is over for the robot too, for all questions and with the first answer."""
+    """At most: an outage that is over by then is over for the robot too, for all questions after the first answer."""
     cloud.control.go_dark()
     await ask(billing)
     cloud.control.clear_faults()
@@ -161,60 +124,6 @@ async def test_cut_connections_are_replaced(billing: Service, cloud: SandboxProc
     assert {one.word for one in await asyncio.gather(*calls)} == {"fresh"}
     stats = cloud.control.stats()
     assert (stats.open_connections, stats.logins) == (1, logins)
-
-
-async def test_a_silent_cloud_makes_the_first_caller_wait_only(billing: Service, cloud: SandboxProcess) -> None:
-    """After its whole time the cloud counts as away."""
-    is_silent(cloud)
-    first = await ask(billing)
-    second, third = await ask(billing), await ask(billing, UNKNOWN)
-    assert (first.word, second.word, third.code) == (
-        "stale because of cloud_timeout",
-        "stale because of cloud_unreachable",
-        "cloud_unreachable",
-    )
-    assert (first.time_s < 1.3, second.time_s < AT_ONCE_S, third.time_s < AT_ONCE_S) == (True, True, True)
-
-
-async def test_a_cloud_silent_from_the_start_makes_the_first_caller_wait_only(
-    module: ModuleProcess, block: dict[str, Any], cloud: SandboxProcess
-) -> None:
-    """There the login is what gets no answer."""
-    is_silent(cloud)
-    async with service(module, block) as billing:
-        found = [await ask(billing) for _ in range(2)]
-    assert [one.code for one in found] == ["cloud_timeout", "cloud_unreachable"]
-    assert found[1].time_s < AT_ONCE_S
-
-
-@pytest.mark.parametrize("logged_in", [True, False], ids=["logged in", "not logged in"])
-async def test_after_a_silence_a_new_connection_is_made(
-    module: ModuleProcess, block: dict[str, Any], cloud: SandboxProcess, *, logged_in: bool
-) -> None:
-    """The silent one never speaks again: neither a call nor a login may wait on it when the cloud is back."""
-    async with service(module, block) as billing:
-        if logged_in:
-            await ask(billing)
-        is_silent(cloud)
-        await ask(billing)
-        cloud.control.connections("normal")
-        assert await back(billing) < 3.0
-
-
-async def test_others_are_served_while_tls_is_silent(
-    module: ModuleProcess, billing: Service, block: dict[str, Any], cloud: SandboxProcess
-) -> None:
-    """The event loop is never blocked: cached reads take milliseconds while another service waits for a handshake."""
-    cloud.control.connections("silent")
-    other = {**block, "api_key_id": HARBOR_KEY[0], "api_key": HARBOR_KEY[1], "org_id": HARBOR_ID}
-    async with service(module, other) as waiting:
-        stuck = asyncio.create_task(ask(waiting))
-        times = []
-        while not stuck.done():
-            times.append((await outcome(billing.ask(KNOWN))).time_s)
-        assert (await stuck).code == "cloud_timeout"
-    assert len(times) > 50
-    assert sorted(times)[len(times) * 99 // 100] < 0.05
 
 
 async def test_a_missing_socket_blocks_nobody(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Script: TypeAlias = Callable[[], Awaitable["Message"]]
 """How the cloud answers one call: a message, or what it raises."""
 
+FIRST_TOKEN = "token"
 NOON_S = 1_795_262_400.0
 """2026-11-21T12:00:00Z."""
 
@@ -32,6 +33,7 @@ class Clock:
         self.now_s = now_s
 
     def __call__(self) -> float:
+        """The time."""
         return self.now_s
 
 
@@ -93,12 +95,12 @@ class FakeLink(Link):
         return self.sessions[0]
 
 
-def fresh_session(client: CloudClient, token: str = "token") -> Session:
+def fresh_session(client: CloudClient, token: str = FIRST_TOKEN) -> Session:
     """A session whose token no call has used."""
     return Session(Connection(FakeChannel()), client, token)
 
 
-def used_session(client: CloudClient, token: str = "token") -> Session:
+def used_session(client: CloudClient, token: str = FIRST_TOKEN) -> Session:
     """A session whose token has served a call before."""
     session = fresh_session(client, token)
     session.begin_call()

@@ -1,4 +1,4 @@
-"""What tests need in which the cloud misbehaves: services on a sandbox, every read command, outcomes with their time."""
+"""For tests in which the cloud misbehaves: services on a sandbox, every read command, outcomes with their time."""
 
 from __future__ import annotations
 
@@ -33,6 +33,10 @@ CACHED_READS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     }
 )
 """The read commands whose answers may come from memory, with parameters."""
+
+KNOWN: Final = "get_current_month_usage"
+UNKNOWN: Final = "get_invoices_summary"
+"""What a test has the service know before the outage, and what not."""
 
 _NUMBERS: Final = itertools.count()
 
@@ -111,3 +115,17 @@ async def until(condition: Callable[[], Awaitable[bool]], within_s: float = 5.0)
             raise TimeoutError(f"it did not come to hold within {within_s} s")
         await asyncio.sleep(0.02)
     return time.monotonic() - started_s
+
+
+async def ask(billing: Service, command: str = KNOWN) -> Outcome:
+    """Ask the cloud now."""
+    return await outcome(billing.ask(command, max_age_s=0))
+
+
+async def back(billing: Service, within_s: float = 5.0) -> float:
+    """Ask again and again until the cloud is back. Returns the seconds that it took."""
+
+    async def is_fresh() -> bool:
+        return (await ask(billing, UNKNOWN)).word == "fresh"
+
+    return await until(is_fresh, within_s)

@@ -55,6 +55,11 @@ def rows(folder: Path) -> list[tuple[Any, ...]]:
         return sorted(db.execute("SELECT cloud, question FROM answers"))
 
 
+def modes(folder: Path) -> set[int]:
+    """The permissions of a folder and of all that is in it."""
+    return {path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())}
+
+
 def all_bytes(folder: Path) -> bytes:
     """The content of every file below a folder."""
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
@@ -159,9 +164,7 @@ async def test_no_file_has_the_key(opened: Callable[..., CacheFile], folder: Pat
 async def test_only_the_owner_may_read_it(opened: Callable[..., CacheFile], folder: Path) -> None:
     """The folder 0700, its files 0600."""
     await saved(opened())
-    modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
-    assert folder.stat().st_mode & 0o777 == 0o700
-    assert set(modes.values()) == {0o600}
+    assert modes(folder) == {0o700, 0o600}
 
 
 def broken_bytes(folder: Path) -> None:

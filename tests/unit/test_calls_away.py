@@ -17,6 +17,7 @@ from viam_billing.address import AppAddress
 from viam_billing.calls import Calls, Counters
 from viam_billing.errors import BillingError, CloudUnreachableError
 from viam_billing.link import Link
+from viam_billing.presence import Presence
 from viam_billing.times import Deadline
 
 REQUEST = billing_pb2.GetCurrentMonthUsageRequest(org_id="o")
@@ -30,11 +31,17 @@ class Scene:
     def __init__(self, *scripts: Script) -> None:
         self.client = FakeClient(*scripts)
         self.link = FakeLink(used_session(self.client))
+        self.link.presence = Presence("cloud", jitter=max)
         self.calls = Calls(self.link, Counters(), TIMEOUT_S)
 
     async def read(self, time_s: float = TIMEOUT_S) -> billing_pb2.GetCurrentMonthUsageResponse:
         """A read."""
         return await self.calls.read("X", REQUEST, Deadline(time_s), billing_pb2.GetCurrentMonthUsageResponse)
+
+    async def until_probe_is_due(self) -> None:
+        """Wait for the end of the pause."""
+        while not self.link.presence.probe_due:  # noqa: ASYNC110 - the clock's doing, nobody tells
+            await asyncio.sleep(0.05)
 
     async def failed_read(self, time_s: float = TIMEOUT_S) -> str:
         """The code of a read's error."""
@@ -60,7 +67,7 @@ async def test_a_whole_time_of_silence_makes_it_away() -> None:
 async def test_a_lost_connection_and_then_silence_make_it_away() -> None:
     """It is the whole time of the read that counts, not that of its last attempt."""
     scene = Scene(failing(LOST), never())
-    assert await scene.failed_read() == "cloud_timeout"
+    assert await scene.failed_read(1.0) == "cloud_timeout"
     assert scene.link.presence.away
 
 
@@ -134,8 +141,7 @@ async def test_the_first_answer_brings_it_back() -> None:
     """The probe is a read like others."""
     scene = Scene(answering(usage(1.0)))
     scene.link.presence.failed(CloudUnreachableError("no route."))
-    while not scene.link.presence.probe_due:
-        await asyncio.sleep(0.05)
+    await scene.until_probe_is_due()
     await scene.read()
     assert not scene.link.presence.away
     await scene.read()
@@ -145,11 +151,10 @@ async def test_a_probe_that_loses_connections_counts_once() -> None:
     """It tries again within its own time; the next probe comes after twice the pause, not after a minute."""
     scene = Scene(failing(LOST))
     scene.link.presence.failed(CloudUnreachableError("no route."))
-    while not scene.link.presence.probe_due:
-        await asyncio.sleep(0.05)
+    await scene.until_probe_is_due()
     ended_s = time.monotonic()
     assert await scene.failed_read(2.0) == "cloud_unreachable"
     assert len(scene.client.asked) >= 4
-    with pytest.raises(CloudUnreachableError, match="tries it again in [0-4] s"):
+    with pytest.raises(CloudUnreachableError, match=r"tries it again in [0-2] s"):
         scene.link.presence.enter()
     assert time.monotonic() - ended_s < 3

@@ -16,10 +16,9 @@ from viam.gen.proto.rpc.v1.auth_pb2 import (
     AuthenticateToResponse,
 )
 
-from support.fake_parts import FakeChannel, FakeClient, answering, usage
 from viam_billing.address import AppAddress
 from viam_billing.errors import BillingError, CloudTimeoutError, CloudUnreachableError, KeyRejectedError, Outcome
-from viam_billing.link import Connection, Link, Session
+from viam_billing.link import Link
 from viam_billing.times import Deadline
 
 
@@ -44,7 +43,7 @@ class FakeLogin(AuthServiceBase):
         token = "" if self.empty else f"token {len(self.asked)}"
         await stream.send_message(AuthenticateResponse(access_token=token))
 
-    async def AuthenticateTo(self, stream: Stream[AuthenticateToRequest, AuthenticateToResponse]) -> None:  # noqa: N802 - the RPC's name
+    async def AuthenticateTo(self, _: Stream[AuthenticateToRequest, AuthenticateToResponse]) -> None:  # noqa: N802 - the RPC's name
         """Not a call of this module."""
         raise GRPCError(Status.UNIMPLEMENTED)
 
@@ -226,27 +225,3 @@ async def test_a_closed_link_makes_no_new_connection(cloud: FakeLogin, link: Lin
     with pytest.raises(CloudUnreachableError):
         await link.session(Deadline(10), expired=old)
     assert len(cloud.asked) == 1
-
-
-async def test_a_retired_connection_is_closed_after_its_last_call() -> None:
-    """Calls under way may still get their answer."""
-    channel = FakeChannel()
-    connection = Connection(channel)
-    connection.begin_call()
-    connection.retire()
-    before = channel.closed
-    connection.end_call()
-    assert (before, channel.closed) == (0, 1)
-
-
-async def test_the_first_call_of_a_fresh_token_is_told() -> None:
-    """Its rejection means the key; that of a later one means that the token has ended."""
-    session = Session(Connection(FakeChannel()), FakeClient(answering(usage(1.0))), "token")
-    assert [session.begin_call() for _ in range(3)] == [True, False, False]
-
-
-async def test_a_token_that_lay_unused_is_not_fresh() -> None:
-    """It may have ended meanwhile."""
-    session = Session(Connection(FakeChannel()), FakeClient(answering(usage(1.0))), "token")
-    session.issued_at_s -= 31
-    assert not session.begin_call()
