@@ -110,16 +110,16 @@ build/venv/bin/python -I -m PyInstaller --log-level WARN --noconfirm --clean \
     --workpath build/work --distpath dist bundle/viam-billing.spec ||
     fail "PyInstaller failed; the lines above say why."
 
-build/venv/bin/python -I bundle/pack.py build/archive.tar.gz
+build/venv/bin/python -I bundle/pack_archive.py build/archive.tar.gz
 
 # --- does it hold what it should, and does it work? ---
 
-build/venv/bin/python -I bundle/check.py build/archive.tar.gz || fail "the archive is not fit for the registry; see above."
+build/venv/bin/python -I bundle/check_archive.py build/archive.tar.gz || fail "the archive is not fit for the registry; see above."
 version=$(build/venv/bin/python -I -c '
 import runpy
 print(runpy.run_path("src/viam_billing/version.py")["VERSION"])')
 say "starting the module out of the archive"
-build/venv/bin/python -I bundle/smoke.py build/archive.tar.gz "$version" || fail "the archive was not made."
+build/venv/bin/python -I bundle/smoke_run.py build/archive.tar.gz "$version" || fail "the archive was not made."
 
 mv -f build/archive.tar.gz "$archive"
 say "$archive: version $version, $(($(wc -c <"$archive") / 1000)) kB"

@@ -1,4 +1,4 @@
-"""These read a finished archive: `make test-archive` builds one and runs them; `make test` has none and leaves them out."""
+"""These read a finished archive: `make test-archive` builds one; `make test` has none and leaves them out."""
 
 from __future__ import annotations
 

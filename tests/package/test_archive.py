@@ -28,7 +28,7 @@ def members() -> dict[str, tarfile.TarInfo]:
 @pytest.fixture(scope="module")
 def modules() -> set[str]:
     """The Python modules inside the executable that the tests run, read with PyInstaller's own tool."""
-    viewer = [CHECKOUT / "build/venv/bin/python", "-I", "-m", "PyInstaller.utils.cliutils.archive_viewer"]
+    viewer = [str(CHECKOUT / "build/venv/bin/python"), "-I", "-m", "PyInstaller.utils.cliutils.archive_viewer"]
     done = subprocess.run([*viewer, "-l", "-r", "-b", COMMAND[0]], capture_output=True, text=True, check=True)  # noqa: S603 - the build's own
     return {line.strip() for line in done.stdout.splitlines()}
 

@@ -1,6 +1,6 @@
 """Packs the built folder and meta.json into the archive: two packings of the same files give the same bytes.
 
-What PyInstaller links is packed as the file that is meant: on a machine, unpacking refuses some links, and none is needed.
+What PyInstaller links is packed as the file that is meant: on a machine, unpacking refuses some links.
 """
 
 from __future__ import annotations

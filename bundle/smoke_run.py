@@ -16,7 +16,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from viam.gen.app.v1 import robot_pb2
 from viam.gen.common.v1 import common_pb2
 from viam.gen.module.v1 import module_grpc, module_pb2
 from viam.gen.service.generic.v1 import generic_grpc
+
+Talk = Callable[[Channel], Awaitable[None]]
 
 START_S = 60.0
 CALL_S = 30.0
@@ -81,9 +83,7 @@ class Caller:
 
     async def add(self, attributes: Mapping[str, Any]) -> None:
         """Raises GRPCError."""
-        await self._module.AddResource(
-            module_pb2.AddResourceRequest(config=self._config(attributes)), timeout=CALL_S
-        )
+        await self._module.AddResource(module_pb2.AddResourceRequest(config=self._config(attributes)), timeout=CALL_S)
 
     async def ask(self, command: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Raises GRPCError."""
@@ -101,12 +101,12 @@ async def refusal(command: str, caller: Caller) -> str:
     return "an answer"
 
 
-async def talk(channel: Channel, meta: Mapping[str, Any], version: str, state: Path) -> None:
+async def examine(channel: Channel, meta: Mapping[str, Any], version: str, state: Path) -> None:
     """Raises: Failed: at the first thing that is not as it should be."""
     model = meta["models"][0]
     caller = Caller(channel, model["api"], model["model"])
     served = await caller.ready()
-    expect({model["model"] for model in meta["models"]} <= served, f"the module serves only {sorted(served)}.")
+    expect({model["model"] for model in meta["models"]} <= served, f"it serves only {sorted(served)}.")
     with socket.socket() as unused:  # bound and never listening: whoever connects is refused
         unused.bind(("127.0.0.1", 0))
         attributes = {
@@ -128,37 +128,46 @@ async def talk(channel: Channel, meta: Mapping[str, Any], version: str, state: P
         await caller.validate(attributes)
         await caller.add(attributes)
         told = (await caller.ask("help", {}))["version"]
-        expect(told == version, f"the module says that its version is {told}, version.py says {version}.")
+        expect(told == version, f"it says that its version is {told}, version.py says {version}.")
         for command in ASKED:
             said = await refusal(command, caller)
             expect(said.startswith("cloud_unreachable: "), f"{command} without a cloud ends in: {said}")
-    expect((state / "journal.db").is_file(), "the module wrote no database into its state_dir.")
+    expect((state / "journal.db").is_file(), "it wrote no database into its state_dir.")
 
 
-async def connected(process: subprocess.Popen[bytes], address: Path) -> Channel:
+async def connected(process: subprocess.Popen[bytes], address: str) -> Channel:
     """Raises: Failed: when the module ends, or does not listen in time."""
     deadline = time.monotonic() + START_S
     while True:
-        channel = Channel(path=str(address))
+        channel = Channel(path=address)
         try:
             await channel.__connect__()
         except OSError:
             channel.close()
-            expect(process.poll() is None, f"the module ended at its start with status {process.returncode}.")
-            expect(time.monotonic() < deadline, f"the module does not listen after {START_S:.0f} s.")
+            expect(process.poll() is None, f"it ended at its start with status {process.returncode}.")
+            expect(time.monotonic() < deadline, f"it does not listen after {START_S:.0f} s.")
             await asyncio.sleep(0.02)
         else:
             return channel
 
 
-async def smoke(archive: Path, version: str) -> None:
+async def conversation(process: subprocess.Popen[bytes], address: str, talk: Talk) -> None:
+    """All that is said between the module's start and its end."""
+    channel = await connected(process, address)
+    try:
+        await talk(channel)
+    finally:
+        channel.close()
+
+
+def smoke(archive: Path, version: str) -> None:
     """Raises: Failed, GRPCError, subprocess.TimeoutExpired: when the module does not do as it should."""
     with tempfile.TemporaryDirectory(prefix="vb") as folder:
         machine = Path(folder, "a machine's folder")
         with tarfile.open(archive, "r:gz") as tar:
-            tar.extractall(machine)  # noqa: S202 - check.py comes first
+            tar.extractall(machine)  # noqa: S202 - check_archive.py comes first
         meta = json.loads((machine / "meta.json").read_text())
-        address, log, state = Path(folder, "m.sock"), Path(folder, "log.txt"), Path(folder, "state")
+        address, log, state = f"{folder}/m.sock", Path(folder, "log.txt"), Path(folder, "state")
         elsewhere = Path(folder, "elsewhere")
         elsewhere.mkdir()
         with log.open("wb") as output:
@@ -170,14 +179,10 @@ async def smoke(archive: Path, version: str) -> None:
                 stderr=output,
             )
         try:
-            channel = await connected(process, address)
-            try:
-                await talk(channel, meta, version, state)
-            finally:
-                channel.close()
+            asyncio.run(conversation(process, address, lambda channel: examine(channel, meta, version, state)))
             process.send_signal(signal.SIGTERM)
             status = process.wait(STOP_S)
-            expect(status == 0, f"the module ends with status {status} on SIGTERM.")
+            expect(status == 0, f"it ends with status {status} on SIGTERM.")
         except BaseException:
             sys.stderr.write(log.read_text(errors="replace"))
             raise
@@ -188,6 +193,8 @@ async def smoke(archive: Path, version: str) -> None:
 
 if __name__ == "__main__":
     try:
-        asyncio.run(smoke(Path(sys.argv[1]), sys.argv[2]))
-    except (Failed, GRPCError, subprocess.TimeoutExpired) as error:
+        smoke(Path(sys.argv[1]), sys.argv[2])
+    except Failed as error:
         raise SystemExit(f"viam-billing build: the archive's module does not work: {error}") from None
+    except (GRPCError, OSError, asyncio.TimeoutError, subprocess.TimeoutExpired) as error:
+        raise SystemExit(f"viam-billing build: the archive's module does not work: {error!r}") from None
