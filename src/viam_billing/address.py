@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 DEFAULT_ADDRESS: Final = "https://app.viam.com"
-_NETLOC: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(:[0-9]+)?")
+_LABEL: Final = "[0-9A-Za-z_-]{1,63}"
+_NETLOC: Final = re.compile(rf"(\[[0-9A-Fa-f:.]+\]|{_LABEL}(\.{_LABEL})*\.?)(:[0-9]+)?")
 
 FORMS: Final = (
     "https://host[:port], http://host[:port] on loopback (localhost, 127.0.0.0/8 or ::1) "

@@ -16,19 +16,20 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
 from viam_billing.answers import FOREVER_S, Answers, Limits, Reading
+from viam_billing.earlier_answers import EarlierAnswers
 from viam_billing.errors import (
     BillingError,
     CloudAwayError,
     CloudTimeoutError,
+    CloudUnreachableError,
     KeyLacksPermissionError,
-    KeyRejectedError,
     Outcome,
 )
 from viam_billing.times import Deadline
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
 _DISTRUST_S: Final = 60.0
 """After a change whose outcome is unknown, for so long no answer that it may outdate is taken for fresh."""
 _SMALLEST_SHARE: Final = 0.85
-_LOAD_S: Final = 1.0
 _SAVE_S: Final = 0.25
+_REMOVE_S: Final = 1.0
 
 
 class CacheCounters(Struct):
@@ -62,14 +63,29 @@ class Fetched(Struct, frozen=True):
 class Cache:
     """The answers of one key, address and folder."""
 
-    def __init__(self, presence: Presence, file: CacheFile | None = None, answers: Answers | None = None) -> None:
+    def __init__(
+        self,
+        presence: Presence,
+        file: CacheFile | None = None,
+        answers: Answers | None = None,
+        siblings: Iterable[Cache] | None = None,
+    ) -> None:
+        """`siblings` are all caches that a change may outdate, this one among them."""
         self._presence = presence
         self._file = file
         self._answers = answers or Answers()
+        self._siblings = [self] if siblings is None else siblings
         self.is_current = self._answers.is_current
         self._fetches: dict[str, asyncio.Task[Reading]] = {}
-        self._loading: asyncio.Task[None] | None = None
-        self._loaded = file is None
+        self._deadlines: dict[str, Deadline] = {}
+        self._changing: dict[str, int] = {}
+        self._timeout_s = 0.0
+        self._earlier = EarlierAnswers(self._answers, file)
+
+    def serve(self, limits: Limits, *, revealed: bool) -> None:
+        """Take a service in: answers are kept and waited for as long, and shown as much, as any service wants."""
+        self._timeout_s = max(self._timeout_s, limits.timeout_s)
+        self._earlier.serve(limits.max_stale_s, revealed=revealed)
 
     async def read(
         self,
@@ -86,8 +102,8 @@ class Cache:
         Raises:
             BillingError: the fetch's error, where no known answer may stand in for it.
         """
-        if not self._loaded:
-            await self._load(limits)
+        if not self._earlier.loaded:
+            await self._earlier.load()
         fresh = self._answers.fresh(question, limits.ttl_s, max_age_s)
         if fresh is not None:
             counters.hits += 1
@@ -101,9 +117,6 @@ class Cache:
                 raise
             counters.stale += 1
             return reading
-        except KeyRejectedError:
-            self.clear()
-            raise
         except KeyLacksPermissionError:
             self.drop(question)
             raise
@@ -122,11 +135,24 @@ class Cache:
         try:
             return await asyncio.wait_for(asyncio.shield(task), deadline.remaining_s())
         except asyncio.TimeoutError:
+            read = self._deadlines.get(question)
+            if read is not None and isinstance(read.last_error, BillingError):
+                raise read.last_error from None
             raise CloudTimeoutError("the cloud did not answer in time. Try again later.") from None
+        except asyncio.CancelledError:
+            if not task.cancelled():
+                raise  # the caller left
+            raise CloudUnreachableError("the service was closed while the call was under way. Repeat it.") from None
 
-    @contextmanager
-    def changing(self, *questions: str) -> Iterator[None]:
-        """Around the sending of a change: what it outdates is dropped, also what is being fetched meanwhile."""
+    @asynccontextmanager
+    async def changing(self, *questions: str) -> AsyncIterator[None]:
+        """Around the sending of a change: what it outdates is forgotten, also what is being fetched meanwhile.
+
+        It is gone from the disk before the change is sent: if the module dies on the way, its next start must not take
+        the old answer for a fresh one.
+        """
+        for cache in self._siblings:
+            await cache.begin_change(questions)
         outcome = Outcome.UNKNOWN
         try:
             yield
@@ -135,21 +161,41 @@ class Cache:
             outcome = error.outcome
             raise
         finally:
-            for question in questions:
-                self.drop(question)
-                if outcome is Outcome.UNKNOWN:
-                    self._answers.distrust(question, _DISTRUST_S)
+            for cache in self._siblings:
+                cache.end_change(questions, for_s=_DISTRUST_S if outcome is Outcome.UNKNOWN else 0.0)
+
+    async def begin_change(self, questions: Iterable[str]) -> None:
+        """Forget answers, on disk too, and keep none until the change has ended."""
+        for question in questions:
+            self._changing[question] = self._changing.get(question, 0) + 1
+            self.drop(question)
+        if self._file is not None:
+            await self._file.written(within_s=_REMOVE_S)
+
+    def end_change(self, questions: Iterable[str], *, for_s: float) -> None:
+        """Forget what came meanwhile, and take nothing for fresh for a while if it may yet be changed."""
+        for question in questions:
+            self._changing[question] -= 1
+            if not self._changing[question]:
+                del self._changing[question]
+            self.drop(question)
+            if for_s:
+                self._answers.distrust(question, for_s)
 
     def drop(self, question: str) -> None:
         """Forget an answer; a fetch under way still answers those who wait for it, and nobody else."""
         self._fetches.pop(question, None)
-        self._forget(question)
+        self._answers.drop(question)
+        if self._file is not None:
+            self._earlier.outdated.add(question)
+            self._file.delete(question)
 
     def clear(self) -> None:
         """Forget all answers."""
         for question in [*self._answers, *self._fetches]:
             self.drop(question)
         if self._file is not None:
+            self._earlier.loaded = True
             self._file.delete_all()
 
     def _start(
@@ -157,9 +203,11 @@ class Cache:
     ) -> asyncio.Task[Reading]:
         """The one fetch of a question. It belongs to nobody: its first caller's leaving does not end it."""
         # A little less than a caller's own time, so that its error arrives and not the caller's time-out.
-        deadline = Deadline(limits.timeout_s - min(0.15, 0.15 * limits.timeout_s))
+        time_s = max(limits.timeout_s, self._timeout_s)
+        deadline = Deadline(time_s - min(0.15, 0.15 * time_s))
         task = asyncio.create_task(self._fetched(question, fetch, deadline, limits), name=f"viam-billing {question}")
         self._fetches[question] = task
+        self._deadlines[question] = deadline
         task.add_done_callback(lambda done: self._ended(question, done))
         return task
 
@@ -171,7 +219,7 @@ class Cache:
         limits: Limits,
     ) -> Reading:
         fetched = await fetch(deadline)
-        if self._fetches.get(question) is not asyncio.current_task():
+        if self._fetches.get(question) is not asyncio.current_task() or question in self._changing:
             return Reading(fetched.value, self._answers.now_s())  # outdated by a change meanwhile: not kept
         share = random.uniform(_SMALLEST_SHARE, 1.0)  # noqa: S311 - no secret
         entry = self._answers.put(question, fetched.value, fetched.valid_until_s, share)
@@ -183,40 +231,21 @@ class Cache:
     def _ended(self, question: str, task: asyncio.Task[Reading]) -> None:
         if self._fetches.get(question) is task:
             del self._fetches[question]
+        if question not in self._fetches:
+            self._deadlines.pop(question, None)
         if not task.cancelled():
             task.exception()  # whoever waited has it; nobody may have
 
     def _last_known(self, question: str, error: BillingError, limits: Limits) -> Reading | None:
         entry = self._answers.valid(question)
         if entry is None or self._answers.age_s(entry) > limits.max_stale_s:
-            self._forget(question)
             return None
         return Reading(entry.value, self._answers.as_of_s(entry), error.code)
 
-    def _forget(self, question: str) -> None:
-        """Forget an answer, but not the fetch under way that brings the next one."""
-        if self._answers.drop(question) and self._file is not None:
-            self._file.delete(question)
-
-    async def _load(self, limits: Limits) -> None:
-        """Once, what an earlier process left on disk. A disk that does not answer is not waited for."""
-        if self._loading is None:
-            self._loading = asyncio.create_task(self._load_file(limits))
-        try:
-            await asyncio.wait_for(asyncio.shield(self._loading), _LOAD_S)
-        except asyncio.TimeoutError:
-            self._loaded = True
-
-    async def _load_file(self, limits: Limits) -> None:
-        if self._file is not None:
-            now_s = self._answers.now_s()
-            for row in await self._file.load(oldest_s=now_s - limits.max_stale_s, now_s=now_s):
-                self._answers.put_old(*row)
-        self._loaded = True
-
     def close(self) -> None:
         """End the fetches under way and close the file. May be called twice."""
-        for task in [*self._fetches.values(), *([self._loading] if self._loading else [])]:
+        for task in self._fetches.values():
             task.cancel()
+        self._earlier.close()
         if self._file is not None:
             self._file.close()

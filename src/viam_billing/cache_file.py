@@ -13,6 +13,7 @@ from viam import logging
 
 from viam_billing.errors import StateUnavailableError
 from viam_billing.store import Store
+from viam_billing.times import DAY_S
 
 if TYPE_CHECKING:
     import sqlite3
@@ -38,8 +39,12 @@ _MIGRATIONS: Final = (
     """,
 )
 
+_UNUSED_S: Final = 31 * DAY_S
 _TRY_AGAIN_S: Final = 600.0
 _FAR_FUTURE_S: Final = 1e18
+
+Pending = dict[str, tuple[str, str, str, float, float] | None]
+"""Rows to write by question, None for those to remove; the question "" stands for all."""
 
 Row = tuple[str, dict[str, Any], float, float]
 
@@ -58,26 +63,47 @@ class CacheFile:
         self._folder = folder
         self._cloud = cloud
         self._store = Store(folder, FILE_NAME, _MIGRATIONS, synced=False)
-        self._pending: dict[str, tuple[str, str, str, float, float] | None] = {}
+        self._pending: Pending = {}
         self._writing: asyncio.Task[None] | None = None
         self._out_of_order_until_s = 0.0
         self._complained = False
 
-    async def load(self, *, oldest_s: float, now_s: float) -> list[Row]:
-        """All answers of this cloud; those from before `oldest_s` and those no longer valid at `now_s` are removed."""
+    async def load(self, *, now_s: float, revealed: bool) -> list[Row]:
+        """All answers of this cloud.
+
+        Removed are those no longer valid at `now_s`, payment details unless they may be `revealed`, and what is left of
+        keys that nobody has used for a month.
+        """
 
         def work(db: sqlite3.Connection) -> list[Row]:
-            db.execute("DELETE FROM answers WHERE as_of < ? OR valid_until <= ?", (oldest_s, now_s))
+            db.execute("DELETE FROM answers WHERE valid_until <= ?", (now_s,))
+            db.execute("DELETE FROM answers WHERE cloud <> ? AND as_of < ?", (self._cloud, now_s - _UNUSED_S))
+            if not revealed:
+                db.execute("DELETE FROM answers WHERE cloud = ? AND question LIKE 'revealed:%'", (self._cloud,))
             rows = db.execute("SELECT question, value, as_of, valid_until FROM answers WHERE cloud = ?", (self._cloud,))
             return [(question, json.loads(value), as_of, until) for question, value, as_of, until in rows]
 
         try:
-            return await self._store.run(work)
-        except (StateUnavailableError, ValueError) as error:
-            LOGGER.warning("remembered answers are lost: %s", getattr(error, "text", "a value is damaged"))
+            rows = await self._store.run(work)
+            if not revealed:
+                await self._store.checkpoint()  # what was removed is still in the write-ahead log
+        except StateUnavailableError as error:
+            LOGGER.warning("remembered answers cannot be read: %s", error.text)
             self._complained = True
-        self._begin_anew()
+            if self._store.damaged:
+                self._begin_anew()
+        except ValueError:
+            LOGGER.warning("remembered answers are lost: one of them is damaged")
+            self._begin_anew()
+        else:
+            return rows
         return []
+
+    async def purge(self, *, oldest_s: float) -> None:
+        """Remove the answers of this cloud from before a time."""
+        sql = "DELETE FROM answers WHERE cloud = ? AND as_of < ?"
+        with contextlib.suppress(StateUnavailableError):
+            await self._store.run(lambda db: db.execute(sql, (self._cloud, oldest_s)).rowcount)
 
     def _begin_anew(self) -> None:
         self._store.close()
@@ -93,6 +119,11 @@ class CacheFile:
         writing = self._write()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(asyncio.shield(writing), within_s)
+
+    async def written(self, *, within_s: float) -> None:
+        """Wait until what is pending is written; not longer than `within_s`, for a disk may hang."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._write()), within_s)
 
     def delete(self, question: str) -> None:
         """Remove an answer, soon."""
@@ -115,19 +146,19 @@ class CacheFile:
         while self._pending:
             pending, self._pending = self._pending, {}
             if time.monotonic() < self._out_of_order_until_s:
+                self._pending = _removals(pending)
                 return
             try:
                 await self._store.run(self._writer(pending))
                 self._complained = False
             except StateUnavailableError as error:
                 self._out_of_order_until_s = time.monotonic() + _TRY_AGAIN_S
+                self._pending = _removals(pending) | self._pending
                 if not self._complained:
                     LOGGER.warning("answers are kept in memory only: %s", error.text)
                     self._complained = True
 
-    def _writer(
-        self, pending: dict[str, tuple[str, str, str, float, float] | None]
-    ) -> Callable[[sqlite3.Connection], None]:
+    def _writer(self, pending: Pending) -> Callable[[sqlite3.Connection], None]:
         def work(db: sqlite3.Connection) -> None:
             if "" in pending:
                 db.execute("DELETE FROM answers WHERE cloud = ?", (self._cloud,))
@@ -139,5 +170,13 @@ class CacheFile:
         return work
 
     def close(self) -> None:
-        """Close the file after what is under way. May be called twice."""
+        """Close the file after what is under way and what is pending. May be called twice."""
+        pending, self._pending = self._pending, {}
+        if pending:
+            self._store.run_unwatched(self._writer(pending))
         self._store.close()
+
+
+def _removals(pending: Pending) -> Pending:
+    """What must not be lost with a full disk: an answer that was to be removed would come back with the next start."""
+    return {question: row for question, row in pending.items() if row is None}

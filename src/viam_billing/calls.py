@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -16,24 +17,26 @@ from viam_billing.errors import (
     BillingError,
     CloudError,
     CloudTimeoutError,
-    CloudUnreachableError,
     NotConfiguredError,
     Outcome,
 )
-from viam_billing.link import AT_ONCE
+from viam_billing.link import AT_ONCE, service_closed
 from viam_billing.repeated_read import RepeatedRead
-from viam_billing.retry import CALL_ERRORS, translate
+from viam_billing.retry import CALL_ERRORS, as_change, translate
 
 if TYPE_CHECKING:
-    from viam_billing.link import Link, Session
+    from viam_billing.connection import Session
+    from viam_billing.link import Link
     from viam_billing.times import Deadline
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
 _LAST_MOMENT_S: Final = 0.02
-_PATIENCE_S: Final = 1.0
-"""A caller may have less time than any network needs; only a wait this long says something about the cloud."""
+_PATIENCE_SHARE: Final = 0.7
+_SHORTEST_TRIAL_S: Final = 1.0
+_TRIAL_SHARE: Final = 0.25
+_LONGEST_PAUSE_S: Final = 0.5
 
 
 class Counters(Struct):
@@ -56,14 +59,17 @@ class Calls:
     ) -> None:
         self._link = link
         self._counters = counters
-        self._patience_s = 0.9 * min(timeout_s, _PATIENCE_S)
+        self._patience_s = _PATIENCE_SHARE * timeout_s
         self._now = now
 
     async def read(self, rpc: str, request: Message, deadline: Deadline, kind: type[M]) -> M:
         """A unary call that changes nothing."""
 
         async def attempt(session: Session) -> Message:
-            return await session.client.read(rpc, request, deadline.remaining_s())
+            time_s = deadline.remaining_s()
+            if session.connection.is_idle():
+                time_s = min(time_s, max(_SHORTEST_TRIAL_S, _TRIAL_SHARE * time_s))
+            return await session.client.read(rpc, request, time_s)
 
         answer = await self._repeated(rpc, attempt, deadline)
         if not isinstance(answer, kind):
@@ -84,8 +90,13 @@ class Calls:
         """
 
         async def attempt(session: Session) -> None:
+            async def take_part(message: Message) -> None:
+                session.connection.answered()  # it is slow, but it is there
+                self._known_link().presence.answered()
+                await take(message)
+
             await restart()
-            await session.client.stream(rpc, request, deadline.remaining_s(), take)
+            await session.client.stream(rpc, request, deadline.remaining_s(), take_part)
 
         await self._repeated(rpc, attempt, deadline)
 
@@ -110,7 +121,7 @@ class Calls:
                 error.outcome = Outcome.NEVER_SENT
             elif error.outcome is Outcome.NEVER_SENT:
                 error.outcome = Outcome.UNKNOWN  # an answer that could not be read
-            raise self._failed(_as_change(error)) from None
+            raise self._failed(as_change(error)) from None
 
     async def session(self, deadline: Deadline, expired: Session | None = None) -> Session:
         """A logged-in client, made now if there is none or only an `expired` one."""
@@ -128,35 +139,33 @@ class Calls:
     async def _repeated(self, rpc: str, attempt: Callable[[Session], Awaitable[T]], deadline: Deadline) -> T:
         """A read: with a new token while the old ones turn out to have expired, and again after what may pass."""
         link = self._known_link()
-        started_s = time.monotonic()
-
-        def count_retry() -> None:
-            self._counters.retries += 1
 
         async def once() -> T:
             return await self._with_valid_login(rpc, attempt, link, deadline)
 
         try:
-            return await RepeatedRead(link, once, deadline, count_retry).run()
+            return await RepeatedRead(link, once, deadline, self._patience_s, self._count_retry).run()
         except BillingError as error:
-            if (
-                isinstance(error, (CloudUnreachableError, CloudTimeoutError))
-                and deadline.remaining_s() <= _LAST_MOMENT_S
-            ):
-                self._note_no_answer(started_s, error)
             raise self._failed(error) from None
+
+    def _count_retry(self) -> None:
+        self._counters.retries += 1
 
     async def _with_valid_login(
         self, rpc: str, attempt: Callable[[Session], Awaitable[T]], link: Link, deadline: Deadline
     ) -> T:
         expired: Session | None = None
+        pause_s = 0.0
         while True:
             session = await link.session(deadline, expired)
             try:
                 return await self._once(rpc, attempt, session, deadline, lambda: True)
             except _LoginExpiredError:
                 expired = session
-                self._counters.retries += 1
+                self._count_retry()
+            # Callers that keep meeting used-up tokens spread out: one that meets a fresh one alone knows more.
+            await asyncio.sleep(random.uniform(0, pause_s))  # noqa: S311 - no secret
+            pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s + 0.01)
 
     async def _once(
         self,
@@ -169,41 +178,50 @@ class Calls:
         """One attempt, and what it says about connection, cloud and key."""
         link = self._known_link()
         await self._take_slot(rpc, link, deadline)
-        fresh = session.begin_call()
-        session.connection.begin_call()
+        session.begin_call()
         started_s = time.monotonic()
+        failure: BaseException | None = None
         try:
             self._counters.cloud_calls += 1
             answer = await attempt(session)
         except CALL_ERRORS as error:
-            meaning = translate(error, rpc, sent=sent())
-            link.note_failure(error, meaning, session.connection)
-            if isinstance(error, GRPCError) and error.status is Status.UNAUTHENTICATED and not fresh:
-                raise _LoginExpiredError from None
-            if isinstance(meaning, CloudTimeoutError) and not isinstance(error, GRPCError):
-                link.replace(session, started_s)
-                self._note_no_answer(started_s, meaning)
-            raise meaning from None
+            failure = error
         finally:
-            session.connection.end_call()
+            session.end_call()
             link.slots.release()
-        session.connection.answered()
+        if failure is not None:
+            raise self._meaning(failure, rpc, session, started_s, deadline, sent=sent()) from None
+        session.answered()
+        link.token_taken()
         link.presence.answered()
         self._counters.last_success = self._now()
         return answer
 
-    def _note_no_answer(self, started_s: float, error: BillingError) -> None:
-        if time.monotonic() - started_s >= self._patience_s:
-            self._known_link().presence.no_answer_since(started_s, error)
+    def _meaning(
+        self, error: BaseException, rpc: str, session: Session, started_s: float, deadline: Deadline, *, sent: bool
+    ) -> Exception:
+        link = self._known_link()
+        meaning = translate(error, rpc, sent=sent)
+        link.note_failure(error, meaning, session.connection)
+        if isinstance(error, GRPCError):
+            rejected = error.status is Status.UNAUTHENTICATED
+            return _LoginExpiredError() if rejected and not link.token_rejected(session.token) else meaning
+        if isinstance(meaning, CloudTimeoutError) and link.replace(session, started_s):
+            # Cut short on a connection that had been idle and is dead: a new one is worth the rest of the time.
+            meaning.retryable = deadline.remaining_s() > _LAST_MOMENT_S
+        return meaning
 
     async def _take_slot(self, rpc: str, link: Link, deadline: Deadline) -> None:
-        if not link.slots.locked():
+        if link.slots.locked():
+            try:
+                await asyncio.wait_for(link.slots.acquire(), deadline.remaining_s())
+            except asyncio.TimeoutError:
+                raise CloudTimeoutError(f"{AT_ONCE} calls were before it ({rpc}). Try again later.") from None
+        else:
             await link.slots.acquire()
-            return
-        try:
-            await asyncio.wait_for(link.slots.acquire(), deadline.remaining_s())
-        except asyncio.TimeoutError:
-            raise CloudTimeoutError(f"{AT_ONCE} calls were before it ({rpc}). Try again later.") from None
+        if link.closed:
+            link.slots.release()
+            raise service_closed()
 
     async def _log_in_anew(self, rpc: str, session: Session, deadline: Deadline) -> BillingError:
         """A change met an expired token: log in anew, but leave it to the caller to send again."""
@@ -232,13 +250,3 @@ class Calls:
 
 class _LoginExpiredError(Exception):
     """A token that had been good is no longer."""
-
-
-def _as_change(error: BillingError) -> BillingError:
-    """The error of a change, which says what is known of the change."""
-    hint = {
-        Outcome.NEVER_SENT: " Nothing was sent.",
-        Outcome.REFUSED: "",
-        Outcome.UNKNOWN: " It may have been done: look before you repeat it.",
-    }
-    return type(error)(error.text + hint[error.outcome], error.outcome)

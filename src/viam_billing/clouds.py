@@ -32,14 +32,22 @@ class Clouds:
 
     def __init__(self) -> None:
         self._shared: dict[tuple[str, str, str], _Shared] = {}
+        self._siblings: dict[str, list[Cache]] = {}
 
     def acquire(self, address: AppAddress, key_id: str, key: str, state_dir: str | None) -> Cloud:
         """The cloud for a key, an address and a folder; to be given back with `release`."""
-        shared = self._shared.setdefault((address.text, key_id, key), _Shared(Link(address, key_id, key), {}))
+        name = (address.text, key_id, key)
+        shared = self._shared.get(name)
+        if shared is None:
+            shared = self._shared[name] = _Shared(Link(address, key_id, key), {})
         shared.users += 1
         if state_dir not in shared.caches:
             file = CacheFile(state_dir, cloud_name(address, key_id, key)) if state_dir else None
-            shared.caches[state_dir] = Cache(shared.link.presence, file)
+            siblings = self._siblings.setdefault(address.text, [])
+            cache = Cache(shared.link.presence, file, siblings=siblings)
+            siblings.append(cache)
+            shared.caches[state_dir] = cache
+            shared.link.when_key_rejected.append(cache.clear)
         return Cloud(shared.link, shared.caches[state_dir])
 
     def release(self, cloud: Cloud) -> None:
@@ -50,6 +58,7 @@ class Clouds:
                 if not shared.users:
                     del self._shared[name]
                     for cache in shared.caches.values():
+                        self._siblings[name[0]].remove(cache)
                         cache.close()
                     shared.link.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import hashlib
 import os
@@ -75,12 +76,14 @@ class InlinePdf(_Pdf):
     def __init__(self, limit_bytes: int) -> None:
         super().__init__()
         self._limit_bytes = limit_bytes
-        self._chunks: list[bytes] = []
+        self._encoded: list[bytes] = []
+        self._rest = b""
 
     async def restart(self) -> None:
         """Forget what came so far."""
         self._begin()
-        self._chunks.clear()
+        self._encoded.clear()
+        self._rest = b""
 
     async def take(self, chunk: bytes) -> None:
         """Raises: ResultTooLargeError: beyond the limit."""
@@ -90,16 +93,19 @@ class InlinePdf(_Pdf):
                 f"the PDF is larger than max_pdf_bytes ({self._limit_bytes}). "
                 "Use the parameter save_as, or raise the attribute max_pdf_bytes."
             )
-        self._chunks.append(chunk)
+        part = self._rest + chunk
+        whole = len(part) - len(part) % 3
+        self._encoded.append(base64.b64encode(part[:whole]))
+        self._rest = part[whole:]
 
     async def finish(self) -> None:
         """Raises: CloudError: if the PDF is not whole."""
         self._check_complete()
 
     @property
-    def content(self) -> bytes:
-        """All bytes."""
-        return b"".join(self._chunks)
+    def content_base64(self) -> str:
+        """All bytes in base64, which was made chunk by chunk: 22 MiB at once would stop the event loop."""
+        return b"".join((*self._encoded, base64.b64encode(self._rest))).decode("ascii")
 
 
 class SavedPdf(_Pdf):
@@ -171,15 +177,20 @@ class SavedPdf(_Pdf):
             self._clean_up()
 
     def _empty(self) -> None:
-        os.ftruncate(self._file, 0)
-        os.lseek(self._file, 0, os.SEEK_SET)
+        with self._in_use:
+            if self._file >= 0:
+                os.ftruncate(self._file, 0)
+                os.lseek(self._file, 0, os.SEEK_SET)
 
     def _other_files_bytes(self) -> int:
         with os.scandir(self._folder) as entries:
             return sum(e.stat(follow_symlinks=False).st_size for e in entries if e.path != self.path)
 
     def _move_into_place(self) -> None:
-        os.fsync(self._file)
+        with self._in_use:
+            if self._file < 0:
+                return  # the caller has left
+            os.fsync(self._file)
         with _ONE_AT_A_TIME:
             if self.size_bytes > FOLDER_BYTES - self._other_files_bytes():
                 raise self._too_large()

@@ -12,23 +12,21 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from grpclib.exceptions import GRPCError
-from msgspec import Struct, field
 from viam import logging
 
-from viam_billing.errors import BillingError, CloudTimeoutError, CloudUnreachableError
+from viam_billing.connection import Connection, Session, Token
+from viam_billing.errors import BillingError, CloudTimeoutError, CloudUnreachableError, KeyRejectedError
 from viam_billing.presence import Presence
 from viam_billing.retry import CALL_ERRORS, is_failed_connection, translate_login
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from grpclib.client import Channel
-
     from viam_billing.address import AppAddress
-    from viam_billing.cloud_client import CloudClient
     from viam_billing.times import Deadline
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -37,57 +35,8 @@ AT_ONCE: Final = 32
 """Calls in flight at most, so that a fleet's worth of questions does not overrun the cloud or a small computer."""
 
 _LOGIN_TIME_S: Final = 20.0
-_FRESH_S: Final = 30.0
-"""A token is given out at once; one that lay unused for longer may have ended and says nothing about the key."""
-
-
-class Connection:
-    """A channel with what is known of it. Retired, it is closed when the last call on it has ended."""
-
-    def __init__(self, channel: Channel) -> None:
-        self.channel = channel
-        self.answers = 0
-        self.last_answer_s = time.monotonic()
-        self._calls = 0
-        self._retired = False
-
-    def begin_call(self) -> None:
-        """A call is about to use it."""
-        self._calls += 1
-
-    def end_call(self) -> None:
-        """A call on it has ended."""
-        self._calls -= 1
-        self._close_if_unused()
-
-    def answered(self) -> None:
-        """The cloud gave an answer on it, so it is alive."""
-        self.answers += 1
-        self.last_answer_s = time.monotonic()
-
-    def retire(self) -> None:
-        """No new calls: it is dead, or looks like it. Those under way may still end."""
-        self._retired = True
-        self._close_if_unused()
-
-    def _close_if_unused(self) -> None:
-        if self._retired and not self._calls:
-            self.channel.close()
-
-
-class Session(Struct):
-    """A logged-in client: a connection and one token."""
-
-    connection: Connection
-    client: CloudClient
-    token: str
-    issued_at_s: float = field(default_factory=time.monotonic)
-    calls: int = 0
-
-    def begin_call(self) -> bool:
-        """Count a call. Returns whether it is the first one of a fresh token: a rejection of it means the key."""
-        self.calls += 1
-        return self.calls == 1 and time.monotonic() - self.issued_at_s < _FRESH_S
+_WORTHLESS_TOKENS: Final = 3
+_SILENT_LOGIN_S: Final = 0.9
 
 
 class Link:
@@ -102,9 +51,12 @@ class Link:
         self._connection: Connection | None = None
         self._session: Session | None = None
         self._login: asyncio.Task[Session] | None = None
+        self._login_began_s = 0.0
+        self.when_key_rejected: list[Callable[[], None]] = []
         self.presence = Presence(address.text)
         self.slots = asyncio.Semaphore(AT_ONCE)
-        self._closed = False
+        self._worthless_tokens = 0
+        self.closed = False
         self.logins = 0
 
     @property
@@ -122,38 +74,50 @@ class Link:
         Raises:
             BillingError: the login's error, or `cloud_timeout` at the deadline.
         """
-        if self._closed:
-            raise _closed()
-        if self._session is not None and (expired is None or self._session.token != expired.token):
-            return self._session
-        self._session = None
+        while not self.closed:
+            if self._session is not None and (expired is None or self._session.token is not expired.token):
+                return self._session
+            self._session = None
+            login = self._current_login()
+            try:
+                return await asyncio.wait_for(asyncio.shield(login), deadline.remaining_s())
+            except asyncio.TimeoutError:
+                raise CloudTimeoutError("the cloud did not answer the login in time. Try again later.") from None
+            except asyncio.CancelledError:
+                if not login.cancelled():
+                    raise  # the caller left
+        raise service_closed()
+
+    def _current_login(self) -> asyncio.Task[Session]:
+        """The login under way, or a new one. One that got no answer while the cloud went away is given up."""
+        silent = self.presence.away and time.monotonic() - self._login_began_s > _SILENT_LOGIN_S
+        if self._login is not None and silent:
+            self._login.cancel()
+            self._login = None
+            self._retire_connection()
         if self._login is None:
+            self._login_began_s = time.monotonic()
             self._login = asyncio.create_task(self._log_in(), name="viam-billing login")
             self._login.add_done_callback(self._login_done)
-        login = self._login
-        try:
-            return await asyncio.wait_for(asyncio.shield(login), deadline.remaining_s())
-        except asyncio.TimeoutError:
-            raise CloudTimeoutError("the cloud did not answer the login in time. Try again later.") from None
-        except asyncio.CancelledError:
-            if login.cancelled():
-                raise _closed() from None
-            raise
+        return self._login
 
-    def replace(self, session: Session, started_s: float) -> None:
+    def replace(self, session: Session, started_s: float) -> bool:
         """Put a new connection in a session's place, unless its own one has given an answer since `started_s`.
 
-        The token stays: it belongs to the login and not to the connection.
+        The token stays: it belongs to the login and not to the connection. Returns whether there is another one now.
         """
         connection = session.connection
-        if self._connection is not connection or connection.last_answer_s >= started_s:
-            return
+        if self._connection is not connection:
+            return self._connection is not None
+        if connection.last_answer_s >= started_s:
+            return False
         self._connection = None
         connection.retire()
         if self._session is session and self._cloud_client is not None:
             self._connection = Connection(self._cloud_client.open_channel(self._address, self._tls))
-            client = self._cloud_client.CloudClient(self._connection.channel, session.token)
-            self._session = Session(self._connection, client, session.token, session.issued_at_s, session.calls)
+            client = self._cloud_client.CloudClient(self._connection.channel, session.token.text)
+            self._session = Session(self._connection, client, session.token)
+        return True
 
     async def prepare(self) -> ModuleType:
         """Import what talks to the cloud and read certificates; once, and in a thread. Returns the client's module."""
@@ -164,7 +128,8 @@ class Link:
         return cloud_client
 
     def _login_done(self, task: asyncio.Task[Session]) -> None:
-        self._login = None
+        if self._login is task:
+            self._login = None
         if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, BillingError):
             LOGGER.error("a login ended in a defect: %s", type(error).__name__)
 
@@ -184,7 +149,7 @@ class Link:
             connection.end_call()
         connection.answered()
         self.presence.answered()
-        self._session = Session(connection, cloud_client.CloudClient(connection.channel, token), token)
+        self._session = Session(connection, cloud_client.CloudClient(connection.channel, token), Token(token))
         return self._session
 
     def _login_failed(self, error: BaseException, connection: Connection, started_s: float) -> BillingError:
@@ -192,12 +157,45 @@ class Link:
         self.note_failure(error, meaning, connection)
         if isinstance(meaning, CloudTimeoutError):
             self.presence.no_answer_since(started_s, meaning)
-        self._connection = None
+        if self._connection is connection:
+            self._connection = None
         connection.retire()
+        if isinstance(meaning, KeyRejectedError):
+            self.reject_key()
         return meaning
+
+    def token_rejected(self, token: Token) -> bool:
+        """A call was refused for its token. Returns whether that means the key and not the token.
+
+        Several callers may use a token up before any of them knows; but tokens of which not one got a call through, one
+        after the other, are not short-lived, they are worthless.
+        """
+        if not token.answers and not token.in_flight:
+            self._worthless_tokens += 1
+        means_key = token.means_key() or self._worthless_tokens >= _WORTHLESS_TOKENS
+        if means_key:
+            self._worthless_tokens = 0
+            self.reject_key()
+        return means_key
+
+    def token_taken(self) -> None:
+        """A call got through with its token."""
+        self._worthless_tokens = 0
+
+    def reject_key(self) -> None:
+        """The cloud does not know the key: whoever remembers what it gave for it is told to forget it."""
+        for forget in self.when_key_rejected:
+            forget()
+
+    def _retire_connection(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.retire()
 
     def note_failure(self, error: BaseException, meaning: BillingError, connection: Connection) -> None:
         """Tell the presence what a failed call says about the cloud; what a silence means, its caller knows."""
+        if self.closed:
+            return
         if is_failed_connection(error):
             self.presence.failed(meaning)
         elif meaning.connection_lost:
@@ -209,16 +207,17 @@ class Link:
 
     def close(self) -> None:
         """Drop the connection; calls in flight end as lost. May be called twice."""
-        self._closed = True
+        self.closed = True
         if self._login is not None:
             self._login.cancel()
         self._session = None
         if self._connection is not None:
-            self._connection.channel.close()
+            self._connection.close()
             self._connection = None
 
 
-def _closed() -> CloudUnreachableError:
+def service_closed() -> CloudUnreachableError:
+    """What a call meets whose service was removed, or the module stopped, before it was made."""
     return CloudUnreachableError("the service was closed while the call was under way. Repeat the call.")
 
 

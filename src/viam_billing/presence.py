@@ -44,6 +44,7 @@ class Presence:
         self._away_since_s: float | None = None
         self._next_probe_s = 0.0
         self._probing = False
+        self._probe_failed = False
         self._why = ""
         self._empty_connections = 0
         self.last_answer_s = -1.0
@@ -69,6 +70,7 @@ class Presence:
         if not self.probe_due:
             raise self.unreachable()
         self._probing = True
+        self._probe_failed = False
         return True
 
     def leave_probe(self) -> None:
@@ -109,9 +111,10 @@ class Presence:
         if self._away_since_s is None:
             self._away_since_s = now_s
             self._why = error.code
-            LOGGER.warning("%s is away: %s", self._address, error.message)
-        elif not self._probing:
-            return  # a call that began before the cloud went away says nothing new
+            LOGGER.warning("%s is away (%s)", self._address, error.code)
+        elif not self._probing or self._probe_failed:
+            return  # a call that began before the cloud went away, or a probe's next try, says nothing new
         else:
+            self._probe_failed = True
             self._pause_s = min(LONGEST_PAUSE_S, self._pause_s * 2)
         self._next_probe_s = now_s + self._jitter(0.7, 1.0) * self._pause_s

@@ -62,7 +62,11 @@ async def _serve() -> int:
     serving.cancel()
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(module.server.close(), _CLOSING_S)  # type: ignore[no-untyped-call] # the SDK's
-    await asyncio.wait({serving}, timeout=_CLOSING_S / 2)
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()  # what a call has begun on the disk, it cleans up
+    if others:
+        await asyncio.wait(others, timeout=_CLOSING_S / 2)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

@@ -6,7 +6,7 @@ What an answer adds to a reading, the commands compute.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
@@ -99,20 +99,33 @@ class Reads:
 
         return await self._read(f"payer:{location_id}", fetch, call, max_age_s)
 
-    def changing_tier(self, org_id: str) -> AbstractContextManager[None]:
+    def changing_tier(self, org_id: str) -> AbstractAsyncContextManager[None]:
         """Around a change of an organization's tier: what it outdates is forgotten."""
         return self._changing(_information(org_id, revealed=False), _information(org_id, revealed=True), "tiers")
 
-    def changing_payer(self, location_id: str) -> AbstractContextManager[None]:
+    def changing_payer(self, location_id: str) -> AbstractAsyncContextManager[None]:
         """Around a change of who pays for a location."""
         return self._changing(f"payer:{location_id}")
+
+    def forget_tier(self, org_id: str) -> None:
+        """The tier was read without the cache: what that remembers may be another one."""
+        self._drop(_information(org_id, revealed=False), _information(org_id, revealed=True))
+
+    def forget_payer(self, location_id: str) -> None:
+        """The same for who pays for a location."""
+        self._drop(f"payer:{location_id}")
+
+    def _drop(self, *questions: str) -> None:
+        if self._cache is not None:
+            for question in questions:
+                self._cache.drop(question)
 
     def is_current(self, readings: Iterable[Reading]) -> bool:
         """Whether an answer made of these readings would be the same now."""
         cache = self._cache
         return cache is not None and all(cache.is_current(reading) for reading in readings)
 
-    def _changing(self, *questions: str) -> AbstractContextManager[None]:
+    def _changing(self, *questions: str) -> AbstractAsyncContextManager[None]:
         return self._cache.changing(*questions) if self._cache is not None else nullcontext()
 
     async def _read(

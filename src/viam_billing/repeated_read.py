@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from viam_billing.errors import BillingError, CloudTimeoutError
+from viam_billing.errors import BillingError, CloudTimeoutError, CloudUnreachableError
 
 if TYPE_CHECKING:
     from viam_billing.link import Link
@@ -16,24 +16,32 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SHORTEST_ATTEMPT_S: Final = 0.1
-_PAUSING: Final = float("inf")
 _GRACE_S: Final = 0.05
 """An attempt keeps the deadline itself, and knows more of its end than a cancelled one."""
 
 
 class RepeatedRead(Generic[T]):
-    """One read. `attempt` is one attempt; `count_retry` is called before each further one."""
+    """One read. `attempt` is one attempt; `count_retry` is called before each further one.
+
+    `patience_s`: how long a silence has to be to say something about the cloud; a caller may have less time than that.
+    """
 
     def __init__(
-        self, link: Link, attempt: Callable[[], Awaitable[T]], deadline: Deadline, count_retry: Callable[[], None]
+        self,
+        link: Link,
+        attempt: Callable[[], Awaitable[T]],
+        deadline: Deadline,
+        patience_s: float,
+        count_retry: Callable[[], None],
     ) -> None:
         self._link = link
         self._attempt = attempt
         self._deadline = deadline
+        self._patience_s = patience_s
         self._count_retry = count_retry
         self._probe = False
         self._last_error: BillingError | None = None
-        self._attempt_s = time.monotonic()
+        self._started_s = self._attempt_s = time.monotonic()
 
     async def run(self) -> T:
         """The answer.
@@ -45,7 +53,10 @@ class RepeatedRead(Generic[T]):
         try:
             return await self._in_time()
         except CloudTimeoutError as error:
-            raise self._late(error) from None
+            meaning = self._late(error)
+            if isinstance(meaning, (CloudUnreachableError, CloudTimeoutError)):
+                self._note_silence(meaning)
+            raise meaning from None
         finally:
             if self._probe:
                 self._link.presence.leave_probe()
@@ -70,18 +81,23 @@ class RepeatedRead(Generic[T]):
             if self._link.presence.away and not self._probe:
                 raise self._link.presence.unreachable()
         self._attempt_s = time.monotonic()
+        self._deadline.last_error = None
         try:
             return await self._attempt()
         except BillingError as error:
             if error.retryable:
-                self._last_error = error
-                self._attempt_s = _PAUSING
+                self._last_error = self._deadline.last_error = error
             raise
 
     def _late(self, error: CloudTimeoutError) -> BillingError:
         """In a pause, or in an attempt that began right before the end, the last answer is what is known."""
-        cut_short = time.monotonic() - self._attempt_s < _SHORTEST_ATTEMPT_S
+        pausing = self._deadline.last_error is not None
+        cut_short = pausing or time.monotonic() - self._attempt_s < _SHORTEST_ATTEMPT_S
         return self._last_error if self._last_error is not None and cut_short else error
+
+    def _note_silence(self, error: BillingError) -> None:
+        if time.monotonic() - self._started_s >= self._patience_s:
+            self._link.presence.no_answer_since(self._started_s, error)
 
 
 def _retrieved(task: asyncio.Future[T]) -> None:

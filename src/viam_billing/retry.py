@@ -94,6 +94,16 @@ def translate(error: BaseException, call: str, *, sent: bool) -> BillingError:
     return meaning
 
 
+def as_change(error: BillingError) -> BillingError:
+    """The error of a change, which says what is known of the change."""
+    hint = {
+        Outcome.NEVER_SENT: " Nothing was sent.",
+        Outcome.REFUSED: "",
+        Outcome.UNKNOWN: " It may have been done: look before you repeat it.",
+    }
+    return type(error)(error.text + hint[error.outcome], error.outcome)
+
+
 def is_failed_connection(error: BaseException) -> bool:
     """Whether no connection came about: refused, no route, no such host, no TLS. A deadline is not that."""
     return isinstance(error, OSError) and not isinstance(error, TIMEOUTS)

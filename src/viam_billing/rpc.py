@@ -31,7 +31,9 @@ class BillingRPCService(GenericRPCService):
             request = await stream.recv_message()
         except DecodeError:
             raise GRPCError(
-                Status.INVALID_ARGUMENT, "invalid_request: the request has too many levels. Send flat parameters."
+                Status.INVALID_ARGUMENT,
+                "invalid_request: the request cannot be read: it has too many levels or a text that is none. "
+                "Send flat parameters.",
             ) from None
         if request is None:
             return

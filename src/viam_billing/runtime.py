@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
 from viam_billing import state
+from viam_billing.answers import Limits
 from viam_billing.calls import Calls, Counters
 from viam_billing.clouds import CLOUDS, Cloud
 from viam_billing.commands import COMMANDS
@@ -29,6 +29,9 @@ class Runtime:
         self._cloud: Cloud | None = None
         if config.api_key is not None and config.api_key_id is not None:
             self._cloud = CLOUDS.acquire(config.app, config.api_key_id, config.api_key, config.state_dir)
+        if self._cloud is not None:
+            limits = Limits(config.cache_ttl_s, config.max_stale_s, config.timeout_s)
+            self._cloud.cache.serve(limits, revealed=config.reveal_payment_details)
         link, cache = (self._cloud.link, self._cloud.cache) if self._cloud else (None, None)
         self._counters = Counters()
         store = Store(config.state_dir, state.FILE_NAME, state.MIGRATIONS) if config.state_dir else None
@@ -71,4 +74,4 @@ class Runtime:
         cloud, self._cloud = self._cloud, None
         if cloud is not None:
             CLOUDS.release(cloud)
-        await asyncio.to_thread(self.context.state.close)
+        self.context.state.close()

@@ -42,6 +42,9 @@ MIGRATIONS: Final = (
     """,
 )
 
+UNFINISHED: Final = "unfinished"
+"""The code of an attempt that has not ended; it stays where the module died on the way."""
+
 COOLDOWN_S: Final = DAY_S
 _AUDIT_ENTRIES: Final = 10_000
 _LONGEST_VALUE: Final = 200
@@ -58,17 +61,20 @@ class State:
         self._store = store
         self._app_address = app_address
         self._now = now
+        self._under_way = 0
+        self._closing = False
 
     async def begin_attempt(self, command: str, parameters: Mapping[str, object], *, allowed: bool) -> int:
         """Write an attempt into the audit log before anything is done about it. Returns the entry's number."""
         summary = _summary(parameters)
         key = parameters.get("idempotency_key")
-        row = (self._app_address, self._now(), command, summary, allowed, key if isinstance(key, str) else None)
+        key = key if isinstance(key, str) else None
+        row = (self._app_address, self._now(), command, summary, allowed, UNFINISHED, key)
 
         def work(db: sqlite3.Connection) -> int:
             cursor = db.execute(
-                "INSERT INTO audit (app_address, time, command, parameters, allowed, idempotency_key) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO audit (app_address, time, command, parameters, allowed, code, idempotency_key) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
             number = cursor.lastrowid or 0
@@ -78,7 +84,9 @@ class State:
             )
             return number
 
-        return await self._usable().run(work)
+        number = await self._usable().run(work)
+        self._under_way += 1
+        return number
 
     async def end_attempt(self, number: int, code: str | None, *, allowed: bool) -> None:
         """Note how an attempt ended. A refusal that only repeats the entry before is counted there."""
@@ -101,7 +109,11 @@ class State:
                 )
                 db.execute("DELETE FROM audit WHERE id = ?", (number,))
 
-        await self._usable().run(work)
+        try:
+            await self._usable().run(work)
+        finally:
+            self._under_way -= 1
+            self._close_if_unused()
 
     async def check_cooldown(self, customer_org_id: str) -> None:
         """Raises: CooldownActiveError: if an e-mail to this customer may have been sent within the last 24 hours."""
@@ -161,8 +173,12 @@ class State:
         return self._store
 
     def close(self) -> None:
-        """Give the file back. May be called twice."""
-        if self._store is not None:
+        """Give the file back, when the last attempt under way has ended. May be called twice."""
+        self._closing = True
+        self._close_if_unused()
+
+    def _close_if_unused(self) -> None:
+        if self._store is not None and self._closing and not self._under_way:
             self._store.close()
 
 

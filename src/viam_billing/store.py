@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,8 @@ class Store:
         self._synchronous = "FULL" if synced else "NORMAL"
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"viam-billing {file_name}")
         self._connection: sqlite3.Connection | None = None
+        self.damaged = False
+        """Whether the last error says that the file, and not the disk, is to blame."""
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in one transaction; it is on disk when this returns.
@@ -47,6 +50,21 @@ class Store:
             raise self._unusable("the service was closed") from None
         return await asyncio.shield(future)
 
+    async def checkpoint(self) -> None:
+        """Bring what is in the write-ahead log into the file, and empty the log."""
+
+        def work() -> None:
+            if self._connection is not None:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+        with contextlib.suppress(Exception):
+            await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def run_unwatched(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        """Run `work` soon, whether or not it succeeds; also right before `close`."""
+        with contextlib.suppress(RuntimeError):
+            self._thread.submit(self._transaction, work)
+
     def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
         import sqlite3  # noqa: PLC0415 - costs 6 ms, which a module that never writes does not pay at its start
 
@@ -60,6 +78,7 @@ class Store:
                 raise
             connection.execute("COMMIT")
         except sqlite3.Error as error:
+            self.damaged = not isinstance(error, sqlite3.OperationalError)
             self._abandon()
             raise self._unusable(str(error)) from None
         except OSError as error:
@@ -77,6 +96,7 @@ class Store:
             )
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA secure_delete = ON")  # what is removed may have been a payment detail
                 connection.execute(f"PRAGMA synchronous = {self._synchronous}")
                 self._migrate(connection)
             except BaseException:
@@ -90,6 +110,7 @@ class Store:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version > len(self._migrations):
             connection.execute("ROLLBACK")
+            self.damaged = True  # for this version of the module
             raise self._unusable("it was written by a newer version of this module")
         for statements in self._migrations[version:]:
             for statement in statements.split(";"):

@@ -40,10 +40,12 @@ def steady_s() -> float:
 class Deadline:
     """The moment at which one call has to be answered, on the clock that never jumps."""
 
-    __slots__ = ("_ends_at",)
+    __slots__ = ("_ends_at", "last_error")
 
     def __init__(self, time_s: float) -> None:
         self._ends_at = time.monotonic() + min(time_s, _FOREVER_S)
+        self.last_error: Exception | None = None
+        """What a read under this deadline got last, while it pauses before it asks again."""
 
     def remaining_s(self) -> float:
         """Seconds left, never below 0."""

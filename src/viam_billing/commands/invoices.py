@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import unicodedata
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
@@ -132,11 +131,7 @@ async def get_invoice_pdf(parameters: PdfParameters, context: Context, call: Cal
     async with pdf:
         await context.gateway.stream_invoice_pdf(parameters.invoice_id, org_id, call.deadline, pdf)
         await pdf.finish()
-    where = (
-        {"path": pdf.path}
-        if isinstance(pdf, SavedPdf)
-        else {"content_base64": base64.b64encode(pdf.content).decode("ascii")}
-    )
+    where = {"path": pdf.path} if isinstance(pdf, SavedPdf) else {"content_base64": pdf.content_base64}
     return {
         "invoice_id": parameters.invoice_id,
         "org_id": org_id,

@@ -46,13 +46,14 @@ async def update_location_billing_organization(
     context.policy.check_location(location_id)
     context.policy.check_org(org_id)
     previous = await _payer(context, location_id, call.deadline)
+    context.reads.forget_payer(location_id)
     unchanged = previous == org_id
     request = {"location_id": location_id, "billing_organization_id": org_id}
     if parameters.dry_run:
         return {"dry_run": True, "would_send": {} if unchanged else request}
     current = org_id
     if not unchanged:
-        with context.reads.changing_payer(location_id):
+        async with context.reads.changing_payer(location_id):
             await context.gateway.update_location_billing_organization(location_id, org_id, call.deadline)
         current = await _payer_after_change(context, location_id, org_id, call.deadline)
     return {
