@@ -5,12 +5,13 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 LOCK_ARGS ?=
 SECONDS ?= 180
 SEED ?=
+entrypoint := dist/viam-billing/viam-billing
 compile := uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test lint bench soak build lock clean
+.PHONY: help setup demo test lint bench soak build test-archive lock clean
 
 help: ## list the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:/ { printf "make %-6s  %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:/ { printf "make %-12s  %s\n", $$1, $$2 }' Makefile
 
 setup: ## make .venv with everything for development, or bring it up to date
 	./setup.sh --dev
@@ -35,12 +36,20 @@ bench: setup ## measure next to the bare SDK and the naive way; prints a table a
 soak: setup ## let callers and faults at the module for 3 minutes (SECONDS=N; SEED=N has an earlier run's faults again)
 	$(python) tests/soak/soak.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
-build: ## build the archive for the registry
-	@echo "make build comes with the packaging work." >&2; exit 1
+build: ## build the archive for the registry, check it and start it once
+	./build.sh
+
+test-archive: setup build ## run the integration suite against the archive, and read what is in it
+	rm -rf build/unpacked
+	mkdir build/unpacked
+	tar -xzf dist/archive.tar.gz -C build/unpacked
+	MODULE_COMMAND="'$(CURDIR)/build/unpacked/$(entrypoint)'" \
+		$(python) -m pytest $(PYTEST_ARGS) tests/package tests/integration
 
 lock: ## remake requirements/*.txt from pyproject.toml with uv (LOCK_ARGS=--upgrade for newer versions)
 	$(compile) $(LOCK_ARGS) -o requirements/runtime.txt pyproject.toml
 	$(compile) $(LOCK_ARGS) -o requirements/dev.txt -c requirements/runtime.txt --group dev pyproject.toml
+	$(compile) $(LOCK_ARGS) -o requirements/build.txt -c requirements/runtime.txt --group build
 
 clean: ## remove everything that the other targets made, .venv too
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*

@@ -7,10 +7,14 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from support.module_process import CHECKOUT
+import pytest
+
+from support.module_process import CHECKOUT, PACKAGED
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.skipif(PACKAGED, reason="measures the source tree with this Python")
 
 BENCH = CHECKOUT / "tests" / "benchmarks" / "bench.py"
 WITH_BAR = {

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.module_process import MODEL, ModuleProcess
+from support.module_process import MODEL, PACKAGED, ModuleProcess
 from viam_billing.sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+pytestmark = pytest.mark.skipif(PACKAGED, reason="the demonstration runs from the source tree")
 
 COMMAND = (sys.executable, "-m", "viam_billing.sandbox.demo", "--direct")
 LIMIT_S = 60.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -32,6 +33,11 @@ API = "rdk:service:generic"
 MODEL = "fleet-billing:viam-billing:billing"
 RESOURCE = "rdk:service:generic/billing"
 START_S = 30.0
+
+PACKAGED = "MODULE_COMMAND" in os.environ
+"""Whether the tests run against a built archive, see `make test-archive`."""
+COMMAND = tuple(shlex.split(os.environ["MODULE_COMMAND"])) if PACKAGED else (sys.executable, "-I", "-m", "viam_billing")
+"""What starts the module: without MODULE_COMMAND this Python, so that coverage sees it."""
 
 STATUS_OF_CODE = {
     "invalid_request": Status.INVALID_ARGUMENT,
@@ -63,7 +69,7 @@ def struct(values: Mapping[str, Any]) -> Struct:
 
 
 class ModuleProcess:
-    """Starts the module with this Python (so that coverage sees it) and speaks to it as viam-server does."""
+    """Starts the module and speaks to it as viam-server does."""
 
     def __init__(
         self, environment: Mapping[str, str] | None = None, arguments: tuple[str, ...] = (), tcp_port: int = 0
@@ -88,7 +94,7 @@ class ModuleProcess:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("VIAM_")}
         address = f"127.0.0.1:{self._tcp_port}" if self._tcp_port else str(self.socket)
         return subprocess.Popen(  # noqa: S603 - the module's own command line
-            [sys.executable, "-I", "-m", "viam_billing", address, *self._arguments],
+            [*COMMAND, address, *self._arguments],
             env={**inherited, **self._environment},
             stdout=self._output,
             stderr=subprocess.STDOUT,

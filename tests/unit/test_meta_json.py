@@ -27,6 +27,16 @@ def test_the_billing_service_is_a_model() -> None:
     assert str(BillingService.MODEL) == version.BILLING_MODEL
 
 
+def test_its_keys_are_the_ones_the_cli_reads() -> None:
+    """An unknown one, such as a model's `description`, is ignored without a word; `first_run` can stop a machine."""
+    assert set(META) == {
+        *("$schema", "module_id", "visibility", "url", "description", "models", "entrypoint", "build"),
+    }
+    assert set(META["build"]) == {"setup", "build", "path", "arch"}
+    keys = {"api", "model", "short_description", "markdown_link"}
+    assert all(set(model) == keys for model in META["models"])
+
+
 @MODELS
 def test_a_model_belongs_to_the_module(model: dict[str, str]) -> None:
     """The registry refuses another's."""
@@ -45,9 +55,26 @@ def test_a_models_page_is_there(model: dict[str, str]) -> None:
     assert (ROOT / model["markdown_link"].partition("#")[0]).is_file()
 
 
-def test_the_entrypoint_can_be_run() -> None:
-    """By viam-server, as it is."""
-    assert os.access(ROOT / META["entrypoint"], os.X_OK)
+def test_the_entrypoint_is_what_the_build_makes() -> None:
+    """In the archive as in a checkout after a build: the folder in dist and in it the executable, named by the spec."""
+    spec = (ROOT / "bundle" / "viam-billing.spec").read_text()
+    assert META["entrypoint"] == f"dist/{version.MODULE_NAME}/{version.MODULE_NAME}"
+    assert spec.count(f'name="{version.MODULE_NAME}"') == 2
+
+
+def test_a_checkout_runs_without_a_build() -> None:
+    """Through run.sh, which a local module's executable_path names; the entrypoint is the archive's."""
+    assert os.access(ROOT / "run.sh", os.X_OK)
+
+
+def test_the_build_leaves_the_archive_where_the_cli_looks() -> None:
+    """The build's last step gives it this name."""
+    assert f"archive={META['build']['path']}\n" in (ROOT / "build.sh").read_text()
+
+
+def test_it_is_built_for_what_the_cloud_builds() -> None:
+    """The platforms of Viam's cloud build."""
+    assert set(META["build"]["arch"]) == {"linux/amd64", "linux/arm64", "darwin/arm64"}
 
 
 @pytest.mark.parametrize("step", ["setup", "build"])

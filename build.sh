@@ -1,0 +1,125 @@
+#!/bin/sh
+# Makes dist/archive.tar.gz, which Viam's registry takes: `build.sh`, with uv where there is one and without.
+#
+#   setup.sh --> an interpreter --> build/venv, always new: the locked requirements, PyInstaller, nothing else
+#     --> dist/viam-billing/ (the executable and its folder) --> archive --> read it --> start it once
+#
+# The archive gets its name when all that has passed. PYTHON names another interpreter than the one setup.sh found.
+set -eu
+
+say() { printf 'viam-billing build: %s\n' "$*" >&2; }
+fail() {
+    say "$*"
+    exit 1
+}
+
+[ $# = 0 ] || fail "usage: build.sh"
+self=$0
+case $self in /*) ;; *) self=./$self ;; esac
+while [ -h "$self" ]; do
+    target=$(readlink "$self")
+    case $target in
+    /*) self=$target ;;
+    *) self=${self%/*}/$target ;;
+    esac
+done
+here=$(CDPATH='' cd "${self%/*}/" && pwd -P)
+cd "$here"
+
+archive=dist/archive.tar.gz
+rm -f "$archive" # a build that fails leaves none behind
+umask 022
+
+# --- the same from everywhere: nothing of the caller's Python, and the commit's time for the files in the archive ---
+
+unset PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE
+export PYTHONNOUSERSITE=1 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
+export PYINSTALLER_CONFIG_DIR="$here/build/cache"
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null) || SOURCE_DATE_EPOCH=
+export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-315532800}"
+
+if [ "$(uname)" = Linux ]; then
+    for tool in objcopy objdump strip; do
+        command -v "$tool" >/dev/null || fail "the command $tool is missing." \
+            "On Debian, Ubuntu and Raspberry Pi OS: sudo apt install binutils"
+    done
+fi
+
+# --- an interpreter ---
+
+./setup.sh
+python=$("${PYTHON:-.venv/bin/python}" -I -c '
+import os, sys
+print(os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable))') || fail "$PYTHON is no Python."
+uv=$(command -v uv) || uv=
+
+# --- one build at a time, as in setup.sh ---
+
+mkdir -p build dist
+exec 9<build
+"$python" -I -c '
+import fcntl
+try:
+    fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    raise SystemExit(1)
+except OSError:
+    pass # a file system without locks' || fail "another build of this folder is under way."
+
+# --- a clean venv ---
+
+make_venv() {
+    say "making build/venv with $python"
+    rm -rf build/venv
+    if [ -n "$uv" ]; then
+        "$uv" venv --quiet --no-project --python "$python" build/venv &&
+            "$uv" pip install --quiet --python build/venv/bin/python --require-hashes \
+                -r requirements/runtime.txt -r requirements/build.txt
+    else
+        "$python" -I -m venv build/venv &&
+            build/venv/bin/python -I -m pip install --quiet --disable-pip-version-check --no-input --no-user \
+                --require-hashes -r requirements/runtime.txt -r requirements/build.txt
+    fi || fail "build/venv could not be made; the lines above say why."
+}
+
+# The executable loads Python as a shared library, which not every Python comes with.
+has_library() {
+    build/venv/bin/python -I -c '
+from PyInstaller.depend.bindepend import get_python_library_path
+raise SystemExit(not get_python_library_path())' >/dev/null 2>&1
+}
+
+version() { "$python" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])'; }
+
+make_venv
+if ! has_library && [ -n "$uv" ] && [ -z "${PYTHON:-}" ]; then
+    say "$python has no shared library, asking uv for a Python that has one"
+    wanted=$(version)
+    "$uv" python install --quiet "$wanted" && python=$("$uv" python find --no-project --managed-python "$wanted") || :
+    make_venv
+fi
+has_library || fail "$python comes without its shared library (libpython), which the archive needs." \
+    "On Debian, Ubuntu and Raspberry Pi OS: sudo apt install libpython$(version);" \
+    "with pyenv: PYTHON_CONFIGURE_OPTS=--enable-shared; or name another: PYTHON=/path/to/python3 ./build.sh"
+
+# --- the executable, the archive ---
+
+rm -rf build/work dist/viam-billing
+say "building dist/viam-billing"
+build/venv/bin/python -I -m PyInstaller --log-level WARN --noconfirm --clean \
+    --workpath build/work --distpath dist bundle/viam-billing.spec ||
+    fail "PyInstaller failed; the lines above say why."
+
+build/venv/bin/python -I bundle/pack_archive.py build/archive.tar.gz
+
+# --- does it hold what it should, and does it work? ---
+
+build/venv/bin/python -I bundle/check_archive.py build/archive.tar.gz || fail "the archive is not fit for the registry; see above."
+version=$(build/venv/bin/python -I -c '
+import runpy
+print(runpy.run_path("src/viam_billing/version.py")["VERSION"])')
+say "starting the module out of the archive"
+build/venv/bin/python -I bundle/smoke_run.py build/archive.tar.gz "$version" || fail "the archive was not made."
+
+mv -f build/archive.tar.gz "$archive"
+say "$archive: version $version, $(($(wc -c <"$archive") / 1000)) kB"

@@ -1,0 +1,161 @@
+"""Reads a finished archive and says, one sentence each, what in it a machine or the registry would trip over.
+
+members of the tar --> files only, inside, once each --> meta.json, entrypoint --> size
+entrypoint unpacked --> modules inside the executable, folders beside it --> ours all, the locked ones', Python's own
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import posixpath
+import re
+import struct
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src"
+MOST_BYTES = 16_000_000
+DEVELOPMENT = {
+    *("_pytest", "coverage", "cryptography", "distutils", "grpc", "hypothesis", "mypy", "pip", "pkg_resources"),
+    *("pytest", "rich", "setuptools", "tests", "trustme", "unittest"),
+}
+"""What must not be there even where Python or a locked package would bring it."""
+_ELF = b"\x7fELF\x02\x01"
+_SYMBOL_TABLE = 2
+
+
+def main(archive: Path) -> int:
+    """Print every fault. Returns the exit status."""
+    with tempfile.TemporaryDirectory() as folder:
+        faults = list(faults_of(archive, Path(folder)))
+    for fault in faults:
+        sys.stderr.write(f"viam-billing build: {fault}\n")
+    return 1 if faults else 0
+
+
+def faults_of(archive: Path, folder: Path) -> Iterator[str]:
+    """Every fault of the archive, which is unpacked into the folder if that is safe."""
+    if archive.stat().st_size > MOST_BYTES:
+        yield f"the archive has {archive.stat().st_size} bytes, which is more than {MOST_BYTES}."
+    with tarfile.open(archive, "r:gz") as tar:
+        members = tar.getmembers()
+        unsafe = list(faults_of_members(members))
+        yield from unsafe
+        if unsafe:
+            return
+        tar.extractall(folder)  # noqa: S202 - checked just now
+    meta = json.loads((ROOT / "meta.json").read_text())
+    names = {member.name: member for member in members}
+    entrypoint = posixpath.normpath(meta["entrypoint"])
+    if "meta.json" not in names or json.loads((folder / "meta.json").read_text()) != meta:
+        yield "the archive's meta.json is not this checkout's."
+    if entrypoint not in names:
+        yield f"the archive has no {entrypoint}, which meta.json names as its entrypoint."
+    elif not names[entrypoint].mode & 0o100:
+        yield f"{entrypoint} cannot be executed by its owner."
+    else:
+        yield from faults_of_content(folder / entrypoint)
+
+
+def faults_of_members(members: list[tarfile.TarInfo]) -> Iterator[str]:
+    """What makes unpacking unsafe or not the same everywhere."""
+    seen: set[str] = set()
+    for member in members:
+        if not member.isfile():
+            yield f"{member.name} is a link or another thing that is not a file."
+        if (
+            posixpath.isabs(member.name)
+            or posixpath.normpath(member.name) != member.name
+            or ".." in Path(member.name).parts
+        ):
+            yield f"{member.name} is not a plain path inside the archive."
+        if member.name in seen:
+            yield f"{member.name} is there twice."
+        seen.add(member.name)
+
+
+def faults_of_content(executable: Path) -> Iterator[str]:
+    """What should not be inside the executable or beside it, and what should."""
+    inside = modules(executable)
+    beside = executable.parent / "_internal"
+    allowed = allowed_names()
+    tops = {name.partition(".")[0] for name in inside}
+    for name in sorted(tops - allowed):
+        yield f"the executable holds {name}, which no locked requirement brings."
+    for path in sorted(beside.iterdir()):
+        if not is_known(path, allowed):
+            yield f"_internal/{path.name} comes from no locked requirement."
+    for name in sorted(tops & DEVELOPMENT):
+        yield f"the executable holds {name}, which is for development."
+    for name in sorted(name for name in inside if name.startswith("viam_billing.sandbox")):
+        yield f"the executable holds {name}, which is for development."
+    for name in sorted(shipped() - inside):
+        yield f"the executable lacks {name}."
+    for path in sorted(beside.rglob("*")):
+        if "viam_rust_utils" in path.name:
+            yield f"{path.name} is Viam's native WebRTC library, which a module has no use for."
+        if path.name.startswith("libpython") and has_symbols(path):
+            yield f"{path.name} is not stripped."
+
+
+def modules(executable: Path) -> set[str]:
+    """The names of all Python modules that PyInstaller put into an executable."""
+    from PyInstaller.archive.readers import CArchiveReader  # noqa: PLC0415 - tests of the rest do without
+
+    archive = CArchiveReader(str(executable))
+    return {
+        module for name in archive.toc if name.endswith(".pyz") for module in archive.open_embedded_archive(name).toc
+    }
+
+
+def shipped() -> set[str]:
+    """The names of this package's modules that a robot needs."""
+    paths = (path for path in (SOURCE / "viam_billing").rglob("*.py") if "sandbox" not in path.parts)
+    names = {".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__") for path in paths}
+    return names - {"viam_billing.__main__"}
+
+
+def allowed_names() -> set[str]:
+    """The top-level names of Python's library, of what the runtime lock brings, and of this package."""
+    lock = (ROOT / "requirements/runtime.txt").read_text()
+    locked = {canonical(name) for name in re.findall(r"^([A-Za-z0-9._-]+)==", lock, re.MULTILINE)}
+    brought = {
+        name
+        for name, packages in importlib.metadata.packages_distributions().items()
+        if locked & {canonical(package) for package in packages}
+    }
+    return brought | set(sys.stdlib_module_names) | {"viam_billing"} | locked
+
+
+def canonical(name: str) -> str:
+    """A package's name as everybody spells it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def is_known(path: Path, allowed: set[str]) -> bool:
+    """Whether something beside the executable belongs to Python, the system or a locked package."""
+    if path.name.endswith(".dist-info"):
+        return canonical(path.name.partition("-")[0]) in allowed
+    if path.is_dir():
+        name = path.name.removesuffix(".libs")
+        return name in allowed or re.fullmatch(r"python3(\.\d+)?|lib-dynload", name) is not None
+    return path.name in {"base_library.zip", "Python"} or re.search(r"\.(so|dylib)\b", path.name) is not None
+
+
+def has_symbols(library: Path) -> bool:
+    """Whether an ELF file still has the symbol table that only debuggers read. False for other kinds of file."""
+    data = library.read_bytes()
+    if not data.startswith(_ELF):
+        return False
+    (table,) = struct.unpack_from("<Q", data, 0x28)
+    size, count = struct.unpack_from("<HH", data, 0x3A)
+    return any(struct.unpack_from("<I", data, table + number * size + 4) == (_SYMBOL_TABLE,) for number in range(count))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(Path(sys.argv[1])))
