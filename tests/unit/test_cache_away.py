@@ -214,6 +214,7 @@ async def test_what_was_dropped_does_not_come_back_from_a_slow_disk() -> None:
         await scene.cache.read(
             "q", rejected, deadline=Deadline(10), max_age_s=None, limits=LIMITS, counters=CacheCounters()
         )
+    scene.cache.clear()  # as the link tells it
     scene.file.ready.set()
     for _ in range(3):
         await asyncio.sleep(0)
