@@ -39,6 +39,7 @@ _MIGRATIONS: Final = (
     """,
 )
 
+_PURGE: Final = "DELETE FROM answers WHERE cloud = ? AND as_of < ?"
 _UNUSED_S: Final = 31 * DAY_S
 _TRY_AGAIN_S: Final = 600.0
 _FAR_FUTURE_S: Final = 1e18
@@ -88,7 +89,7 @@ class CacheFile:
             if not revealed:
                 await self._store.checkpoint()  # what was removed is still in the write-ahead log
         except StateUnavailableError as error:
-            LOGGER.warning("remembered answers cannot be read: %s", error.text)
+            LOGGER.warning("remembered answers are lost: %s", error.text)
             self._complained = True
             if self._store.damaged:
                 self._begin_anew()
@@ -101,9 +102,12 @@ class CacheFile:
 
     async def purge(self, *, oldest_s: float) -> None:
         """Remove the answers of this cloud from before a time."""
-        sql = "DELETE FROM answers WHERE cloud = ? AND as_of < ?"
         with contextlib.suppress(StateUnavailableError):
-            await self._store.run(lambda db: db.execute(sql, (self._cloud, oldest_s)).rowcount)
+            await self._store.run(lambda db: db.execute(_PURGE, (self._cloud, oldest_s)).rowcount)
+
+    def purge_at_close(self, *, oldest_s: float) -> None:
+        """The same without waiting for it."""
+        self._store.run_unwatched(lambda db: db.execute(_PURGE, (self._cloud, oldest_s)))
 
     def _begin_anew(self) -> None:
         self._store.close()

@@ -63,7 +63,9 @@ class EarlierAnswers:
         await file.purge(oldest_s=self._answers.now_s() - self._keep_s)
 
     def close(self) -> None:
-        """End what is under way. May be called twice."""
+        """End what is under way, and remove at once what is too old. May be called twice."""
         for task in (self._loading, self._purging):
             if task is not None:
                 task.cancel()
+        if self._file is not None:
+            self._file.purge_at_close(oldest_s=self._answers.now_s() - self._keep_s)

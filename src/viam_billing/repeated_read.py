@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SHORTEST_ATTEMPT_S: Final = 0.1
+_SHORTEST_ATTEMPT_S: Final = 0.25
 _GRACE_S: Final = 0.05
 """An attempt keeps the deadline itself, and knows more of its end than a cancelled one."""
 
@@ -40,6 +40,7 @@ class RepeatedRead(Generic[T]):
         self._patience_s = patience_s
         self._count_retry = count_retry
         self._probe = False
+        self._pausing = False
         self._last_error: BillingError | None = None
         self._started_s = self._attempt_s = time.monotonic()
 
@@ -81,18 +82,19 @@ class RepeatedRead(Generic[T]):
             if self._link.presence.away and not self._probe:
                 raise self._link.presence.unreachable()
         self._attempt_s = time.monotonic()
+        self._pausing = False
         self._deadline.last_error = None
         try:
             return await self._attempt()
         except BillingError as error:
             if error.retryable:
                 self._last_error = self._deadline.last_error = error
+                self._pausing = True
             raise
 
     def _late(self, error: CloudTimeoutError) -> BillingError:
         """In a pause, or in an attempt that began right before the end, the last answer is what is known."""
-        pausing = self._deadline.last_error is not None
-        cut_short = pausing or time.monotonic() - self._attempt_s < _SHORTEST_ATTEMPT_S
+        cut_short = self._pausing or time.monotonic() - self._attempt_s < _SHORTEST_ATTEMPT_S
         return self._last_error if self._last_error is not None and cut_short else error
 
     def _note_silence(self, error: BillingError) -> None:

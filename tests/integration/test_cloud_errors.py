@@ -108,7 +108,8 @@ async def test_an_outage_ends(service: Service, control: SandboxControl) -> None
     control.go_dark()
     # Many, as a connection may break at every step of its making.
     outcomes = await asyncio.gather(*(refused(ask(service)) for _ in range(1000)), return_exceptions=True)
-    assert [each for each in outcomes if not isinstance(each, Refusal) or each.code != "cloud_unreachable"] == []
+    codes = {each.code if isinstance(each, Refusal) else repr(each) for each in outcomes}
+    assert codes - {"cloud_timeout"} == {"cloud_unreachable"}  # the former for who waited its whole time for the others
     control.clear_faults()
     await service.back()
     assert (await ask(service))["stale"] is False

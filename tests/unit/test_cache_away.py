@@ -48,6 +48,10 @@ class FakeFile(CacheFile):
         return
 
     @override
+    def purge_at_close(self, *, oldest_s: float) -> None:
+        return
+
+    @override
     def delete(self, question: str) -> None:
         self.rows.pop(question, None)
 

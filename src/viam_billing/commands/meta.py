@@ -15,6 +15,7 @@ from viam_billing.commands.context import Answer, Context, Id
 from viam_billing.errors import (
     BillingError,
     CloudAwayError,
+    CloudUnreachableError,
     KeyRejectedError,
     NotConfiguredError,
     UnknownCommandError,
@@ -81,8 +82,12 @@ async def check_access(parameters: AccessParameters, context: Context, call: Cal
     questions = _questions(context, call.deadline)
     outcomes = [login] * len(questions)
     if login is None:
-        first, *others = questions.values()  # by itself: while the cloud counts as away, one call at a time may try it
-        outcomes = [await _outcome(first), *await asyncio.gather(*(_outcome(ask) for ask in others))]
+        outcomes = await asyncio.gather(*(_outcome(ask) for ask in questions.values()))
+    if None in outcomes:
+        # It counted as away, one call found that it is back, and the others were refused meanwhile.
+        missed = [isinstance(outcome, CloudUnreachableError) for outcome in outcomes]
+        again = zip(questions.values(), outcomes, missed, strict=True)
+        outcomes = await asyncio.gather(*(_outcome(ask) if miss else _same(outcome) for ask, outcome, miss in again))
     rejected = any(isinstance(outcome, KeyRejectedError) for outcome in (login, *outcomes))
     known = any(not isinstance(outcome, (CloudAwayError, NotConfiguredError)) for outcome in outcomes)
     return {
@@ -113,6 +118,10 @@ def _questions(context: Context, deadline: Deadline) -> dict[str, Callable[[], A
         "list_locations": partial(of_org, gateway.list_locations),
         "get_location": partial(of_location, gateway.get_location),
     }
+
+
+async def _same(outcome: BillingError | None) -> BillingError | None:
+    return outcome
 
 
 async def _outcome(ask: Callable[[], Awaitable[object]]) -> BillingError | None:
