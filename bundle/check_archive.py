@@ -12,6 +12,7 @@ import posixpath
 import re
 import struct
 import sys
+import sysconfig
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -129,7 +130,8 @@ def allowed_names() -> set[str]:
         for name, packages in importlib.metadata.packages_distributions().items()
         if locked & {canonical(package) for package in packages}
     }
-    return brought | set(sys.stdlib_module_names) | {"viam_billing"} | locked
+    settings = sysconfig._get_sysconfigdata_name()  # type: ignore[attr-defined] # noqa: SLF001 - Python's, in no list
+    return brought | set(sys.stdlib_module_names) | {"viam_billing", settings} | locked
 
 
 def canonical(name: str) -> str:
