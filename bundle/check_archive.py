@@ -12,6 +12,7 @@ import posixpath
 import re
 import struct
 import sys
+import sysconfig
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -48,6 +49,7 @@ def faults_of(archive: Path, folder: Path) -> Iterator[str]:
         yield from unsafe
         if unsafe:
             return
+        tar.extraction_filter = getattr(tarfile, "data_filter", None)  # of 3.14; the first releases of 3.10 lack it
         tar.extractall(folder)  # noqa: S202 - checked just now
     meta = json.loads((ROOT / "meta.json").read_text())
     names = {member.name: member for member in members}
@@ -125,11 +127,13 @@ def allowed_names() -> set[str]:
     lock = (ROOT / "requirements/runtime.txt").read_text()
     locked = {canonical(name) for name in re.findall(r"^([A-Za-z0-9._-]+)==", lock, re.MULTILINE)}
     brought = {
-        name
-        for name, packages in importlib.metadata.packages_distributions().items()
-        if locked & {canonical(package) for package in packages}
+        file.parts[0].partition(".")[0]
+        for package in importlib.metadata.distributions()
+        if canonical(package.metadata["Name"]) in locked
+        for file in package.files or ()
     }
-    return brought | set(sys.stdlib_module_names) | {"viam_billing"} | locked
+    settings = sysconfig._get_sysconfigdata_name()  # type: ignore[attr-defined] # noqa: SLF001 - Python's, in no list
+    return brought | set(sys.stdlib_module_names) | {"viam_billing", settings} | locked
 
 
 def canonical(name: str) -> str:

@@ -165,6 +165,7 @@ def smoke(archive: Path, version: str) -> None:
     with tempfile.TemporaryDirectory(prefix="vb") as folder:
         machine = Path(folder, "a machine's folder")
         with tarfile.open(archive, "r:gz") as tar:
+            tar.extraction_filter = getattr(tarfile, "data_filter", None)
             tar.extractall(machine)  # noqa: S202 - check_archive.py comes first
         meta = json.loads((machine / "meta.json").read_text())
         address, log, state = f"{folder}/m.sock", Path(folder, "log.txt"), Path(folder, "state")
