@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
-_LAST_MOMENT_S: Final = 0.02
-_PATIENCE_SHARE: Final = 0.7
+_PATIENCE_SHARE: Final = 0.7  # a silence of so much of `timeout_s` says something about the cloud
+_TRIAL_SHARE: Final = 0.25  # of a read's time is given to a connection that was idle, and may be dead
 _SHORTEST_TRIAL_S: Final = 1.0
-_TRIAL_SHARE: Final = 0.25
-_LONGEST_PAUSE_S: Final = 0.5
+_LAST_MOMENT_S: Final = 0.02  # too little to ask again
+_LONGEST_PAUSE_S: Final = 0.5  # between new logins of one call
 
 
 class Counters(Struct):

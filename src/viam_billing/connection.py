@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from viam_billing.cloud_client import CloudClient
 
 _IDLE_S: Final = 30.0
+"""A router on the way may have forgotten a connection that was silent for so long, without telling anybody."""
+
 _FRESH_S: Final = 30.0
 """A token is given out at once; one that lay unused for longer may have ended and says nothing about the key."""
 

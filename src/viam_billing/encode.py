@@ -109,6 +109,6 @@ def amount(value: object) -> float:
     raise CloudError("the cloud's answer holds an amount that is no number. Ask again later, or ask Viam's support.")
 
 
-def tells_tier(information: billing_pb2.GetOrgBillingInformationResponse) -> str | None:
+def told_tier(information: billing_pb2.GetOrgBillingInformationResponse) -> str | None:
     """The billing tier, or None where the cloud does not tell it (it does to billing dashboard admins only)."""
     return information.billing_tier if information.HasField("billing_tier") else None

@@ -35,8 +35,12 @@ AT_ONCE: Final = 32
 """Calls in flight at most, so that a fleet's worth of questions does not overrun the cloud or a small computer."""
 
 _LOGIN_TIME_S: Final = 20.0
+
 _WORTHLESS_TOKENS: Final = 3
+"""Tokens in a row of which not one got a call through: the key is meant."""
+
 _SILENT_LOGIN_S: Final = 0.9
+"""A login without an answer for so long, while the cloud counts as away, is given up for a new one."""
 
 
 class Link:

@@ -3,7 +3,8 @@
 The SDK ends on SIGTERM when the last connection is closed, which from Python 3.12 on may be never: viam-server keeps
 its connection and kills after some seconds. Signals are therefore taken here, by a thread that waits for them:
 
-    SIGTERM --> stop serving --> close the services (connections, files) --> leave
+    SIGTERM --> stop serving --> close the services (connections, files) --> cancel what is left, so that it cleans
+                up --> leave
     again   --> leave at once
 """
 

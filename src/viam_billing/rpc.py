@@ -1,7 +1,7 @@
-"""The generic service's RPC handler in place of the SDK's: it sees null as null and converts twenty times faster.
+"""The generic service's RPC handler in place of the SDK's: it sees null as null and writes answers twenty times faster.
 
-The SDK reads null as 0 and turns an answer into a Struct value by value. This is the only place that reaches into its
-registry; a test holds it to answer as the SDK would.
+The SDK reads null as 0 and turns an answer into a Struct value by value. This is the only place that replaces
+something in its registry; a test holds it to answer as the SDK would.
 """
 
 from __future__ import annotations

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 
 class Runtime:
-    """One service's parts, and what has to be closed with it. Making it costs no I/O."""
+    """One service's parts, and what has to be closed with it.
+
+    Making it waits for no I/O: answers of an earlier process are read in the background. Needs a running event loop.
+    """
 
     def __init__(self, config: Config) -> None:
         self._cloud: Cloud | None = None

@@ -37,7 +37,7 @@ class Store:
         """Whether the last error says that the file, and not the disk, is to blame."""
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in one transaction; it is on disk when this returns.
+        """Run `work` in one transaction; it is committed when this returns, and on disk where the store is `synced`.
 
         A caller that leaves does not stop it.
 

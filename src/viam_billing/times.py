@@ -51,10 +51,6 @@ class Deadline:
         """Seconds left, never below 0."""
         return max(0.0, self._ends_at - time.monotonic())
 
-    def at_most(self, time_s: float) -> Deadline:
-        """This deadline, or an earlier one if `time_s` ends sooner."""
-        return Deadline(min(self.remaining_s(), time_s))
-
     @classmethod
     def of_caller(cls, timeout_s: float | None, own_s: float) -> Deadline:
         """The shorter of the module's own time and the caller's.

@@ -182,12 +182,12 @@ def test_what_is_no_number_is_no_amount(value: object) -> None:
 
 def test_a_tier_that_is_not_told_is_not_known() -> None:
     """The cloud tells it to billing dashboard admins only."""
-    assert encode.tells_tier(Information()) is None
+    assert encode.told_tier(Information()) is None
 
 
 def test_a_tier_that_is_told_is_known() -> None:
     """Even an empty one."""
-    assert (encode.tells_tier(Information(billing_tier="pro")), encode.tells_tier(Information(billing_tier=""))) == (
+    assert (encode.told_tier(Information(billing_tier="pro")), encode.told_tier(Information(billing_tier=""))) == (
         "pro",
         "",
     )

@@ -65,16 +65,6 @@ def test_a_deadline_that_is_over_leaves_nothing() -> None:
     assert times.Deadline(-3).remaining_s() == 0
 
 
-def test_a_deadline_can_end_earlier() -> None:
-    """A step of a call may get less than the whole call has."""
-    assert times.Deadline(100).at_most(1).remaining_s() <= 1
-
-
-def test_a_deadline_cannot_end_later() -> None:
-    """A step of a call never gets more than the whole call has."""
-    assert times.Deadline(1).at_most(100).remaining_s() <= 1
-
-
 def test_a_deadline_without_end_is_a_number() -> None:
     """Any time that a configuration may name ends within what timers can count."""
     assert 0 < times.Deadline(1e300).remaining_s() < 400 * times.DAY_S

@@ -83,7 +83,7 @@ async def update_organization_billing_tier(parameters: UpdateTierParameters, con
 async def _told_tier(context: Context, org_id: str, deadline: Deadline) -> str | None:
     """The tier, or None where it is not told: to a key without the right to the billing dashboard it is not."""
     try:
-        return encode.tells_tier(await context.gateway.get_org_billing_information(org_id, deadline))
+        return encode.told_tier(await context.gateway.get_org_billing_information(org_id, deadline))
     except KeyLacksPermissionError:
         return None
 

@@ -34,7 +34,7 @@ async def get_current_month_usage(parameters: OrgUsageParameters, context: Conte
         **usage.value,
         "org_id": org_id,
         "cost_by_type": encode.cost_by_type(usage.value),
-        **_projection(usage),
+        **_projection_field(usage),
         **provenance([usage]),
     }
 
@@ -56,7 +56,7 @@ async def get_location_usage(parameters: LocationUsageParameters, context: Conte
         "location_id": location_id,
         "billing_organization_id": org_id,
         "month_to_date": month_to_date(usage),
-        **_projection(usage),
+        **_projection_field(usage),
         "cost_by_type": encode.cost_by_type(usage.value),
         **dates,
         **_budget(context, usage),
@@ -80,20 +80,20 @@ def _budget(context: Context, usage: Reading) -> Answer:
         "monthly_budget": money.to_dollars(monthly),
         "used_fraction": forecast.used_fraction(cost, monthly),
     }
-    projection = _projected(usage)
+    projection = _projection(usage)
     if projection is not None:
         total = money.to_cents(Decimal(repr(projection.total)))
         budget["projected_status"] = forecast.budget_status(total, monthly, warn_at)
     return {"budget": budget}
 
 
-def _projected(usage: Reading) -> forecast.Projection | None:
+def _projection(usage: Reading) -> forecast.Projection | None:
     start_s, end_s = (encode.moment_s(usage.value, name) for name in ("start_date", "end_date"))
     if start_s is None:
         return None
     return forecast.straight_line(encode.amount(usage.value.get("subtotal")), start_s, end_s, usage.as_of_s)
 
 
-def _projection(usage: Reading) -> Answer:
-    projection = _projected(usage)
+def _projection_field(usage: Reading) -> Answer:
+    projection = _projection(usage)
     return {} if projection is None else {"projection": structs.asdict(projection)}
