@@ -67,5 +67,5 @@ class EarlierAnswers:
         for task in (self._loading, self._purging):
             if task is not None:
                 task.cancel()
-        if self._file is not None:
+        if self._file is not None and self._loading is not None:
             self._file.purge_at_close(oldest_s=self._answers.now_s() - self._keep_s)
