@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import pytest_asyncio
@@ -23,8 +22,7 @@ PAYER_RPC = "UpdateLocationBillingOrganization"
 LOCATION = "pier7hl001"
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """One of the two commands, with a request that changes something."""
 
     command: str
@@ -71,6 +69,14 @@ async def test_a_changed_tier_is_visible_at_once(service: Service) -> None:
     assert (await service.ask("get_org_billing_information", org_id=HARBOR_ID))["billing_tier"] == "standard"
 
 
+async def test_a_tier_that_was_changed_elsewhere_is_visible_at_once(service: Service, control: SandboxControl) -> None:
+    """Nothing is left to send, and what was remembered is forgotten."""
+    await service.ask("get_org_billing_information", org_id=HARBOR_ID)
+    control.patch_organization(HARBOR_ID, billing_tier="standard")
+    assert (await service.ask(TIER.command, **TIER.request))["changed"] is False
+    assert (await service.ask("get_org_billing_information", org_id=HARBOR_ID))["billing_tier"] == "standard"
+
+
 async def test_a_payer_is_changed(service: Service, control: SandboxControl) -> None:
     """The answer names the old payer and the one read back."""
     answer = await service.ask(PAYER.command, **PAYER.request)
@@ -89,6 +95,15 @@ async def test_a_changed_payer_is_visible_at_once(service: Service) -> None:
     await service.ask(PAYER.command, **PAYER.request)
     for command in ("get_location_usage", "get_location_billing_organization"):
         assert (await service.ask(command, location_id=LOCATION))["billing_organization_id"] == DEFAULT_ORG_ID
+
+
+async def test_a_payer_that_was_changed_elsewhere_is_visible_at_once(service: Service, control: SandboxControl) -> None:
+    """Nothing is left to send, and what was remembered is forgotten."""
+    read = {"get_location_billing_organization": {"location_id": LOCATION}}
+    await service.do(read)
+    control.patch_location(LOCATION, billing_organization_id=DEFAULT_ORG_ID)
+    assert (await service.ask(PAYER.command, **PAYER.request))["changed"] is False
+    assert DEFAULT_ORG_ID in str(await service.do(read))
 
 
 async def test_a_first_payer_has_none_before_it(service: Service) -> None:

@@ -20,8 +20,8 @@ from viam_billing.sandbox.control import Fault, SandboxControl
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TIMEOUT_S: Final = 1.0
-A_LITTLE_S: Final = 0.4
+TIMEOUT_S: Final = 1.5
+A_LITTLE_S: Final = 1.0
 RPCS: Final = (
     "GetCurrentMonthUsage",
     "GetOrgBillingInformation",

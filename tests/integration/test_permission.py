@@ -102,7 +102,14 @@ async def test_what_is_refused_never_reaches_the_cloud(
 
 
 @pytest.mark.parametrize(
-    "command", ["get_current_month_usage", "get_org_billing_information", "get_invoices_summary", "get_invoice_pdf"]
+    "command",
+    [
+        "get_current_month_usage",
+        "get_org_billing_information",
+        "get_invoices_summary",
+        "get_invoice_pdf",
+        "get_available_billing_tiers",
+    ],
 )
 async def test_another_organization_is_out_of_scope(make: Callable[..., Awaitable[Service]], command: str) -> None:
     """By default the own one alone is in it."""

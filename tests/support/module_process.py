@@ -257,5 +257,7 @@ async def refused(call: Awaitable[object]) -> Refusal:
     assert caught.value.status is STATUS_OF_CODE.get(code), message
     assert len(message) <= 1000
     assert message.isprintable()
-    assert not any(word in message for word in ("Traceback", ".py", "worthless-elsewhere", "Bearer ey"))
+    assert not any(
+        word in message for word in ("Traceback", ".py", "worthless-elsewhere", "Bearer ey", "sandbox-token-")
+    )
     return Refusal(code, text)

@@ -25,6 +25,23 @@ async def test_a_closed_connection_that_a_call_dials_anew_is_closed_again() -> N
     assert channel.closed == 2
 
 
+async def test_a_connection_is_idle_after_half_a_minute_of_silence() -> None:
+    """A router on the way may have forgotten it by then."""
+    connection = Connection(FakeChannel())
+    connection.last_answer_s -= 29
+    before = connection.is_idle()
+    connection.last_answer_s -= 2
+    assert (before, connection.is_idle()) == (False, True)
+
+
+async def test_an_answer_ends_being_idle() -> None:
+    """The connection is alive."""
+    connection = Connection(FakeChannel())
+    connection.last_answer_s -= 31
+    connection.answered()
+    assert not connection.is_idle()
+
+
 def test_the_rejection_of_a_fresh_token_s_only_call_means_the_key() -> None:
     """That of a later call means that the token has ended."""
     token = Token("text")

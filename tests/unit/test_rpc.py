@@ -1,0 +1,91 @@
+"""The module's RPC handler beside the SDK's own, which it stands in for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+from grpclib.server import Stream
+from typing_extensions import override
+from viam.proto.common import DoCommandRequest, DoCommandResponse
+from viam.resource.manager import ResourceManager
+from viam.services.generic.service import GenericRPCService
+from viam.utils import dict_to_struct
+
+from support.fake_parts import FakeClient
+from unit.cloud_fakes import NoParameters, make_context
+from viam_billing import config
+from viam_billing.commands import EFFECTS
+from viam_billing.commands.context import Answer, Command, Context
+from viam_billing.reads import Call
+from viam_billing.rpc import BillingRPCService
+from viam_billing.runtime import Runtime
+from viam_billing.service import BillingService
+
+ANSWER: Mapping[str, Any] = {
+    "text": "Grüße \u0000 \U0001f69a",
+    "empty": "",
+    "yes": True,
+    "no": False,
+    "null": None,
+    "whole": 12,
+    "large": 2**53,
+    "cents": 12.34,
+    "minus": -0.0,
+    "endless": math.inf,
+    "list": ["a", 1, None, False, [], [[2.5]], {"b": {}}],
+    "object": {"a.b": {"c": [1, 2]}, "": "nameless"},
+}
+
+
+class FakeStream(Stream[DoCommandRequest, DoCommandResponse]):
+    """One call: its request, and what is sent back."""
+
+    def __init__(self, request: DoCommandRequest) -> None:
+        self.deadline = None
+        self.metadata = None
+        self.sent: list[DoCommandResponse] = []
+        self._request = request
+
+    @override
+    async def recv_message(self) -> DoCommandRequest:
+        return self._request
+
+    @override
+    async def send_message(self, message: DoCommandResponse) -> None:
+        self.sent.append(message)
+
+
+async def run(parameters: NoParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+    """Answer with every kind of value."""
+    return dict(ANSWER)
+
+
+@pytest.fixture
+async def resources() -> AsyncIterator[ResourceManager]:
+    """A service with one command, whose answer has every kind of value."""
+    runtime = Runtime(config.parse({}, {}, EFFECTS))
+    runtime.context = make_context(FakeClient(), commands={"do": Command("do", "read", "Does.", NoParameters, run)})
+    service = BillingService("billing", runtime)
+    yield ResourceManager([service])
+    await service.close()
+
+
+async def sent(handler: GenericRPCService, command: Mapping[str, Any]) -> list[DoCommandResponse]:
+    """What a handler sends."""
+    stream = FakeStream(DoCommandRequest(name="billing", command=dict_to_struct(command)))
+    await handler.DoCommand(stream)
+    return stream.sent
+
+
+@pytest.mark.parametrize("command", [{"do": {}}, {"command": "do"}], ids=["nested", "flat"])
+async def test_an_answer_is_the_message_that_the_sdk_would_send(
+    resources: ResourceManager, command: Mapping[str, Any]
+) -> None:
+    """The same fields with the same kinds of values, in one message."""
+    own = await sent(BillingRPCService(resources), command)
+    assert own == await sent(GenericRPCService(resources), command)
+    assert len(own) == 1
+    assert "text" in str(own[0])
