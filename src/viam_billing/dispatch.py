@@ -32,6 +32,7 @@ LOGGER: Final = logging.getLogger(__name__)
 
 _AUDITED: Final = frozenset({"notify", "change", "charge", "by_name"})
 _SHORTEST_SECRET: Final = 8
+_SHORTEST_PART: Final = 6
 _BEARER: Final = re.compile(r"Bearer\s+\S+", re.IGNORECASE)
 
 
@@ -137,8 +138,16 @@ def without_secrets(text: str, context: Context) -> str:
     """A text for an answer or a log, from which a key or token that somebody put into it is taken out."""
     key = context.config.api_key
     if key is not None and len(key) >= _SHORTEST_SECRET:
-        text = text.replace(key, "***")
+        text = "…".join(_without_cut_key(part, key) for part in text.replace(key, "***").split("…"))
     return _BEARER.sub("Bearer ***", text)
+
+
+def _without_cut_key(text: str, key: str) -> str:
+    """A text that was shortened may end in the first part of a key."""
+    for length in range(min(len(text), len(key) - 1), _SHORTEST_PART - 1, -1):
+        if text.endswith(key[:length]):
+            return f"{text[:-length]}***"
+    return text
 
 
 def defect(where: str, error: Exception) -> InternalError:

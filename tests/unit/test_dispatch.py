@@ -200,3 +200,10 @@ async def test_two_requests_do_not_share_readings(context: Context) -> None:
     """Each call has its own."""
     request: dict[str, object] = {"get_current_month_usage": {}}
     assert [len((await dispatch.answer(request, context, 60))[1]) for _ in range(2)] == [1, 1]
+
+
+def test_a_key_that_was_cut_is_taken_out(context: Context) -> None:
+    """The cloud's words are shortened before anybody knows the key."""
+    key = context.config.api_key
+    assert key is not None
+    assert dispatch.without_secrets(f"no {key[:-3]}…, and more", context) == "no ***…, and more"

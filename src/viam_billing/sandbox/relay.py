@@ -117,6 +117,7 @@ class _Outer(_Pipe):
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
         self._inner_port = 0
+        self._early = bytearray()
         self._connecting: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -129,6 +130,12 @@ class _Outer(_Pipe):
             return  # goes on reading, into nothing, so that the caller's leaving is noticed
         self.transport.pause_reading()
         self._connecting = asyncio.get_running_loop().create_task(self._connect())
+
+    def data_received(self, data: bytes) -> None:
+        if self.other is None and self._connecting is not None:
+            self._early += data  # Python 3.10 goes on reading although it was told to pause
+        else:
+            super().data_received(data)
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
@@ -144,6 +151,9 @@ class _Outer(_Pipe):
         self.other, inner.other = inner, self
         self._inner_port = inner.transport.get_extra_info("sockname")[1]
         self._relay.by_inner_port[self._inner_port] = self
+        if self._early:
+            inner.transport.write(bytes(self._early))
+            self._early.clear()
         self.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
