@@ -33,6 +33,7 @@ class Store:
         self._synchronous = "FULL" if synced else "NORMAL"
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"viam-billing {file_name}")
         self._connection: sqlite3.Connection | None = None
+        self._identity: os.stat_result | None = None
         self.damaged = False
         """Whether the last error says that the file, and not the disk, is to blame."""
 
@@ -87,9 +88,11 @@ class Store:
         return result
 
     def _opened(self, sqlite3: Any) -> sqlite3.Connection:  # noqa: ANN401 - the module, imported late
+        path = os.path.join(self._folder, self._file_name)
+        if self._connection is not None and not self._is_at(path):
+            self._abandon()  # the folder was replaced: what is written to the old file is lost with the next start
         if self._connection is None:
             make_folder(self._folder)
-            path = os.path.join(self._folder, self._file_name)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
             connection = sqlite3.connect(
                 path, timeout=_WAIT_FOR_OTHERS_S, isolation_level=None, check_same_thread=False
@@ -103,7 +106,15 @@ class Store:
                 connection.close()
                 raise
             self._connection = connection
+            self._identity = os.stat(path)
         return self._connection
+
+    def _is_at(self, path: str) -> bool:
+        """Whether the file that is open is still the one that its path names."""
+        try:
+            return self._identity is not None and os.path.samestat(self._identity, os.stat(path))
+        except OSError:
+            return False
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")

@@ -42,6 +42,8 @@ _AT_ONCE = 8
 _LOOKS = 8
 _MOST_SHOWN = 8
 _SETTLING_S = 1.0
+_GOODBYE_S = 40.0
+"""For up to 30 s asyncio waits for the goodbye of a TLS peer that it closed; one that was silenced says none."""
 _IDLE_CPU_SHARE = 0.1
 _MORE_MB = 12.0
 _MORE_DESCRIPTORS = 3
@@ -115,6 +117,9 @@ class Soak:
         if busy > _IDLE_CPU_SHARE:
             self.judge.complain(f"nobody asks, and the module is busy {busy:.0%} of the time")
         stats = await asyncio.to_thread(self._sandbox.control.stats)
+        while (stats.in_flight or stats.open_connections > len(ASKERS)) and time.monotonic() < began_s + _GOODBYE_S:
+            await asyncio.sleep(0.2)
+            stats = await asyncio.to_thread(self._sandbox.control.stats)
         if stats.in_flight or stats.open_connections > len(ASKERS):
             left = f"{stats.in_flight} calls in flight, {stats.open_connections} connections"
             self.judge.complain(f"nobody asks, and the cloud has {left}")

@@ -237,3 +237,25 @@ async def test_a_closed_store_is_unavailable(open_store: Callable[..., Store]) -
     store.close()
     with pytest.raises(StateUnavailableError):
         await store.run(rows)
+
+
+async def test_a_folder_that_was_replaced_is_not_written_to(
+    open_store: Callable[..., Store], folder: Path, tmp_path: Path
+) -> None:
+    """What went into the old file would be lost with the next start."""
+    store = open_store()
+    await store.run(put(1))
+    folder.rename(tmp_path / "old")
+    folder.write_text("a file in its place")
+    with pytest.raises(StateUnavailableError):
+        await store.run(put(2))
+
+
+async def test_a_folder_that_was_emptied_gets_a_new_file(open_store: Callable[..., Store], folder: Path) -> None:
+    """The next transaction is where the next process will look."""
+    store = open_store()
+    await store.run(put(1))
+    for path in folder.iterdir():
+        path.unlink()
+    await store.run(put(2))
+    assert await open_store().run(rows) == [2]
