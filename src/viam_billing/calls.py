@@ -203,7 +203,7 @@ class Calls:
     ) -> Exception:
         link = self._known_link()
         meaning = translate(error, rpc, sent=sent)
-        link.note_failure(error, meaning, session.connection)
+        link.note_failure(error, meaning, session.connection, started_s)
         if isinstance(error, GRPCError):
             rejected = error.status is Status.UNAUTHENTICATED
             return LoginExpiredError() if rejected and not link.token_rejected(session.token) else meaning

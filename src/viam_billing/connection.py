@@ -30,6 +30,7 @@ class Connection:
         self.channel = channel
         self.answers = 0
         self.last_answer_s = time.monotonic()
+        self.broke_s = 0.0
         self._calls = 0
         self._retired = False
 
@@ -50,6 +51,11 @@ class Connection:
         """The cloud gave an answer on it, so it is alive."""
         self.answers += 1
         self.last_answer_s = time.monotonic()
+
+    def broke(self) -> None:
+        """It was lost; the channel will dial anew, and that one has given no answer yet."""
+        self.answers = 0
+        self.broke_s = time.monotonic()
 
     def retire(self) -> None:
         """No new calls: it is dead, or looks like it. Those under way may still end."""

@@ -158,7 +158,7 @@ class Link:
 
     def _login_failed(self, error: BaseException, connection: Connection, started_s: float) -> BillingError:
         meaning = translate_login(error)
-        self.note_failure(error, meaning, connection)
+        self.note_failure(error, meaning, connection, started_s)
         if isinstance(meaning, CloudTimeoutError):
             self.presence.no_answer_since(started_s, meaning)
         if self._connection is connection:
@@ -196,15 +196,18 @@ class Link:
         if connection is not None:
             connection.retire()
 
-    def note_failure(self, error: BaseException, meaning: BillingError, connection: Connection) -> None:
+    def note_failure(
+        self, error: BaseException, meaning: BillingError, connection: Connection, started_s: float
+    ) -> None:
         """Tell the presence what a failed call says about the cloud; what a silence means, its caller knows."""
         if self.closed:
             return
         if is_failed_connection(error):
             self.presence.failed(meaning)
         elif meaning.connection_lost:
-            self.presence.connection_broke(meaning, answers=connection.answers)
-            connection.answers = 0
+            if started_s >= connection.broke_s:  # else it is the loss that another call in flight has told
+                self.presence.connection_broke(meaning, answers=connection.answers)
+                connection.broke()
         elif isinstance(error, GRPCError) and not isinstance(meaning, (CloudUnreachableError, CloudTimeoutError)):
             connection.answered()
             self.presence.answered()
