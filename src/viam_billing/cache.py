@@ -203,7 +203,7 @@ class Cache:
         """The one fetch of a question. It belongs to nobody: its first caller's leaving does not end it."""
         # A little less than a caller's own time, so that its error arrives and not the caller's time-out.
         time_s = max(limits.timeout_s, self._timeout_s)
-        deadline = Deadline(time_s - min(0.15, 0.15 * time_s))
+        deadline = Deadline(time_s - min(0.25, 0.2 * time_s))
         task = asyncio.create_task(self._fetched(question, fetch, deadline, limits), name=f"viam-billing {question}")
         self._fetches[question] = task
         self._deadlines[question] = deadline
