@@ -63,9 +63,9 @@ def read(
             errors += wrong
     tried = {shape.aliases.get(name, name) for name in values}
     errors += [
-        f"{prefix}{info.name}: found nothing, expected {expected(shape, info.name)}"
-        for info in msgspec.structs.fields(shape)
-        if info.required and info.name not in tried
+        f"{prefix}{name}: found nothing, expected {expected(shape, name)}"
+        for name in _required(shape)
+        if name not in tried
     ]
     return (None, errors) if errors else (shape(**known), [])
 
@@ -103,6 +103,11 @@ def _holds(value: object, hidden: str | None) -> bool:
 @cache
 def _types(shape: type[Record]) -> dict[str, Any]:
     return {field.name: field.type for field in msgspec.structs.fields(shape)}
+
+
+@cache
+def _required(shape: type[Record]) -> tuple[str, ...]:
+    return tuple(field.name for field in msgspec.structs.fields(shape) if field.required)
 
 
 def _record_type(wanted: Any) -> type[Record] | None:  # noqa: ANN401 - a type expression has no narrower type

@@ -25,6 +25,21 @@ def cloud() -> Iterator[SandboxProcess]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def process() -> Iterator[SandboxProcess]:
+    """One plain sandbox for all tests that leave it as they found it."""
+    with SandboxProcess() as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(process: SandboxProcess) -> Iterator[SandboxProcess]:
+    """The same, without faults and with its counters at zero."""
+    process.control.reset_stats()
+    yield process
+    process.control.clear_faults()
+
+
 @pytest.fixture
 def control(cloud: SandboxProcess) -> Iterator[SandboxControl]:
     """The sandbox's control, its counters at zero and without faults."""

@@ -31,23 +31,7 @@ from viam_billing.sandbox.control import Fault
 from viam_billing.sandbox.scenario import DEFAULT_API_KEY_ID, DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[SandboxProcess]:
-    """One plain sandbox for all tests that leave it as they found it."""
-    with SandboxProcess() as running:
-        yield running
-
-
-@pytest.fixture
-def sandbox(process: SandboxProcess) -> Iterator[SandboxProcess]:
-    """The same, without faults and with its counters at zero."""
-    process.control.reset_stats()
-    yield process
-    process.control.clear_faults()
 
 
 async def test_a_unix_socket_serves_the_sdk_client(tmp_path: Path) -> None:

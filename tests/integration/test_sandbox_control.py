@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from grpclib import Status
 from viam.proto.app.billing import (
@@ -19,24 +17,6 @@ from support.sandbox_caller import (
 )
 from support.sandbox_process import SandboxProcess
 from viam_billing.sandbox.control import main
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[SandboxProcess]:
-    """One plain sandbox for all tests that leave it as they found it."""
-    with SandboxProcess() as running:
-        yield running
-
-
-@pytest.fixture
-def sandbox(process: SandboxProcess) -> Iterator[SandboxProcess]:
-    """The same, without faults and with its counters at zero."""
-    process.control.reset_stats()
-    yield process
-    process.control.clear_faults()
 
 
 async def test_costs_can_be_of_an_unknown_kind(sandbox: SandboxProcess) -> None:

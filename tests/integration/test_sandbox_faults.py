@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import socket
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 from grpclib import GRPCError, Status
@@ -19,24 +18,6 @@ from support.sandbox_caller import (
 from support.sandbox_process import SandboxProcess
 from viam_billing.sandbox.control import Fault
 from viam_billing.sandbox.scenario import DEFAULT_ORG_ID
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[SandboxProcess]:
-    """One plain sandbox for all tests that leave it as they found it."""
-    with SandboxProcess() as running:
-        yield running
-
-
-@pytest.fixture
-def sandbox(process: SandboxProcess) -> Iterator[SandboxProcess]:
-    """The same, without faults and with its counters at zero."""
-    process.control.reset_stats()
-    yield process
-    process.control.clear_faults()
 
 
 async def test_latency_delays_a_call(sandbox: SandboxProcess) -> None:
