@@ -1,4 +1,4 @@
-"""How a call of the cloud is made: login, deadline, at most 32 at once, what is repeated, the meaning of its error."""
+"""How a call of the cloud is made: login, deadline, what is repeated and what is sent once."""
 
 from __future__ import annotations
 
@@ -6,24 +6,20 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from google.protobuf.message import Message
-from grpclib.const import Status
-from grpclib.exceptions import GRPCError
-from msgspec import Struct
 
+from viam_billing.call_attempts import CallAttempts, Counters
 from viam_billing.connection import LoginExpiredError
 from viam_billing.errors import (
     BillingError,
     CloudError,
-    CloudTimeoutError,
     NotConfiguredError,
     Outcome,
 )
-from viam_billing.link import AT_ONCE, service_closed
 from viam_billing.repeated_read import RepeatedRead
-from viam_billing.retry import CALL_ERRORS, as_change, translate
+from viam_billing.retry import as_change, change_outcome, charge_outcome
 
 if TYPE_CHECKING:
     from viam_billing.connection import Session
@@ -36,17 +32,14 @@ T = TypeVar("T")
 _PATIENCE_SHARE: Final = 0.7  # a silence of so much of `timeout_s` says something about the cloud
 _TRIAL_SHARE: Final = 0.25  # of a read's time is given to a connection that was idle, and may be dead
 _SHORTEST_TRIAL_S: Final = 1.0
-_LAST_MOMENT_S: Final = 0.02  # too little to ask again
 _LONGEST_PAUSE_S: Final = 0.5  # between new logins of one call
 
 
-class Counters(Struct):
-    """What `get_status` tells of the cloud; times in Unix seconds, None for never."""
+class OutcomeOf(Protocol):
+    """What is known of a call that was sent once and ended in an error."""
 
-    cloud_calls: int = 0
-    retries: int = 0
-    last_success: float | None = None
-    last_error: str | None = None
+    def __call__(self, error: BillingError, *, sent: bool) -> Outcome:
+        """`sent`: whether its request was handed to the connection."""
 
 
 class Calls:
@@ -61,7 +54,7 @@ class Calls:
         self._link = link
         self._counters = counters
         self._patience_s = _PATIENCE_SHARE * timeout_s
-        self._now = now
+        self._attempts = CallAttempts(counters, now)
 
     async def read(self, rpc: str, request: Message, deadline: Deadline, kind: type[M]) -> M:
         """A unary call that changes nothing."""
@@ -103,6 +96,28 @@ class Calls:
 
     async def change(self, rpc: str, request: Message, deadline: Deadline) -> None:
         """A call that changes something, sent at most once."""
+        try:
+            await self._sent_once(rpc, request, deadline, change_outcome, _nothing)
+        except BillingError as error:
+            raise self._failed(as_change(error)) from None
+
+    async def charge(
+        self, rpc: str, request: Message, deadline: Deadline, mark_sent: Callable[[], Awaitable[None]]
+    ) -> Message:
+        """A charge, sent at most once. `mark_sent` is called when all is ready; where it raises, nothing is sent."""
+        try:
+            return await self._sent_once(rpc, request, deadline, charge_outcome, mark_sent)
+        except BillingError as error:
+            raise self._failed(error) from None
+
+    async def _sent_once(
+        self,
+        rpc: str,
+        request: Message,
+        deadline: Deadline,
+        outcome_of: OutcomeOf,
+        mark_sent: Callable[[], Awaitable[None]],
+    ) -> Message:
         session = await self.session(deadline)
         sent = False
 
@@ -111,18 +126,16 @@ class Calls:
             sent = True
 
         async def attempt(session: Session) -> Message:
+            await mark_sent()
             return await session.client.call(rpc, request, deadline.remaining_s(), before_send)
 
         try:
-            await self._once(rpc, attempt, session, deadline, lambda: sent)
+            return await self._attempts.make(rpc, attempt, self._known_link(), session, deadline, lambda: sent)
         except LoginExpiredError:
-            raise self._failed(await self._log_in_anew(rpc, session, deadline)) from None
+            raise await self._log_in_anew(rpc, session, deadline) from None
         except BillingError as error:
-            if not sent:
-                error.outcome = Outcome.NEVER_SENT
-            elif error.outcome is Outcome.NEVER_SENT:
-                error.outcome = Outcome.UNKNOWN  # an answer that could not be read
-            raise self._failed(as_change(error)) from None
+            error.outcome = outcome_of(error, sent=sent)
+            raise
 
     async def session(self, deadline: Deadline, expired: Session | None = None) -> Session:
         """A logged-in client, made now if there is none or only an `expired` one."""
@@ -160,69 +173,13 @@ class Calls:
         while True:
             session = await link.session(deadline, expired)
             try:
-                return await self._once(rpc, attempt, session, deadline, lambda: True)
+                return await self._attempts.make(rpc, attempt, link, session, deadline, lambda: True)
             except LoginExpiredError:
                 expired = session
                 self._count_retry()
             # Callers that keep meeting used-up tokens spread out: one that meets a fresh one alone knows more.
             await asyncio.sleep(random.uniform(0, pause_s))  # noqa: S311 - no secret
             pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s + 0.01)
-
-    async def _once(
-        self,
-        rpc: str,
-        attempt: Callable[[Session], Awaitable[T]],
-        session: Session,
-        deadline: Deadline,
-        sent: Callable[[], bool],
-    ) -> T:
-        """One attempt, and what it says about connection, cloud and key."""
-        link = self._known_link()
-        await self._take_slot(rpc, link, deadline)
-        session.begin_call()
-        started_s = time.monotonic()
-        failure: BaseException | None = None
-        try:
-            self._counters.cloud_calls += 1
-            answer = await attempt(session)
-        except CALL_ERRORS as error:
-            failure = error
-        finally:
-            session.end_call()
-            link.slots.release()
-        if failure is not None:
-            raise self._meaning(failure, rpc, session, started_s, deadline, sent=sent()) from None
-        session.answered()
-        link.token_taken()
-        link.presence.answered()
-        self._counters.last_success = self._now()
-        return answer
-
-    def _meaning(
-        self, error: BaseException, rpc: str, session: Session, started_s: float, deadline: Deadline, *, sent: bool
-    ) -> Exception:
-        link = self._known_link()
-        meaning = translate(error, rpc, sent=sent)
-        link.note_failure(error, meaning, session.connection, started_s)
-        if isinstance(error, GRPCError):
-            rejected = error.status is Status.UNAUTHENTICATED
-            return LoginExpiredError() if rejected and not link.token_rejected(session.token) else meaning
-        if isinstance(meaning, CloudTimeoutError) and link.replace(session, started_s):
-            # Cut short on a connection that had been idle and is dead: a new one is worth the rest of the time.
-            meaning.retryable = deadline.remaining_s() > _LAST_MOMENT_S
-        return meaning
-
-    async def _take_slot(self, rpc: str, link: Link, deadline: Deadline) -> None:
-        if link.slots.locked():
-            try:
-                await asyncio.wait_for(link.slots.acquire(), deadline.remaining_s())
-            except asyncio.TimeoutError:
-                raise CloudTimeoutError(f"{AT_ONCE} calls were before it ({rpc}). Try again later.") from None
-        else:
-            await link.slots.acquire()
-        if link.closed:
-            link.slots.release()
-            raise service_closed()
 
     async def _log_in_anew(self, rpc: str, session: Session, deadline: Deadline) -> BillingError:
         """A change met an expired token: log in anew, but leave it to the caller to send again."""
@@ -232,7 +189,7 @@ class Calls:
             error.outcome = Outcome.REFUSED
             return error
         return CloudError(
-            f"the login had expired and the cloud refused the call ({rpc}); nothing was changed. "
+            f"the login had expired and the cloud refused the call ({rpc}); nothing was done. "
             "The module has logged in anew: repeat the call.",
             Outcome.REFUSED,
         )
@@ -247,3 +204,7 @@ class Calls:
     def _failed(self, error: BillingError) -> BillingError:
         self._counters.last_error = error.message
         return error
+
+
+async def _nothing() -> None:
+    return

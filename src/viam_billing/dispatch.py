@@ -22,7 +22,7 @@ from viam_billing.errors import (
     quoted,
 )
 from viam_billing.reads import Call
-from viam_billing.times import Deadline
+from viam_billing.times import FOREVER_S, Deadline
 
 if TYPE_CHECKING:
     from viam_billing.answers import Reading
@@ -57,7 +57,7 @@ async def answer(
     if row is None:
         raise unknown_command(without_secrets(request.name, context), context.commands)
     parameters = _without_secret(request.parameters, context)
-    call = Call(Deadline.of_caller(timeout_s, context.config.timeout_s))
+    call = Call(Deadline.of_caller(timeout_s, context.config.timeout_s), Deadline.of_caller(timeout_s, FOREVER_S))
     if row.effect in _AUDITED:
         result = await _audited(row, parameters, context, call)
     else:
@@ -70,8 +70,7 @@ async def _run(row: Command, parameters: Mapping[str, object], context: Context,
     typed, errors = strict.read(row.parameters, parameters, "parameter")
     if typed is None:
         raise InvalidRequestError(f'{"; ".join(errors)}. {{"help": {{"name": "{row.name}"}}}} shows what it takes.')
-    if row.available:
-        context.policy.check_allowed(row.name, row.effect)
+    context.policy.check_allowed(row.name, row.effect)
     try:
         return await row.run(typed, context, call)
     except BillingError:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.json_format import Error as JsonFormatError
 from google.protobuf.json_format import MessageToDict
+from msgspec import Struct
 from viam.gen.app.v1 import billing_pb2
 
 from viam_billing import money
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 _COST_TYPE_PREFIX: Final = "USAGE_COST_TYPE_"
+
+
+class SeenInvoice(Struct, frozen=True):
+    """An invoice as far as a charge is recognized by it; None for an amount or a date that is none."""
+
+    id: str
+    amount: money.Cents | None
+    date_s: float | None
+    status: str
 
 
 def to_native(message: Message) -> dict[str, Any]:
@@ -112,3 +122,23 @@ def amount(value: object) -> float:
 def told_tier(information: billing_pb2.GetOrgBillingInformationResponse) -> str | None:
     """The billing tier, or None where the cloud does not tell it (it does to billing dashboard admins only)."""
     return information.billing_tier if information.HasField("billing_tier") else None
+
+
+def seen_invoices(summary: billing_pb2.GetInvoicesSummaryResponse) -> list[SeenInvoice]:
+    """The invoices of an organization, read field by field: a charge waits for it, and may have thousands before it."""
+    return [
+        SeenInvoice(
+            invoice.id,
+            _cents(invoice.invoice_amount),
+            invoice.invoice_date.seconds if invoice.HasField("invoice_date") else None,
+            invoice.status,
+        )
+        for invoice in summary.invoices
+    ]
+
+
+def _cents(dollars: float) -> money.Cents | None:
+    try:
+        return money.to_cents(dollars)
+    except ValueError:
+        return None

@@ -31,6 +31,7 @@ class Outcome(enum.Enum):
     NEVER_SENT = "not a byte of it left the module"
     REFUSED = "the cloud's answer says that it was not done"
     UNKNOWN = "it may have been done"
+    LOOK = "whether it was done, only a look at what the cloud has can tell"
 
 
 class BillingError(Exception):
@@ -44,6 +45,9 @@ class BillingError(Exception):
 
     connection_lost = False
     """Set where the connection broke before the answer."""
+
+    cloud_status: Status | None = None
+    """Set where it is the cloud's own answer."""
 
     def __init__(self, text: str, outcome: Outcome = Outcome.NEVER_SENT) -> None:
         super().__init__(text)
@@ -212,6 +216,17 @@ class InternalError(BillingError):
 
     code = "internal_error"
     status = Status.INTERNAL
+
+
+def of_code(code: str) -> type[BillingError]:
+    """The kind of error that has a code; `CloudError` for one that this version does not know."""
+    waiting: list[type[BillingError]] = [BillingError]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        if vars(kind).get("code") == code:
+            return kind
+    return CloudError
 
 
 def shortened(text: str, longest: int) -> str:

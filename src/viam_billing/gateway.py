@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from google.protobuf.message import Message
 from typing_extensions import override
@@ -74,6 +76,18 @@ class Gateway(Protocol):
 
     async def update_location_billing_organization(self, location_id: str, org_id: str, deadline: Deadline) -> None:
         """Have another organization pay for a location."""
+
+    async def charge(
+        self, command: str, parameters: Mapping[str, Any], deadline: Deadline, mark_sent: Callable[[], Awaitable[None]]
+    ) -> str:
+        """Charge an organization by one of the two calls, named as their commands are; the new invoice's id.
+
+        Args:
+            command: `charge_organization` or `create_invoice_and_charge_immediately`.
+            parameters: the fields of its request.
+            deadline: its whole time.
+            mark_sent: called right before the request leaves; where it raises, nothing leaves.
+        """
 
 
 class CloudGateway(Gateway):
@@ -162,3 +176,23 @@ class CloudGateway(Gateway):
             location_id=location_id, billing_organization_id=org_id
         )
         await self._calls.change("UpdateLocationBillingOrganization", request, deadline)
+
+    @override
+    async def charge(
+        self, command: str, parameters: Mapping[str, Any], deadline: Deadline, mark_sent: Callable[[], Awaitable[None]]
+    ) -> str:
+        rpc, kind = _CHARGES[command]
+        answer = await self._calls.charge(rpc, kind(**parameters), deadline, mark_sent)
+        invoice_id: str = getattr(answer, "invoice_id", "")
+        return invoice_id
+
+
+_CHARGES: Final[Mapping[str, tuple[str, Callable[..., Message]]]] = MappingProxyType(
+    {
+        "charge_organization": ("ChargeOrganization", billing_pb2.ChargeOrganizationRequest),
+        "create_invoice_and_charge_immediately": (
+            "CreateInvoiceAndChargeImmediately",
+            billing_pb2.CreateInvoiceAndChargeImmediatelyRequest,
+        ),
+    }
+)

@@ -40,12 +40,16 @@ class Policy(Struct, frozen=True):
 
     def check_org(self, org_id: str) -> None:
         """Raises: OutOfScopeError: naming the attribute to change."""
-        allowed = self.config.allowed_org_ids
-        if org_id not in allowed and ANY not in allowed:
+        if not self.sees_org(org_id):
             raise OutOfScopeError(
                 f"the organization {quoted(org_id)} is outside of what this service may see. "
                 "Add its ID to the attribute allowed_org_ids."
             )
+
+    def sees_org(self, org_id: str) -> bool:
+        """Whether an organization is in scope."""
+        allowed = self.config.allowed_org_ids
+        return org_id in allowed or ANY in allowed
 
     def check_location(self, location_id: str) -> None:
         """Raises: OutOfScopeError: naming the attribute to change."""

@@ -48,6 +48,8 @@ class Presence:
         self._why = ""
         self._empty_connections = 0
         self.last_answer_s = -1.0
+        self.when_back: list[Callable[[], None]] = []
+        """Called when the cloud answers again after it was away."""
 
     @property
     def away(self) -> bool:
@@ -93,6 +95,8 @@ class Presence:
             LOGGER.info("%s is back after %.0f s", self._address, self.last_answer_s - self._away_since_s)
             self._away_since_s = None
             self._pause_s = FIRST_PROBE_S
+            for call in self.when_back:
+                call()
 
     def connection_broke(self, error: BillingError, *, answers: int) -> None:
         """A connection was lost after so many answers."""

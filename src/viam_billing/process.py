@@ -3,9 +3,9 @@
 The SDK ends on SIGTERM when the last connection is closed, which from Python 3.12 on may be never: viam-server keeps
 its connection and kills after some seconds. Signals are therefore taken here, by a thread that waits for them:
 
-    SIGTERM --> stop serving --> close the services (connections, files) --> cancel what is left, so that it cleans
-                up --> leave
-    again   --> leave at once
+    SIGTERM --> begin no charge, wait up to 8 s for those under way --> stop serving --> close the services
+                (connections, files) --> cancel what is left, so that it cleans up --> leave
+    again   --> the same: viam-server sends a second one after 3 s, and kills after 10
 """
 
 from __future__ import annotations
@@ -23,11 +23,15 @@ from viam import logging
 from viam.module.module import Module
 
 from viam_billing import rpc, service
+from viam_billing.charging.books import BOOKS
 
 LOGGER: Final = logging.getLogger(__name__)
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_CHARGES_S: Final = 8.0
 _CLOSING_S: Final = 1.0
+_LAST_ANSWERS_S: Final = 0.1
+"""For the answers of the last charges to be written."""
 
 
 def main() -> NoReturn:
@@ -60,6 +64,8 @@ async def _serve() -> int:
         except OSError as error:
             LOGGER.error("the module cannot serve on its socket: %s", error)  # noqa: TRY400 - a traceback says no more
         return 1
+    if await BOOKS.stop(_CHARGES_S):
+        await asyncio.sleep(_LAST_ANSWERS_S)
     serving.cancel()
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(module.server.close(), _CLOSING_S)  # type: ignore[no-untyped-call] # the SDK's
@@ -76,8 +82,6 @@ async def _serve() -> int:
 def _wait_for_signals(loop: asyncio.AbstractEventLoop, told_to_stop: asyncio.Event) -> None:
     signal.sigwait(_SIGNALS)
     loop.call_soon_threadsafe(told_to_stop.set)
-    number = signal.sigwait(_SIGNALS)
-    os._exit(128 + number)
 
 
 def _quiet_libraries() -> None:

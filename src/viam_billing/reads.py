@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 class Call(Struct):
     """One call of the module: its deadline, and the readings that its answer was made of.
 
+    `deadline` is that of what it reads, `caller` the caller's alone: a charge has its own time.
     `repeatable`: the same request gets the same answer as long as its readings are current.
     """
 
     deadline: Deadline
+    caller: Deadline
     readings: list[Reading] = field(default_factory=list)
     repeatable: bool = True
 

@@ -65,6 +65,18 @@ _REFUSALS: Final = frozenset(
 )
 """Answers that say that the work was not done. Narrow on purpose: a rate limit may strike after the work."""
 
+_CHARGE_REFUSALS: Final = frozenset(
+    {
+        Status.UNAUTHENTICATED,
+        Status.PERMISSION_DENIED,
+        Status.INVALID_ARGUMENT,
+        Status.NOT_FOUND,
+        Status.OUT_OF_RANGE,
+        Status.UNIMPLEMENTED,
+    }
+)
+"""The same for charges; see `charge_outcome`."""
+
 _RETRYABLE: Final = frozenset({Status.UNAVAILABLE, Status.RESOURCE_EXHAUSTED})
 _LOST_CONNECTION: Final = (StreamTerminatedError, ProtocolError, H2Error)
 
@@ -90,6 +102,7 @@ def translate(error: BaseException, call: str, *, sent: bool) -> BillingError:
         outcome = Outcome.REFUSED
     meaning = kind(f"{what} ({call}{f': {words}' if words else ''}). {todo}", outcome)
     meaning.connection_lost = isinstance(error, _LOST_CONNECTION)
+    meaning.cloud_status = error.status if isinstance(error, GRPCError) else None
     meaning.retryable = meaning.connection_lost or (isinstance(error, GRPCError) and error.status in _RETRYABLE)
     return meaning
 
@@ -102,6 +115,33 @@ def as_change(error: BillingError) -> BillingError:
         Outcome.UNKNOWN: " It may have been done: look before you repeat it.",
     }
     return type(error)(error.text + hint[error.outcome], error.outcome)
+
+
+def change_outcome(error: BillingError, *, sent: bool) -> Outcome:
+    """What is known of a change or an e-mail that ended in an error."""
+    if not sent:
+        return Outcome.NEVER_SENT
+    return Outcome.REFUSED if error.outcome is Outcome.REFUSED else Outcome.UNKNOWN
+
+
+def charge_outcome(error: BillingError, *, sent: bool) -> Outcome:
+    """What is known of a charge that ended in an error.
+
+    Decided here and nowhere else, and narrowly: what is taken for REFUSED or NEVER_SENT may be sent again, and a charge
+    that is sent again after all charges twice. So nothing counts but
+
+    - `sent` false: the request was never handed to the connection. A deadline or a lost connection does not say that:
+      both can come after the work. (Python's deadline error is an OSError, as a refused connection is.)
+    - an answer of the cloud itself that it gives before it works: who asks, what is asked, whether it has the call. Not
+      among them: UNAVAILABLE, ABORTED, RESOURCE_EXHAUSTED and INTERNAL, which a proxy or a worker that died half-way
+      gives too, and ALREADY_EXISTS, which may speak of this very charge.
+    - FAILED_PRECONDITION may be a card that was declined, with or without an invoice left behind: LOOK.
+    """
+    if not sent:
+        return Outcome.NEVER_SENT
+    if error.cloud_status in _CHARGE_REFUSALS:
+        return Outcome.REFUSED
+    return Outcome.LOOK if error.cloud_status is Status.FAILED_PRECONDITION else Outcome.UNKNOWN
 
 
 def is_failed_connection(error: BaseException) -> bool:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from viam_billing import state
 from viam_billing.answers import Limits
-from viam_billing.calls import Calls, Counters
+from viam_billing.call_attempts import Counters
+from viam_billing.calls import Calls
+from viam_billing.charging.books import BOOKS
+from viam_billing.charging.desk import Desk
 from viam_billing.clouds import CLOUDS, Cloud
-from viam_billing.commands import COMMANDS
+from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Context
 from viam_billing.gateway import CloudGateway
+from viam_billing.money import to_dollars
 from viam_billing.policy import Policy
 from viam_billing.reads import Reads
-from viam_billing.store import Store
+from viam_billing.state import State
 from viam_billing.times import to_rfc3339
 from viam_billing.version import VERSION
 
@@ -22,13 +25,22 @@ if TYPE_CHECKING:
     from viam_billing.config import Config
 
 
+_CHARGING: Final = (
+    "charge_organization",
+    "create_invoice_and_charge_immediately",
+    "reconcile_charges",
+    "resolve_charge",
+)
+"""Commands for which a service looks after the charge journal, and keeps other processes away from it."""
+
+
 class Runtime:
     """One service's parts, and what has to be closed with it.
 
-    Making it waits for no I/O: answers of an earlier process are read in the background. Needs a running event loop.
+    Making it waits for no I/O: what an earlier process left is read in the background. Needs a running event loop.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, name: str = "") -> None:
         self._cloud: Cloud | None = None
         if config.api_key is not None and config.api_key_id is not None:
             self._cloud = CLOUDS.acquire(config.app, config.api_key_id, config.api_key, config.state_dir)
@@ -37,22 +49,40 @@ class Runtime:
             self._cloud.cache.serve(limits, revealed=config.reveal_payment_details)
         link, cache = (self._cloud.link, self._cloud.cache) if self._cloud else (None, None)
         self._counters = Counters()
-        store = Store(config.state_dir, state.FILE_NAME, state.MIGRATIONS) if config.state_dir else None
         gateway = CloudGateway(Calls(link, self._counters, config.timeout_s))
+        policy = Policy(config)
+        desk = Desk(gateway, policy)
+        self._book = book = BOOKS.open(config.state_dir, config.app.text) if config.state_dir else None
+        self._closing = False
         self.context = Context(
             config=config,
-            policy=Policy(config),
+            policy=policy,
             gateway=gateway,
             reads=Reads(gateway, cache, config, time.time),
-            state=state.State(store, config.app.text, time.time),
+            state=State(
+                book.store if book else None,
+                config.app.text,
+                time.time,
+                service=name,
+                when_closed=self._release_if_idle,
+            ),
+            desk=desk,
+            book=book,
             now=time.time,
             commands=COMMANDS,
         )
+        if book is not None:
+            if link is not None and any(policy.allows(command, EFFECTS[command]) for command in _CHARGING):
+                book.watch.join(desk)
+                link.presence.when_back.append(book.watch.wake)
+            else:
+                book.watch.look_at_figures()
 
     def status(self) -> dict[str, Any]:
         """What `get_status` answers; from memory."""
         counters, reads = self._counters, self.context.reads.counters
         link = self._cloud.link if self._cloud else None
+        figures = self._book.charger.journal.figures if self._book else None
         status: dict[str, Any] = {
             "version": VERSION,
             "connected": link is not None and link.connected,
@@ -62,19 +92,50 @@ class Runtime:
             "cache_hits": reads.hits,
             "cache_misses": reads.misses,
             "stale_answers": reads.stale,
-            "unknown_charges": 0,
-            "charged_last_24h": 0,
+            "unknown_charges": figures.unknown if figures else 0,
+            "charged_last_24h": to_dollars(figures.charged(self.context.now())) if figures else 0,
             "allowed_commands": sorted(self.context.config.allowed_commands),
         }
         if counters.last_success is not None:
             status["last_success"] = to_rfc3339(counters.last_success)
         if counters.last_error is not None:
             status["last_error"] = counters.last_error
+        if figures is not None:
+            status["journal"] = {
+                "id": figures.journal_id,
+                "created": to_rfc3339(figures.created_at),
+                "entries": figures.entries,
+            }
         return status
 
     async def close(self) -> None:
-        """Give back what is shared and close what is owned. May be called twice."""
+        """Give back what is shared; a charge under way keeps it until it has ended. May be called twice."""
+        desk, book = self.context.desk, self._book
+        desk.closed = True
+        if book is not None:
+            book.watch.leave(desk)
+            if self._cloud is not None:
+                self._cloud.link.presence.when_back[:] = [
+                    call for call in self._cloud.link.presence.when_back if call != book.watch.wake
+                ]
+            book.charger.drop_waiting(desk)
+        self.context.state.close()
+        self._closing = True
+        self._release_if_idle()
+
+    def _release_if_idle(self, _: object = None) -> None:
+        """Release all when the last charge and the last attempt have ended; each of them calls this when it ends."""
+        if not self._closing or self.context.state.under_way:
+            return
+        charges = self._book.charger.under_way(self.context.desk) if self._book else []
+        for attempt in charges:
+            if attempt.task is not None:
+                attempt.task.add_done_callback(self._release_if_idle)
+        if charges:
+            return
         cloud, self._cloud = self._cloud, None
         if cloud is not None:
             CLOUDS.release(cloud)
-        self.context.state.close()
+        book, self._book = self._book, None
+        if book is not None:
+            BOOKS.release(book)

@@ -62,7 +62,7 @@ class BillingService(Generic):
     @classmethod
     def new(cls, config: ComponentConfig, dependencies: Mapping[ResourceName, ResourceBase]) -> Self:  # noqa: ARG003 - the SDK's signature
         """Make the service. No connection yet: the cloud may be away when a robot starts."""
-        return cls(config.name, Runtime(_parsed(config)))
+        return cls(config.name, Runtime(_parsed(config), config.name))
 
     async def do_command(
         self,

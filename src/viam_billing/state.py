@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+from msgspec import Struct
 from viam import logging
 
 from viam_billing.errors import CooldownActiveError, StateUnavailableError, quoted, shortened
@@ -18,30 +19,6 @@ if TYPE_CHECKING:
 
 LOGGER: Final = logging.getLogger(__name__)
 
-FILE_NAME: Final = "journal.db"
-
-MIGRATIONS: Final = (
-    """
-    CREATE TABLE audit (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        app_address TEXT NOT NULL,
-        time REAL NOT NULL,
-        command TEXT NOT NULL,
-        parameters TEXT NOT NULL,
-        allowed INTEGER NOT NULL,
-        code TEXT,
-        idempotency_key TEXT,
-        repeats INTEGER NOT NULL DEFAULT 0
-    ) STRICT;
-    CREATE TABLE email_cooldown (
-        app_address TEXT NOT NULL,
-        customer_org_id TEXT NOT NULL,
-        sent_at REAL NOT NULL,
-        PRIMARY KEY (app_address, customer_org_id)
-    ) STRICT
-    """,
-)
-
 UNFINISHED: Final = "unfinished"
 """The code of an attempt that has not ended; it stays where the module died on the way."""
 
@@ -51,17 +28,45 @@ _LONGEST_VALUE: Final = 200
 _MOST_PARAMETERS: Final = 20
 
 
+Sees: TypeAlias = "Callable[[Mapping[str, object], str | None], bool]"
+"""Whether an attempt is in a service's scope, by its parameters and the organization of its charge."""
+
+
+class Attempt(Struct, frozen=True):
+    """An entry of the audit log. `code` is None where it ended well; `repeats` counts equal ones after it."""
+
+    time_s: float
+    command: str
+    parameters: dict[str, object]
+    allowed: bool
+    code: str | None
+    idempotency_key: str | None
+    repeats: int
+
+
 class State:
     """The audit log and the cooldown of one `state_dir` and `app_address`. Times are Unix seconds.
 
     Every method but `end_cooldown` raises `StateUnavailableError` if the folder cannot be used.
     """
 
-    def __init__(self, store: Store | None, app_address: str, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: Store | None,
+        app_address: str,
+        now: Callable[[], float],
+        *,
+        service: str = "",
+        when_closed: Callable[[], None] | None = None,
+    ) -> None:
+        """`service` is whose attempts these are; `when_closed` gives the store back, by default it is closed."""
         self._store = store
         self._app_address = app_address
         self._now = now
-        self._under_way = 0
+        self._service = service
+        self._when_closed = when_closed or (store.close if store is not None else None)
+        self.under_way = 0
+        """Attempts that have begun and not ended."""
         self._closing = False
 
     async def begin_attempt(self, command: str, parameters: Mapping[str, object], *, allowed: bool) -> int:
@@ -69,12 +74,12 @@ class State:
         summary = _summary(parameters)
         key = parameters.get("idempotency_key")
         key = key if isinstance(key, str) else None
-        row = (self._app_address, self._now(), command, summary, allowed, UNFINISHED, key)
+        row = (self._app_address, self._now(), command, summary, allowed, UNFINISHED, key, self._service)
 
         def work(db: sqlite3.Connection) -> int:
             cursor = db.execute(
-                "INSERT INTO audit (app_address, time, command, parameters, allowed, code, idempotency_key) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO audit (app_address, time, command, parameters, allowed, code, idempotency_key, service) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
             number = cursor.lastrowid or 0
@@ -85,7 +90,7 @@ class State:
             return number
 
         number = await self._usable().run(work)
-        self._under_way += 1
+        self.under_way += 1
         return number
 
     async def end_attempt(self, number: int, code: str | None, *, allowed: bool) -> None:
@@ -98,7 +103,7 @@ class State:
             same = db.execute(
                 "SELECT a.id FROM audit a JOIN audit b ON b.id = ? WHERE a.id = "
                 "(SELECT max(id) FROM audit WHERE id < b.id) AND a.app_address = b.app_address "
-                "AND a.command = b.command AND a.parameters = b.parameters "
+                "AND a.command = b.command AND a.parameters = b.parameters AND a.service = b.service "
                 "AND a.allowed = b.allowed AND a.code = b.code",
                 (number,),
             ).fetchone()
@@ -112,8 +117,29 @@ class State:
         try:
             await self._usable().run(work)
         finally:
-            self._under_way -= 1
+            self.under_way -= 1
             self._close_if_unused()
+
+    async def attempts(self, sees: Sees, *, since_s: float, limit: int) -> list[Attempt]:
+        """Entries of the audit log, newest first: this service's own, and those about what it sees."""
+        sql = (
+            "SELECT a.time, a.command, a.parameters, a.allowed, a.code, a.idempotency_key, a.repeats, "
+            "a.service, c.org_id FROM audit a LEFT JOIN charges c "
+            "ON c.app_address = a.app_address AND c.key = a.idempotency_key "
+            "WHERE a.app_address = ? AND a.time >= ? ORDER BY a.id DESC"
+        )
+
+        def work(db: sqlite3.Connection) -> list[Attempt]:
+            found: list[Attempt] = []
+            for *columns, service, org_id in db.execute(sql, (self._app_address, since_s)):
+                attempt = Attempt(columns[0], columns[1], json.loads(columns[2]), bool(columns[3]), *columns[4:])
+                if service == self._service or sees(attempt.parameters, org_id):
+                    found.append(attempt)
+                if len(found) == limit:
+                    break
+            return found
+
+        return await self._usable().run(work)
 
     async def check_cooldown(self, customer_org_id: str) -> None:
         """Raises: CooldownActiveError: if an e-mail to this customer may have been sent within the last 24 hours."""
@@ -167,9 +193,7 @@ class State:
 
     def _usable(self) -> Store:
         if self._store is None:
-            raise StateUnavailableError(
-                "there is no folder for what must outlive the module. Set the attribute state_dir to an absolute path."
-            )
+            raise no_state_dir()
         return self._store
 
     def close(self) -> None:
@@ -178,8 +202,16 @@ class State:
         self._close_if_unused()
 
     def _close_if_unused(self) -> None:
-        if self._store is not None and self._closing and not self._under_way:
-            self._store.close()
+        if self._when_closed is not None and self._closing and not self.under_way:
+            self._when_closed()
+            self._when_closed = None
+
+
+def no_state_dir() -> StateUnavailableError:
+    """What a command gets that needs the folder where none is configured."""
+    return StateUnavailableError(
+        "there is no folder for what must outlive the module. Set the attribute state_dir to an absolute path."
+    )
 
 
 def _refuse_if_active(sent_at: float | None, customer_org_id: str) -> None:

@@ -51,6 +51,10 @@ class Store:
             raise self._unusable("the service was closed") from None
         return await asyncio.shield(future)
 
+    def exists(self) -> bool:
+        """Whether the file is there. Blocks as long as the disk takes."""
+        return os.path.exists(os.path.join(self._folder, self._file_name))
+
     async def checkpoint(self) -> None:
         """Bring what is in the write-ahead log into the file, and empty the log."""
 
@@ -93,7 +97,7 @@ class Store:
             self._abandon()  # the folder was replaced: what is written to the old file is lost with the next start
         if self._connection is None:
             make_folder(self._folder)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            self._make_file(path)
             connection = sqlite3.connect(
                 path, timeout=_WAIT_FOR_OTHERS_S, isolation_level=None, check_same_thread=False
             )
@@ -108,6 +112,19 @@ class Store:
             self._connection = connection
             self._identity = os.stat(path)
         return self._connection
+
+    def _make_file(self, path: str) -> None:
+        """Make an empty file of mode 0600, unless there is one: to open and close that would end SQLite's locks on it.
+
+        A synced store begins with a synced folder, or the power's failure could take the whole file away.
+        """
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            return
+        if self._synchronous == "FULL":
+            for folder in (self._folder, os.path.dirname(self._folder)):
+                _sync_folder(folder)
 
     def _is_at(self, path: str) -> bool:
         """Whether the file that is open is still the one that its path names."""
@@ -148,6 +165,14 @@ class Store:
         except RuntimeError:
             return  # closed before
         self._thread.shutdown(wait=False)
+
+
+def _sync_folder(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def make_folder(folder: str) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 DAY_S: Final = 86_400.0
 _STEADY: Final = getattr(time, "CLOCK_BOOTTIME", None)
-_FOREVER_S: Final = 366 * DAY_S
+FOREVER_S: Final = 366 * DAY_S
 
 
 def to_rfc3339(unix_s: float) -> str:
@@ -43,7 +43,7 @@ class Deadline:
     __slots__ = ("_ends_at", "last_error")
 
     def __init__(self, time_s: float) -> None:
-        self._ends_at = time.monotonic() + min(time_s, _FOREVER_S)
+        self._ends_at = time.monotonic() + min(time_s, FOREVER_S)
         self.last_error: Exception | None = None
         """What a read under this deadline got last, while it pauses before it asks again."""
 

@@ -12,10 +12,12 @@ from typing_extensions import override
 from viam.gen.app.v1 import billing_pb2
 
 from support.fake_parts import NOON_S, Clock, FakeClient, FakeLink, used_session
-from viam_billing import config, dispatch, state
+from viam_billing import config, dispatch, journal_schema, state
 from viam_billing.answers import Answers
 from viam_billing.cache import Cache
-from viam_billing.calls import Calls, Counters
+from viam_billing.call_attempts import Counters
+from viam_billing.calls import Calls
+from viam_billing.charging.desk import Desk
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Answer, Command, Context
 from viam_billing.errors import BillingError
@@ -99,13 +101,15 @@ def make_context(
     clock = Clock(NOON_S)
     link = FakeLink(used_session(client))
     gateway = CloudGateway(Calls(link, Counters(), settings.timeout_s, clock))
-    store = Store(state_dir, state.FILE_NAME, state.MIGRATIONS) if state_dir else None
+    store = Store(state_dir, journal_schema.FILE_NAME, journal_schema.MIGRATIONS) if state_dir else None
     return Context(
         config=settings,
         policy=Policy(settings),
         gateway=gateway,
         reads=Reads(gateway, Cache(link.presence, answers=Answers(clock, clock)), settings, clock),
         state=state.State(store, settings.app.text, clock),
+        desk=Desk(gateway, Policy(settings)),
+        book=None,
         now=clock,
         commands=commands,
     )

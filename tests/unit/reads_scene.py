@@ -51,4 +51,4 @@ class Scene:
 
 def in_time() -> Call:
     """A call with time."""
-    return Call(Deadline(30))
+    return Call(Deadline(30), Deadline(30))

@@ -21,7 +21,8 @@ from support.fake_parts import (
     used_session,
     waiting,
 )
-from viam_billing.calls import Calls, Counters
+from viam_billing.call_attempts import Counters
+from viam_billing.calls import Calls
 from viam_billing.errors import BillingError, CloudTimeoutError, CloudUnreachableError, KeyRejectedError, Outcome
 from viam_billing.link import AT_ONCE
 from viam_billing.times import Deadline

@@ -14,7 +14,8 @@ from viam.gen.app.v1 import billing_pb2
 
 from support.fake_parts import FakeClient, FakeLink, Script, answering, failing, usage, used_session, waiting
 from viam_billing.address import AppAddress
-from viam_billing.calls import Calls, Counters
+from viam_billing.call_attempts import Counters
+from viam_billing.calls import Calls
 from viam_billing.errors import BillingError, CloudUnreachableError
 from viam_billing.link import Link
 from viam_billing.presence import Presence

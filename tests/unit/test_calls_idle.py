@@ -10,7 +10,8 @@ from typing_extensions import override
 from viam.gen.app.v1 import billing_pb2
 
 from support.fake_parts import FakeClient, FakeLink, Script, answering, failing, usage, used_session
-from viam_billing.calls import Calls, Counters
+from viam_billing.call_attempts import Counters
+from viam_billing.calls import Calls
 from viam_billing.errors import CloudTimeoutError
 from viam_billing.times import Deadline
 

@@ -168,14 +168,14 @@ async def test_a_caller_waits_as_long_as_its_call_lasts() -> None:
     scene = Scene(usage(1.0))
     scene.gateway.open.clear()
     with pytest.raises(CloudTimeoutError):
-        await scene.reads.usage("o", Call(Deadline(0.01)), None)
+        await scene.reads.usage("o", Call(Deadline(0.01), Deadline(0.01)), None)
     scene.cache.close()
 
 
 async def test_the_cloud_has_the_configured_time_and_not_the_callers() -> None:
     """The first one's hurry is not that of those who wait with it."""
     scene = Scene(usage(1.0))
-    await scene.service(timeout_s=7).usage("o", Call(Deadline(1)), None)
+    await scene.service(timeout_s=7).usage("o", Call(Deadline(1), Deadline(1)), None)
     assert 6 < scene.gateway.deadlines[0].remaining_s() <= 7
 
 

@@ -12,13 +12,26 @@ PACKAGE = "viam_billing"
 
 LEVELS = (
     {"money", "errors", "times", "version", "address", ""},
-    {"answers", "attempts", "cloud_client", "encode", "forecast", "presence", "retry", "store", "strict", "wire"},
+    {
+        "answers",
+        "attempts",
+        "journal_schema",
+        "cloud_client",
+        "encode",
+        "forecast",
+        "presence",
+        "retry",
+        "store",
+        "strict",
+        "wire",
+    },
     {"cache_file", "config", "connection", "state"},
     {"earlier_answers", "invoice_pdf", "link", "policy"},
     {"cache", "repeated_read"},
-    {"calls", "clouds"},
+    {"call_attempts", "clouds"},
+    {"calls"},
     {"gateway"},
-    {"reads"},
+    {"charging", "reads"},
     {"commands"},
     {"dispatch", "runtime"},
     {"service"},
@@ -29,7 +42,8 @@ LEVELS = (
 """From the leaves to the start: a module imports from levels before its own, and never from its neighbours.
 
 __main__ -> process -> rpc -> service -> runtime, dispatch -> commands -> reads -> cache, gateway; cache -> answers
-                                         gateway -> calls -> repeated_read -> link
+                                         gateway -> calls -> call_attempts, repeated_read -> link
+                                         commands -> charging -> gateway, policy, store
                                          runtime -> clouds -> link, cache, cache_file; link -> presence, retry
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from viam_billing.commands import charges, invoices, locations, meta, organizations, usage
+from viam_billing.commands import charges, invoices, journal, locations, meta, organizations, usage
 from viam_billing.commands.context import Command
 
 if TYPE_CHECKING:
@@ -80,18 +80,51 @@ _ROWS: Final = (
     Command(
         "charge_organization",
         "charge",
-        "Charge an organization; in this version parameters are checked and the charge is refused.",
+        "Charge an organization, at most once for each idempotency_key.",
         charges.ChargeParameters,
-        charges.refuse,
-        available=False,
+        charges.charge_organization,
     ),
     Command(
         "create_invoice_and_charge_immediately",
         "charge",
-        "The same by a call that Viam has deprecated; in this version refused too.",
+        "The same by a call that Viam has deprecated and that answers up to two minutes later.",
         charges.CreateInvoiceParameters,
-        charges.refuse,
-        available=False,
+        charges.create_invoice_and_charge_immediately,
+    ),
+    Command(
+        "get_charge",
+        "read",
+        "One charge of the journal by its idempotency_key, and whether its invoice is paid.",
+        journal.ChargeKeyParameters,
+        journal.get_charge,
+    ),
+    Command(
+        "list_charges",
+        "read",
+        "The charges of the journal, newest first.",
+        journal.ListChargesParameters,
+        journal.list_charges,
+    ),
+    Command(
+        "reconcile_charges",
+        "charge",
+        "Look for the invoices of charges whose answer was lost.",
+        journal.ReconcileParameters,
+        journal.reconcile_charges,
+    ),
+    Command(
+        "resolve_charge",
+        "by_name",
+        "Write down what a person has found out about an unknown charge.",
+        journal.ResolveParameters,
+        journal.resolve_charge,
+    ),
+    Command(
+        "get_audit_log",
+        "read",
+        "Attempts to notify, change or charge, newest first, the refused ones too.",
+        journal.AuditParameters,
+        journal.get_audit_log,
     ),
     Command(
         "get_location_usage",

@@ -1,17 +1,21 @@
-"""Charging a customer: parameters are checked; charging itself is not part of this version."""
+"""Charging a customer by either of the two calls."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, UnsetType, structs
 
+from viam_billing import money
+from viam_billing.charging.entry import ChargeRequest
 from viam_billing.commands.context import Answer, Context, DryRun, Flag, Id
-from viam_billing.errors import CommandNotAllowedError
-from viam_billing.money import is_whole_cents
+from viam_billing.money import Cents, is_whole_cents
 from viam_billing.reads import Call
-from viam_billing.strict import Record
+from viam_billing.strict import Record, given
+
+_OURS: Final = frozenset({"idempotency_key", "dry_run"})
+"""Parameters that the cloud does not get."""
 
 ChargedOrg = Annotated[Id, Meta(description="The organization to charge.")]
 BrandingOrg = Annotated[Id, Meta(description="The organization whose name and logo the invoice carries.")]
@@ -62,9 +66,41 @@ class CreateInvoiceParameters(Record, frozen=True, kw_only=True):
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"amount": is_whole_cents}
 
 
-async def refuse(parameters: Record, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
-    """Raises: CommandNotAllowedError: always."""
-    raise CommandNotAllowedError(
-        "this version of the module does not charge, whatever allowed_commands says. "
-        "Nothing was sent. Charge in the Viam app, or wait for a version that keeps a journal of charges."
-    )
+async def charge_organization(parameters: ChargeParameters, context: Context, call: Call) -> Answer:
+    """Charge, at most once for each key."""
+    total = money.total((parameters.subtotal, parameters.tax))
+    return await _charge("charge_organization", parameters, money.to_cents(total), context, call)
+
+
+async def create_invoice_and_charge_immediately(
+    parameters: CreateInvoiceParameters, context: Context, call: Call
+) -> Answer:
+    """The same by the other call."""
+    total = money.to_cents(parameters.amount)
+    return await _charge("create_invoice_and_charge_immediately", parameters, total, context, call)
+
+
+async def _charge(
+    command: str, parameters: ChargeParameters | CreateInvoiceParameters, total: Cents, context: Context, call: Call
+) -> Answer:
+    org_id = parameters.org_id_to_charge
+    context.policy.check_org(org_id)
+    branding: str | None = given(parameters.org_id_for_branding)
+    if branding not in (None, context.config.org_id):
+        context.policy.check_org(branding)
+    sent = _fields(parameters)
+    request = ChargeRequest.of(command, org_id, total, parameters.idempotency_key, sent)
+    charger = context.open_book().charger
+    if parameters.dry_run:
+        known = await charger.check(request, context.desk.limits)
+        invoices = await context.desk.invoices_if_permitted(org_id)
+        return {"dry_run": True, "would_send": {} if known else sent, "reconcilable": invoices is not None}
+    entry, replayed = await charger.charge(request, context.desk, call.caller)
+    return {**entry.shown(), "replayed": replayed}
+
+
+def _fields(parameters: Record) -> dict[str, Any]:
+    """The fields of the cloud's request: what was given and differs from its default."""
+    fields = {field.name: field.default for field in structs.fields(type(parameters)) if field.name not in _OURS}
+    values = {name: getattr(parameters, name) for name in fields}
+    return {name: value for name, value in values.items() if value is not UNSET and value != fields[name]}

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from viam_billing.state import no_state_dir
 from viam_billing.strict import Record
 
 if TYPE_CHECKING:
+    from viam_billing.charging.books import Book
+    from viam_billing.charging.desk import Desk
     from viam_billing.config import Config
     from viam_billing.gateway import Gateway
     from viam_billing.policy import Effect, Policy
@@ -80,8 +83,20 @@ class Context(Struct, frozen=True):
     gateway: Gateway
     reads: Reads
     state: State
+    desk: Desk
+    book: Book | None
     now: Callable[[], float]
     commands: Mapping[str, Command]
+
+    def open_book(self) -> Book:
+        """The charge journal.
+
+        Raises:
+            StateUnavailableError: if there is no folder for one.
+        """
+        if self.book is None:
+            raise no_state_dir()
+        return self.book
 
 
 class Command(Struct, frozen=True):
@@ -92,5 +107,3 @@ class Command(Struct, frozen=True):
     summary: str
     parameters: type[Record]
     run: Callable[[Any, Context, Call], Awaitable[Answer]]
-    available: bool = True
-    """False for a command that this version checks and then refuses."""

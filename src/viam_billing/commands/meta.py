@@ -52,7 +52,7 @@ async def help_(parameters: HelpParameters, context: Context, call: Call) -> Ans
             command.name: {
                 "summary": command.summary,
                 "effect": command.effect,
-                "allowed": context.policy.allows(command.name, command.effect) and command.available,
+                "allowed": context.policy.allows(command.name, command.effect),
                 "parameters": deepcopy(schema(command.parameters)),
             }
             for command in context.commands.values()

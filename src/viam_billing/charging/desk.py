@@ -1,0 +1,72 @@
+"""One service at the shared journal: its cloud, limits and scope. A charge under way outlives its service."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from viam_billing import encode
+from viam_billing.charging.entry import Limits
+from viam_billing.errors import KeyLacksPermissionError, NotConfiguredError
+from viam_billing.times import Deadline
+
+if TYPE_CHECKING:
+    from viam_billing.charging.entry import ChargeRequest
+    from viam_billing.encode import SeenInvoice
+    from viam_billing.gateway import Gateway
+    from viam_billing.policy import Policy
+
+OWN_TIME_S: Final[Mapping[str, float]] = {"charge_organization": 60.0, "create_invoice_and_charge_immediately": 150.0}
+"""A charge's own time by command: the second answers up to two minutes later."""
+
+
+class Desk:
+    """What the shared journal needs of a service."""
+
+    def __init__(self, gateway: Gateway, policy: Policy) -> None:
+        self._gateway = gateway
+        self._policy = policy
+        self.closed = False
+
+    @property
+    def limits(self) -> Limits:
+        """`charge_limits`.
+
+        Raises:
+            NotConfiguredError: if there are none; a configuration that allows a charge has them.
+        """
+        config = self._policy.config
+        if config.per_charge_limit is None or config.per_day_limit is None:
+            raise NotConfiguredError("no limits are known. Set the attribute charge_limits.")
+        return Limits(config.per_charge_limit, config.per_day_limit)
+
+    def sees(self, org_id: str) -> bool:
+        """Whether an organization is in the service's scope."""
+        return self._policy.sees_org(org_id)
+
+    async def invoices(self, org_id: str) -> list[SeenInvoice]:
+        """An organization's invoices as they are now, within `timeout_s`.
+
+        Raises:
+            BillingError: if they cannot be read.
+        """
+        deadline = Deadline(self._policy.config.timeout_s)
+        return encode.seen_invoices(await self._gateway.get_invoices_summary(org_id, deadline))
+
+    async def invoices_if_permitted(self, org_id: str) -> list[SeenInvoice] | None:
+        """The same, None where the key may charge and not read."""
+        try:
+            return await self.invoices(org_id)
+        except KeyLacksPermissionError:
+            return None
+
+    async def send(self, request: ChargeRequest, mark_sent: Callable[[], Awaitable[None]]) -> str:
+        """Send a charge once, in its own time. Returns the invoice's id.
+
+        Raises:
+            BillingError: its `outcome` says what is known.
+        """
+        parameters: dict[str, Any] = msgspec.json.decode(request.parameters)
+        return await self._gateway.charge(request.command, parameters, Deadline(OWN_TIME_S[request.command]), mark_sent)

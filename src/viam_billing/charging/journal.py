@@ -1,0 +1,200 @@
+"""The charge journal of one folder and cloud: what is decided in one transaction, and on disk when it returns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+from viam_billing.charging import rows
+from viam_billing.charging.entry import BLOCKING, UNSETTLED, ChargeRequest, Entry, Limits
+from viam_billing.charging.refusals import after_crash, check_limits, check_not_blocked, check_same, late
+from viam_billing.errors import BillingError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from viam_billing.charging.rows import Figures
+    from viam_billing.store import Store
+
+T = TypeVar("T")
+
+
+class Journal:
+    """The entries of one `app_address`. `now` is the wall clock in Unix seconds.
+
+    Every method is one transaction and raises `StateUnavailableError` if the folder cannot be used.
+    """
+
+    def __init__(self, store: Store, app_address: str, now: Callable[[], float]) -> None:
+        self._store = store
+        self._app = app_address
+        self._now = now
+        self.figures: Figures | None = None
+        """What `get_status` tells, as of the last time that something was written; None before the first."""
+
+    async def find(self, key: str) -> Entry | None:
+        """The entry of a key."""
+        return await self._store.run(lambda db: rows.find(db, self._app, key))
+
+    async def entries(self, states: Sequence[str], sees: Callable[[str], bool], limit: int) -> list[Entry]:
+        """The newest entries in one of the states, of organizations that `sees` takes."""
+
+        def work(db: sqlite3.Connection) -> list[Entry]:
+            seen = (entry for entry in rows.in_states(db, self._app, states) if sees(entry.org_id))
+            return list(islice(seen, limit))
+
+        return await self._store.run(work)
+
+    async def examine(self, request: ChargeRequest, limits: Limits) -> Entry | None:
+        """What stands in the way of a charge, in the contract's order: journal, limits, block.
+
+        Returns:
+            the key's entry if it succeeded or is under way; None if a new attempt may be made.
+
+        Raises:
+            BillingError: `idempotency_conflict`, `charge_outcome_unknown`, `charge_limit_exceeded` or `charge_blocked`.
+        """
+
+        def work(db: sqlite3.Connection) -> Entry | None:
+            known = rows.find(db, self._app, request.key)
+            if known is not None:
+                check_same(request, known)
+                if known.state != "failed":
+                    return known
+                if known.late_invoice is not None:
+                    raise late(known)
+            self._check(db, request, limits)
+            check_not_blocked(rows.of_org(db, self._app, request.org_id, BLOCKING))
+            return None
+
+        return await self._store.run(work)
+
+    async def check_not_blocked(self, org_id: str) -> None:
+        """Raises: ChargeBlockedError: if it is not known what became of a charge of the organization."""
+        await self._store.run(lambda db: check_not_blocked(rows.of_org(db, self._app, org_id, BLOCKING)))
+
+    async def reserve(
+        self, request: ChargeRequest, limits: Limits, known_invoices: Iterable[str] | None
+    ) -> tuple[Entry, bool]:
+        """Check everything once more and reserve the amount, in one transaction.
+
+        Returns:
+            the entry, and whether it is this attempt's: false if the key has been used meanwhile.
+
+        Raises:
+            the same as `examine`.
+        """
+
+        def work(db: sqlite3.Connection) -> tuple[Entry, bool]:
+            before = rows.find(db, self._app, request.key)
+            if before is not None:
+                check_same(request, before)
+                if before.late_invoice is not None:
+                    raise late(before)
+                if before.state != "failed":
+                    return before, False
+            self._check(db, request, limits)
+            check_not_blocked(rows.of_org(db, self._app, request.org_id, UNSETTLED))
+            entry = self._attempt(db, request, before, known_invoices)
+            rows.put(db, self._app, entry)
+            return entry, True
+
+        return await self._writing(work)
+
+    async def note_failure(self, request: ChargeRequest, error: BillingError) -> None:
+        """An attempt that ended before it was reserved, because the invoices could not be read."""
+
+        def work(db: sqlite3.Connection) -> None:
+            before = rows.find(db, self._app, request.key)
+            if before is None or before.state == "failed":
+                rows.put(db, self._app, self._attempt(db, request, before, None).failed(error))
+
+        await self._writing(work)
+
+    async def mark_sent(self, entry: Entry) -> Entry:
+        """Put on disk that the charge may leave from now on."""
+
+        def work(db: sqlite3.Connection) -> Entry:
+            now_s = self._now()
+            time_s = rows.journal_time(db, self._app, now_s)
+            sent = entry.becoming("sent", sent_at=now_s, journal_time=time_s)
+            rows.put(db, self._app, sent)
+            return sent
+
+        return await self._writing(work)
+
+    async def settle(self, entry: Entry) -> None:
+        """Write what became of a charge that this process has under way, also into a folder that was replaced."""
+        await self._writing(lambda db: rows.put(db, self._app, entry))
+
+    async def release(self, key: str, error: BillingError) -> None:
+        """End a reservation of which it is not known whether it was written."""
+
+        def work(db: sqlite3.Connection) -> None:
+            entry = rows.find(db, self._app, key)
+            if entry is not None and entry.state == "reserved":
+                rows.put(db, self._app, entry.failed(error))
+
+        await self._writing(work)
+
+    async def recover(self, under_way: Iterable[str]) -> list[Entry]:
+        """After a crash: what was reserved was never sent, what was sent is unknown. Returns the latter.
+
+        `under_way` are keys that this process is working on itself.
+        """
+        own = set(under_way)
+
+        def work(db: sqlite3.Connection) -> list[Entry]:
+            left = [entry for entry in rows.in_states(db, self._app, ("reserved", "sent")) if entry.key not in own]
+            ended = [after_crash(entry) for entry in left]
+            for entry in ended:
+                rows.put(db, self._app, entry)
+            return [entry for entry in ended if entry.state == "unknown"]
+
+        return await self._writing(work)
+
+    async def refresh(self) -> None:
+        """Read the figures that `get_status` tells, if there is a journal."""
+        if await asyncio.to_thread(self._store.exists):
+            await self._writing(lambda _: None)
+
+    async def transact(self, step: Callable[[sqlite3.Connection, str, float], T]) -> T:
+        """A transaction of `settling` or `rows`: called with the database, the `app_address` and the time."""
+        return await self._writing(lambda db: step(db, self._app, self._now()))
+
+    def _check(self, db: sqlite3.Connection, request: ChargeRequest, limits: Limits) -> None:
+        now_s = self._now()
+        rows.redate(db, self._app, now_s)
+        check_limits(request.total, rows.count(db, self._app, now_s), limits)
+
+    def _attempt(
+        self,
+        db: sqlite3.Connection,
+        request: ChargeRequest,
+        before: Entry | None,
+        known_invoices: Iterable[str] | None,
+    ) -> Entry:
+        now_s = self._now()
+        return Entry(
+            key=request.key,
+            command=request.command,
+            org_id=request.org_id,
+            total=request.total,
+            parameters=request.parameters,
+            state="reserved",
+            created_at=now_s if before is None else before.created_at,
+            journal_time=rows.journal_time(db, self._app, now_s),
+            attempts=1 if before is None else before.attempts + 1,
+            reconcilable=known_invoices is not None,
+            known_invoices=None if known_invoices is None else tuple(known_invoices),
+        )
+
+    async def _writing(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        def with_figures(db: sqlite3.Connection) -> tuple[T, Figures]:
+            result = work(db)
+            return result, rows.figures(db, self._app, self._now())
+
+        result, self.figures = await self._store.run(with_figures)
+        return result

@@ -1,0 +1,78 @@
+"""One process at a time charges with a journal: a lock on `journal.lock` beside it, which the system ends with us."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from typing import Final
+
+from viam_billing.errors import StateUnavailableError, quoted
+from viam_billing.store import make_folder
+
+_FILE_NAME: Final = "journal.lock"
+
+
+class FolderLock:
+    """The lock of one folder, for all services of this process. Its methods block: call them from a thread."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._path = os.path.join(folder, _FILE_NAME)
+        self._descriptor = -1
+        self._one_at_a_time = threading.Lock()
+        self.generation = 0
+        """Counts how often the lock was taken: whoever sees a new number may find what another process left."""
+
+    def take(self) -> int:
+        """Take the lock, if it is not held already. Returns its generation.
+
+        Raises:
+            StateUnavailableError: if another process holds it, or the folder cannot be used.
+        """
+        with self._one_at_a_time:
+            if self._descriptor >= 0 and not self._is_at_its_place():
+                self._let_go()  # the folder was replaced: a lock on the old file keeps nobody away
+            if self._descriptor < 0:
+                try:
+                    self._open()
+                except BlockingIOError:
+                    raise self._unusable(
+                        "another process charges with it, or a service that spells state_dir differently"
+                    ) from None
+                except OSError as error:
+                    raise self._unusable(error.strerror or type(error).__name__) from None
+                self.generation += 1
+            return self.generation
+
+    def release(self) -> None:
+        """Give it back. May be called twice."""
+        with self._one_at_a_time:
+            self._let_go()
+
+    def _open(self) -> None:
+        make_folder(self._folder)
+        descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+
+    def _is_at_its_place(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), os.stat(self._path))
+        except OSError:
+            return False
+
+    def _let_go(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _unusable(self, why: str) -> StateUnavailableError:
+        return StateUnavailableError(
+            f"the charge journal in state_dir {quoted(self._folder)} cannot be used: {why}. Nothing was sent. "
+            "Let one service charge from this folder, and make it writable."
+        )

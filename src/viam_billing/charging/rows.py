@@ -1,0 +1,177 @@
+"""The steps of the journal's transactions; each takes the database of one that is under way."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct, structs
+
+from viam_billing.charging.entry import UNSETTLED, Entry, Watched
+from viam_billing.money import Cents
+from viam_billing.times import DAY_S
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+
+# ruff: noqa: S608 - what is put into a statement are names of columns, constants and question marks
+
+_COLUMNS: Final = Entry.__struct_fields__
+_LISTS: Final = ("candidates", "known_invoices")
+_SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM charges WHERE app_address = ?"
+_UPSERT: Final = (
+    f"INSERT INTO charges (app_address, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)}) "
+    f"ON CONFLICT (app_address, key) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS)}"
+)
+_IN_UNSETTLED: Final = f"state IN ({', '.join(repr(state) for state in UNSETTLED)})"
+
+
+class Figures(Struct, frozen=True):
+    """What `get_status` tells of the charges of one cloud, as of one moment.
+
+    `counted` are the charges that succeeded less than a day before: when each stops to count, and its cents.
+    """
+
+    journal_id: str
+    created_at: float
+    entries: int
+    unknown: int
+    watched: int
+    unsettled_total: Cents
+    counted: tuple[tuple[float, Cents], ...]
+
+    def charged(self, now_s: float) -> Cents:
+        """Cents of the last 24 hours, and of what is not settled."""
+        return Cents(self.unsettled_total + sum(cents for until_s, cents in self.counted if until_s > now_s))
+
+
+def put(db: sqlite3.Connection, app_address: str, entry: Entry) -> None:
+    """Write an entry in the place of the one with its key, or as a new one."""
+    values = {**structs.asdict(entry), **{name: _to_json(getattr(entry, name)) for name in _LISTS}}
+    db.execute(_UPSERT, (app_address, *(values[name] for name in _COLUMNS)))
+
+
+def find(db: sqlite3.Connection, app_address: str, key: str) -> Entry | None:
+    """The entry of a key."""
+    row = db.execute(f"{_SELECT} AND key = ?", (app_address, key)).fetchone()
+    return _entry(row) if row else None
+
+
+def in_states(db: sqlite3.Connection, app_address: str, states: Sequence[str]) -> Iterator[Entry]:
+    """Entries in one of the states, newest first: in the order in which they were made, whatever the clock said."""
+    marks = ", ".join("?" * len(states))
+    rows = db.execute(
+        f"{_SELECT} AND state IN ({marks}) ORDER BY rowid DESC",
+        (app_address, *states),
+    )
+    return (_entry(row) for row in rows)
+
+
+def of_org(db: sqlite3.Connection, app_address: str, org_id: str, states: Sequence[str]) -> Entry | None:
+    """A charge of an organization in one of the states."""
+    sql = f"{_SELECT} AND state IN ({', '.join('?' * len(states))}) AND org_id = ? LIMIT 1"
+    row = db.execute(sql, (app_address, *states, org_id)).fetchone()
+    return _entry(row) if row else None
+
+
+def owner_of(db: sqlite3.Connection, app_address: str, invoice_id: str) -> str | None:
+    """The key of the entry that an invoice belongs to, found or late."""
+    sql = "SELECT key FROM charges WHERE app_address = ? AND (invoice_id = ? OR late_invoice = ?)"
+    row = db.execute(sql, (app_address, invoice_id, invoice_id)).fetchone()
+    return row[0] if row else None
+
+
+def redate(db: sqlite3.Connection, app_address: str, now_s: float) -> None:
+    """Date what comes from the future to now: the clock was set back, or was ahead when the entry was made."""
+    for column in ("created_at", "sent_at"):
+        db.execute(
+            f"UPDATE charges SET {column} = ? WHERE app_address = ? AND {column} > ?", (now_s, app_address, now_s)
+        )
+
+
+def journal_time(db: sqlite3.Connection, app_address: str, now_s: float) -> float:
+    """Now, on a clock that never runs backwards: one that is behind the newest entry counts as that entry's time."""
+    sql = "SELECT max(journal_time) FROM charges WHERE app_address = ?"
+    (newest,) = db.execute(sql, (app_address,)).fetchone()
+    return now_s if newest is None else max(now_s, newest)
+
+
+def count(db: sqlite3.Connection, app_address: str, now_s: float) -> Cents:
+    """Cents that count towards `per_day`: all that is not settled, and what succeeded within 24 hours.
+
+    A sending is within them by either of its two times. By `sent_at`, which `redate` takes out of the future; and by
+    `journal_time`, which is not redated: a clock that was set back for a while must not make yesterday of what was
+    charged an hour ago once it is right again. A `journal_time` in the future says nothing, its `sent_at` does.
+    """
+    since_s = now_s - DAY_S
+    (cents,) = db.execute(
+        f"SELECT coalesce(sum(total), 0) FROM charges WHERE app_address = ? AND ({_IN_UNSETTLED} OR "
+        "(state = 'succeeded' AND (sent_at > ? OR (journal_time > ? AND journal_time <= ?))))",
+        (app_address, since_s, since_s, now_s),
+    ).fetchone()
+    return Cents(cents)
+
+
+def figures(db: sqlite3.Connection, app_address: str, now_s: float) -> Figures:
+    """What `get_status` tells."""
+    since_s = now_s - DAY_S
+    journal_id, created_at = db.execute("SELECT id, created_at FROM journal").fetchone()
+    (entries,) = db.execute("SELECT coalesce(max(rowid), 0) FROM charges").fetchone()  # none is ever removed
+    unknown, unsettled = db.execute(
+        f"SELECT coalesce(sum(state = 'unknown'), 0), coalesce(sum(total), 0) FROM charges "
+        f"WHERE app_address = ? AND {_IN_UNSETTLED}",
+        (app_address,),
+    ).fetchone()
+    counted = db.execute(
+        "SELECT max(sent_at, iif(journal_time <= ?, journal_time, 0)), total FROM charges WHERE app_address = ? "
+        "AND state = 'succeeded' AND (sent_at > ? OR (journal_time > ? AND journal_time <= ?))",
+        (now_s, app_address, since_s, since_s, now_s),
+    ).fetchall()
+    (watches,) = db.execute("SELECT count(*) FROM late_watch WHERE app_address = ?", (app_address,)).fetchone()
+    ends = tuple((time_s + DAY_S, Cents(cents)) for time_s, cents in counted)
+    return Figures(journal_id, created_at, entries, unknown, watches, Cents(unsettled), ends)
+
+
+def put_watched(db: sqlite3.Connection, app_address: str, watched: Watched) -> None:
+    """Begin to look for an attempt's late invoice."""
+    db.execute(
+        "INSERT OR REPLACE INTO late_watch VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            app_address,
+            watched.key,
+            watched.org_id,
+            watched.total,
+            watched.sent_at,
+            json.dumps(watched.known_invoices),
+            watched.until_s,
+        ),
+    )
+
+
+def watched(db: sqlite3.Connection, app_address: str, now_s: float, org_id: str | None = None) -> list[Watched]:
+    """The attempts, of one organization or all, whose late invoice is still looked for."""
+    db.execute("DELETE FROM late_watch WHERE app_address = ? AND until <= ?", (app_address, now_s))
+    sql = "SELECT key, org_id, total, sent_at, known_invoices, until FROM late_watch WHERE app_address = ?"
+    return [
+        Watched(key, org, total, sent_at, tuple(json.loads(known)), until)
+        for key, org, total, sent_at, known, until in db.execute(sql, (app_address,))
+        if org_id in (None, org)
+    ]
+
+
+def end_watch(db: sqlite3.Connection, app_address: str, key: str) -> None:
+    """Its invoice was found."""
+    db.execute("DELETE FROM late_watch WHERE app_address = ? AND key = ?", (app_address, key))
+
+
+def _to_json(values: Sequence[str] | None) -> str | None:
+    return None if values is None else json.dumps(values)
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    for name in _LISTS:
+        values[name] = None if values[name] is None else tuple(json.loads(values[name]))
+    values["candidates"] = values["candidates"] or ()
+    return Entry(**{**values, "reconcilable": bool(values["reconcilable"])})

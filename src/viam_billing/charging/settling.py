@@ -1,0 +1,158 @@
+"""What settles a charge whose answer was lost, an invoice that fits or a person: steps of transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Final, Literal
+
+from msgspec import Struct, field, structs
+
+from viam_billing.charging import rows
+from viam_billing.charging.entry import UNSETTLED, Entry, Watched
+from viam_billing.errors import InvalidRequestError, NotFoundError, quoted
+from viam_billing.money import Cents
+from viam_billing.times import DAY_S
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from viam_billing.encode import SeenInvoice
+
+OLDEST_S: Final = DAY_S
+"""An invoice that is dated earlier than this before the sending is not its own; clocks differ, by less."""
+
+LATE_S: Final = 2 * DAY_S
+"""For so long an attempt that a person called failed is watched."""
+
+
+class Found(Struct):
+    """What a look at an organization's invoices came to."""
+
+    settled: list[Entry] = field(default_factory=list)
+    still_unknown: list[Entry] = field(default_factory=list)
+    late: list[Entry] = field(default_factory=list)
+
+
+class Decision(Struct, frozen=True):
+    """What a person says became of an unknown charge. `invoices` are those read right before, None if unreadable."""
+
+    key: str
+    outcome: Literal["succeeded", "failed"]
+    note: str
+    invoice_id: str | None
+    invoices: Sequence[SeenInvoice] | None
+
+
+def fitting(
+    total: Cents, sent_at: float | None, known: Collection[str] | None, invoices: Sequence[SeenInvoice]
+) -> list[str]:
+    """The ids of the invoices that may be a charge's own, whoever else's they may be.
+
+    Not in the list read before the sending, of the same amount in cents, dated no earlier than a day before. Without
+    such a list there is nothing to tell new from old by.
+    """
+    if known is None or sent_at is None:
+        return []
+    before = set(known)
+    return [
+        invoice.id
+        for invoice in invoices
+        if invoice.id not in before
+        and invoice.amount == total
+        and invoice.date_s is not None
+        and invoice.date_s >= sent_at - OLDEST_S
+    ]
+
+
+def look(db: sqlite3.Connection, app_address: str, now_s: float, org_id: str, invoices: Sequence[SeenInvoice]) -> Found:
+    """Settle what an organization's invoices tell, and note what they do not. It never concludes that one failed."""
+    found = Found()
+    mine = [entry for entry in rows.in_states(db, app_address, UNSETTLED) if entry.org_id == org_id]
+    for entry in mine:
+        if entry.state == "unknown":
+            _look_for(db, app_address, now_s, entry, invoices, found)
+    if all(entry.state == "unknown" for entry in mine):  # else an invoice may be that of the charge under way
+        _look_for_late(db, app_address, now_s, org_id, invoices, found)
+    return found
+
+
+def _look_for(
+    db: sqlite3.Connection, app: str, now_s: float, entry: Entry, invoices: Sequence[SeenInvoice], found: Found
+) -> None:
+    fits = _nobodys(db, app, fitting(entry.total, entry.sent_at, entry.known_invoices, invoices))
+    if len(fits) == 1:
+        checked = structs.replace(entry.succeeded(fits[0]), checked_at=now_s, candidates=())
+        found.settled.append(checked)
+    else:
+        checked = structs.replace(entry, checked_at=now_s, candidates=tuple(fits))
+        found.still_unknown.append(checked)
+    rows.put(db, app, checked)
+
+
+def _look_for_late(
+    db: sqlite3.Connection, app: str, now_s: float, org_id: str, invoices: Sequence[SeenInvoice], found: Found
+) -> None:
+    for watched in rows.watched(db, app, now_s, org_id):
+        fits = _nobodys(db, app, fitting(watched.total, watched.sent_at, watched.known_invoices, invoices))
+        entry = rows.find(db, app, watched.key)
+        if fits and entry is not None:
+            late = structs.replace(entry, late_invoice=fits[0])
+            rows.put(db, app, late)
+            rows.end_watch(db, app, watched.key)
+            found.late.append(late)
+
+
+def resolve(db: sqlite3.Connection, app_address: str, now_s: float, decision: Decision) -> Entry:
+    """Write a person's decision.
+
+    Raises:
+        NotFoundError: if the journal has no such key.
+        InvalidRequestError: if the charge is not unknown, or an invoice speaks against the decision.
+    """
+    entry = rows.find(db, app_address, decision.key)
+    if entry is None:
+        raise no_such_key(decision.key)
+    if entry.state != "unknown":
+        raise InvalidRequestError(
+            f"idempotency_key: found a charge that is {entry.state}, expected one whose state is unknown. "
+            "Only such a charge can be resolved."
+        )
+    if decision.outcome == "succeeded":
+        resolved = _succeeded(db, app_address, entry, decision)
+    else:
+        resolved = _failed(db, app_address, now_s, entry, decision)
+    rows.put(db, app_address, resolved)
+    return resolved
+
+
+def no_such_key(key: str) -> NotFoundError:
+    """What a key gets that the journal does not have, or not for this service."""
+    return NotFoundError(f"the journal has no charge with the key {quoted(key)}. list_charges shows those it has.")
+
+
+def _succeeded(db: sqlite3.Connection, app: str, entry: Entry, decision: Decision) -> Entry:
+    owner = decision.invoice_id and rows.owner_of(db, app, decision.invoice_id)
+    if owner:
+        raise InvalidRequestError(
+            f"invoice_id: found the invoice of the charge {quoted(owner)}, expected one of no other charge."
+        )
+    return structs.replace(entry.succeeded(decision.invoice_id), note=decision.note, candidates=())
+
+
+def _failed(db: sqlite3.Connection, app: str, now_s: float, entry: Entry, decision: Decision) -> Entry:
+    fits = _nobodys(db, app, fitting(entry.total, entry.sent_at, entry.known_invoices, decision.invoices or ()))
+    if fits:
+        raise InvalidRequestError(
+            f"outcome: found failed, expected succeeded: the invoice {quoted(fits[0])} fits this charge. "
+            "If it is its own, resolve it as succeeded with this invoice_id."
+        )
+    if entry.known_invoices is not None and entry.sent_at is not None:
+        watched = Watched(
+            entry.key, entry.org_id, entry.total, entry.sent_at, entry.known_invoices, until_s=now_s + LATE_S
+        )
+        rows.put_watched(db, app, watched)
+    return structs.replace(entry.becoming("failed", known_invoices=None), note=decision.note, candidates=())
+
+
+def _nobodys(db: sqlite3.Connection, app: str, invoice_ids: Sequence[str]) -> list[str]:
+    return [invoice_id for invoice_id in invoice_ids if rows.owner_of(db, app, invoice_id) is None]

@@ -1,0 +1,178 @@
+"""The charge journal and the audit log: to look at, to settle what is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Annotated, Any, ClassVar, Final, Literal, get_args
+
+from msgspec import UNSET, Meta, UnsetType
+
+from viam_billing.charging import settling
+from viam_billing.charging.entry import State
+from viam_billing.commands.charges import IdempotencyKey
+from viam_billing.commands.context import Answer, Context, Id, Limit, Moment, ReadParameters, is_moment, moment_s
+from viam_billing.errors import BillingError, InvalidRequestError
+from viam_billing.policy import Policy
+from viam_billing.reads import Call, provenance
+from viam_billing.strict import Record, given
+from viam_billing.times import to_rfc3339
+
+_STATES: Final[tuple[str, ...]] = get_args(State)
+_USUAL_LIMIT: Final = 1000
+"""Without `limit`: what fits into an answer many times over."""
+
+_ORG_FIELDS: Final = (
+    "org_id",
+    "organization_id",
+    "org_id_to_charge",
+    "org_id_for_branding",
+    "customer_org_id",
+    "billing_owner_org_id",
+    "billing_organization_id",
+)
+
+
+class ChargeKeyParameters(ReadParameters, frozen=True, kw_only=True):
+    """Of `get_charge`."""
+
+    idempotency_key: IdempotencyKey
+
+
+class ListChargesParameters(Record, frozen=True, kw_only=True):
+    """Of `list_charges`."""
+
+    state: (
+        Annotated[
+            Literal["reserved", "sent", "succeeded", "failed", "unknown"],
+            Meta(title="reserved, sent, succeeded, failed or unknown", description="Only charges in this state."),
+        ]
+        | UnsetType
+    ) = UNSET
+    limit: Limit | UnsetType = UNSET
+
+
+class ReconcileParameters(Record, frozen=True, kw_only=True):
+    """Of `reconcile_charges`."""
+
+
+class ResolveParameters(Record, frozen=True, kw_only=True):
+    """Of `resolve_charge`."""
+
+    idempotency_key: IdempotencyKey
+    outcome: Annotated[
+        Literal["succeeded", "failed"],
+        Meta(title="succeeded or failed", description="What became of the charge, as a person has found out."),
+    ]
+    invoice_id: Annotated[Id, Meta(description="The charge's invoice, if it succeeded and is known.")] | UnsetType = (
+        UNSET
+    )
+    note: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=1000,
+            pattern=r"\S",
+            title="a non-empty text of at most 1000 characters",
+            description="Who found it out, and how.",
+        ),
+    ]
+
+
+class AuditParameters(Record, frozen=True, kw_only=True):
+    """Of `get_audit_log`."""
+
+    since: Annotated[Moment, Meta(description="Only attempts at this time or later.")] | UnsetType = UNSET
+    limit: Limit | UnsetType = UNSET
+    checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"since": is_moment}
+
+
+async def get_charge(parameters: ChargeKeyParameters, context: Context, call: Call) -> Answer:
+    """An entry of the journal, and the status of its invoice where the cloud tells it."""
+    book = context.open_book()
+    await book.watch.recovered()
+    entry = await book.charger.journal.find(parameters.idempotency_key)
+    if entry is None or not context.policy.sees_org(entry.org_id):
+        raise settling.no_such_key(parameters.idempotency_key)
+    call.repeatable = False  # the journal changes without a reading's doing
+    answer = entry.shown()
+    if entry.invoice_id is None:
+        return answer
+    try:
+        summary = await context.reads.invoices(entry.org_id, call, given(parameters.max_age_s))
+    except BillingError:
+        return answer
+    status = next((each["status"] for each in summary.value["invoices"] if each["id"] == entry.invoice_id), None)
+    return answer if status is None else {**answer, "payment_status": status, **provenance([summary])}
+
+
+async def list_charges(parameters: ListChargesParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+    """Entries of the journal, newest first."""
+    book = context.open_book()
+    await book.watch.recovered()
+    states = _STATES if parameters.state is UNSET else (str(parameters.state),)
+    entries = await book.charger.journal.entries(states, context.policy.sees_org, given(parameters.limit, _USUAL_LIMIT))
+    return {"charges": [entry.shown() for entry in entries]}
+
+
+async def reconcile_charges(parameters: ReconcileParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+    """Look for the invoices of unknown charges now."""
+    book = context.open_book()
+    await book.charger.prepare()
+    found = await book.watch.look_for(context.desk)
+    return {
+        "settled": [entry.shown() for entry in found.settled],
+        "still_unknown": [entry.shown() for entry in found.still_unknown],
+    }
+
+
+async def resolve_charge(parameters: ResolveParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+    """A person's decision about an unknown charge."""
+    key, invoice_id = parameters.idempotency_key, given(parameters.invoice_id)
+    if parameters.outcome == "failed" and invoice_id is not None:
+        raise InvalidRequestError("invoice_id: found an invoice of a charge that failed, expected none.")
+    charger = context.open_book().charger
+    await charger.prepare()
+    entry = await charger.journal.find(key)
+    if entry is None or not context.policy.sees_org(entry.org_id):
+        raise settling.no_such_key(key)
+    invoices = None
+    if parameters.outcome == "failed" and entry.state == "unknown":
+        try:
+            invoices = await context.desk.invoices(entry.org_id)
+        except BillingError:
+            invoices = None  # a person may know more than the cloud tells now
+    decision = settling.Decision(key, parameters.outcome, parameters.note, invoice_id, invoices)
+    resolved = await charger.journal.transact(partial(settling.resolve, decision=decision))
+    context.open_book().watch.wake()
+    return resolved.shown()
+
+
+async def get_audit_log(parameters: AuditParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+    """Who tried to notify, change or charge: the newest attempts."""
+    since_s = moment_s(given(parameters.since)) if parameters.since is not UNSET else float("-inf")
+    attempts = await context.state.attempts(
+        partial(_sees, context.policy), since_s=since_s, limit=given(parameters.limit, _USUAL_LIMIT)
+    )
+    optional = ("code", "idempotency_key", "repeats")
+    return {
+        "entries": [
+            {
+                "time": to_rfc3339(attempt.time_s),
+                "command": attempt.command,
+                "parameters": attempt.parameters,
+                "allowed": attempt.allowed,
+                **{name: value for name in optional if (value := getattr(attempt, name))},
+            }
+            for attempt in attempts
+        ]
+    }
+
+
+def _sees(policy: Policy, parameters: Mapping[str, object], org_id: str | None) -> bool:
+    """Whether all organizations and locations that an attempt names are in scope; ids that are no text are none."""
+    orgs = [org_id, *(parameters.get(name) for name in _ORG_FIELDS)]
+    location = parameters.get("location_id")
+    return all(policy.sees_org(each) for each in orgs if isinstance(each, str)) and (
+        not isinstance(location, str) or policy.sees_location(location)
+    )
