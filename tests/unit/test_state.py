@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from viam_billing.errors import CooldownActiveError, StateUnavailableError
-from viam_billing.state import FILE_NAME, MIGRATIONS, State
+from viam_billing.journal_schema import FILE_NAME, MIGRATIONS
+from viam_billing.state import State
 from viam_billing.store import Store
 from viam_billing.times import DAY_S
 
