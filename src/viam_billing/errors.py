@@ -17,6 +17,7 @@ from __future__ import annotations
 import enum
 import json
 import math
+from functools import cache
 from typing import ClassVar, Final
 
 from grpclib.const import Status
@@ -245,3 +246,19 @@ def quoted(value: object) -> str:
     if isinstance(value, (int, float)):
         return shortened(f"{value:g}" if isinstance(value, int) or math.isfinite(value) else str(value), _LONGEST_QUOTE)
     return "a list" if isinstance(value, list) else "an object" if isinstance(value, dict) else type(value).__name__
+
+
+def is_of_contract(status: Status, message: str | None) -> bool:
+    """Whether an error that came over the wire is one of these, by its code and status."""
+    return _statuses().get((message or "").partition(": ")[0]) is status
+
+
+@cache
+def _statuses() -> dict[str, Status]:
+    found: dict[str, Status] = {}
+    kinds: list[type[BillingError]] = [BillingError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+        if "code" in vars(kind):
+            found[kind.code] = kind.status
+    return found

@@ -22,7 +22,7 @@ from typing import Any, Final, NoReturn
 from viam import logging
 from viam.module.module import Module
 
-from viam_billing import rpc, service
+from viam_billing import rpc, sensor, service
 from viam_billing.charging.books import BOOKS
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ async def _serve() -> int:
     loop.set_exception_handler(_log_lost_error)
     rpc.install()
     service.register()
+    sensor.register()
     module = Module.from_args()
     serving = asyncio.create_task(module.start())  # type: ignore[no-untyped-call] # the SDK's
     told_to_stop = asyncio.Event()

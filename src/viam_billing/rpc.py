@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 
 class BillingRPCService(GenericRPCService):
-    """Serves `do_command` of every generic service of this module."""
+    """Serves every generic service of this module.
+
+    The SDK's own handler finds a resource by its name alone, and so a sensor of the same name.
+    """
+
+    RESOURCE_TYPE = BillingService  # type: ignore[assignment] # the SDK's class does not say that it may be narrower
 
     async def DoCommand(self, stream: Stream[DoCommandRequest, DoCommandResponse]) -> None:  # noqa: N802 - the RPC's name
         """Read the request's own Struct and send a Struct."""
@@ -37,9 +42,7 @@ class BillingRPCService(GenericRPCService):
             ) from None
         if request is None:
             return
-        service = self.get_resource(request.name)
-        if not isinstance(service, BillingService):
-            raise TypeError("this module has no other generic service")
+        service: BillingService = self.get_resource(request.name)
         timeout_s = stream.deadline.time_remaining() if stream.deadline else None
         await stream.send_message(await service.respond(request.command, timeout_s))
 

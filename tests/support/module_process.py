@@ -72,15 +72,20 @@ class ModuleProcess:
     """Starts the module and speaks to it as viam-server does."""
 
     def __init__(
-        self, environment: Mapping[str, str] | None = None, arguments: tuple[str, ...] = (), tcp_port: int = 0
+        self,
+        environment: Mapping[str, str] | None = None,
+        arguments: tuple[str, ...] = (),
+        tcp_port: int = 0,
+        parent_address: str = "",
     ) -> None:
         self._tcp_port = tcp_port
+        self._parent_address = parent_address
         self.folder = Path(tempfile.mkdtemp(prefix="vb-"))
         self.socket = self.folder / "m.sock"
         self.data = self.folder / "data"
         self.data.mkdir()
         self._environment = {
-            "VIAM_NO_MODULE_PARENT": "true",
+            **({} if parent_address else {"VIAM_NO_MODULE_PARENT": "true"}),
             "VIAM_MODULE_DATA": str(self.data),
             "VIAM_MODULE_NAME": "billing",
             **(environment or {}),
@@ -117,7 +122,7 @@ class ModuleProcess:
                 raise RuntimeError(f"the module ended with {self.process.returncode}: {self.log}")
             try:
                 channel = Channel(port=self._tcp_port) if self._tcp_port else Channel(path=str(self.socket))
-                request = module_pb2.ReadyRequest(parent_address="")
+                request = module_pb2.ReadyRequest(parent_address=self._parent_address)
                 answer: module_pb2.ReadyResponse = await module_grpc.ModuleServiceStub(channel).Ready(
                     request, timeout=5
                 )

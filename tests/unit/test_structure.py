@@ -20,12 +20,13 @@ LEVELS = (
         "encode",
         "forecast",
         "presence",
+        "readings",
         "retry",
         "store",
         "strict",
         "wire",
     },
-    {"cache_file", "config", "connection", "state"},
+    {"cache_file", "config", "connection", "dependency", "state"},
     {"earlier_answers", "invoice_pdf", "link", "policy"},
     {"cache", "repeated_read"},
     {"call_attempts", "clouds"},
@@ -34,7 +35,7 @@ LEVELS = (
     {"charging", "reads"},
     {"commands"},
     {"dispatch", "runtime"},
-    {"service"},
+    {"sensor", "service"},
     {"rpc"},
     {"process"},
     {"__main__"},
@@ -44,6 +45,8 @@ LEVELS = (
 __main__ -> process -> rpc -> service -> runtime, dispatch -> commands -> reads -> cache, gateway; cache -> answers
                                          gateway -> calls -> call_attempts, repeated_read -> link
                                          commands -> charging -> gateway, policy, store
+            process -> sensor -> dependency, readings
+                                         gateway -> calls -> repeated_read -> link
                                          runtime -> clouds -> link, cache, cache_file; link -> presence, retry
 """
 
@@ -134,6 +137,7 @@ def test_only_the_outermost_modules_know_the_sdks_module() -> None:
     """`Module` and the resources' bases."""
     assert importers("viam.module", "viam.resource", "viam.services", "viam.components") == {
         "rpc",
+        "sensor",
         "service",
         "process",
     }
