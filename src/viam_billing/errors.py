@@ -250,7 +250,8 @@ def quoted(value: object) -> str:
 
 def is_of_contract(status: Status, message: str | None) -> bool:
     """Whether an error that came over the wire is one of these, by its code and status."""
-    return _statuses().get((message or "").partition(": ")[0]) is status
+    code, colon, _ = (message or "").partition(": ")
+    return colon != "" and _statuses().get(code) is status
 
 
 @cache

@@ -115,3 +115,13 @@ def test_a_text_is_cut_with_an_ellipsis() -> None:
 def test_a_text_that_fits_stays() -> None:
     """The limit itself still fits."""
     assert errors.shortened("abcd", 4) == "abcd"
+
+
+def test_an_error_of_the_wire_is_known_by_its_code_and_status() -> None:
+    """Every error of the tree is; a text that only looks like one is not."""
+    for kind in (errors.KeyRejectedError, errors.CloudUnimplementedError, errors.ChargeOutcomeUnknownError):
+        assert errors.is_of_contract(kind.status, kind("x").message)
+    assert not errors.is_of_contract(Status.UNKNOWN, errors.KeyRejectedError("x").message)
+    assert not errors.is_of_contract(Status.NOT_FOUND, "not_found")
+    assert not errors.is_of_contract(Status.UNKNOWN, "resource: not found")
+    assert not errors.is_of_contract(Status.OK, None)

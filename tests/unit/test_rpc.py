@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
+from grpclib import GRPCError, Status
 from grpclib.server import Stream
 from typing_extensions import override
+from viam.components.sensor import Sensor
 from viam.proto.common import DoCommandRequest, DoCommandResponse
 from viam.resource.manager import ResourceManager
 from viam.services.generic.service import GenericRPCService
@@ -58,6 +60,14 @@ class FakeStream(Stream[DoCommandRequest, DoCommandResponse]):
         self.sent.append(message)
 
 
+class FakeSensor(Sensor):
+    """A component."""
+
+    @override
+    async def get_readings(self, **_: Any) -> Mapping[str, Any]:
+        return {}
+
+
 async def run(parameters: NoParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
     """Answer with every kind of value."""
     return dict(ANSWER)
@@ -89,3 +99,13 @@ async def test_an_answer_is_the_message_that_the_sdk_would_send(
     assert own == await sent(GenericRPCService(resources), command)
     assert len(own) == 1
     assert "text" in str(own[0])
+
+
+async def test_a_component_of_the_same_name_is_not_taken_for_the_service(resources: ResourceManager) -> None:
+    """The SDK's handler would take what was added first."""
+    service = resources.get_resource(BillingService, BillingService.get_resource_name("billing"))
+    both = ResourceManager([FakeSensor("billing"), service])
+    assert len(await sent(BillingRPCService(both), {"do": {}})) == 1
+    with pytest.raises(GRPCError) as caught:
+        BillingRPCService(ResourceManager([FakeSensor("billing")])).get_resource("billing")
+    assert caught.value.status is Status.NOT_FOUND
