@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 import pytest_asyncio
 from grpclib import GRPCError, Status
+from viam.gen.module.v1 import module_grpc, module_pb2
 
 from support.faulty_cloud import PAYER_LOCATION, until
 from support.faulty_cloud import attributes as attributes_for
@@ -21,6 +22,7 @@ from viam_billing.forecast import EARLIEST_FRACTION
 from viam_billing.sandbox.control import Fault, SandboxControl
 from viam_billing.sandbox.months import elapsed_fraction, utc_now
 from viam_billing.sandbox.scenario import DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
+from viam_billing.version import SENSOR_MODEL
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -231,6 +233,15 @@ async def test_a_removed_service_is_named_with_what_to_do(pair: Pair, block: dic
     assert "service" in refusal.text
     await pair.machine.add_service(block, pair.service)
     assert (await pair.readings())["stale"] is False
+
+
+async def test_viam_server_is_told_of_the_model(machine: Machine) -> None:
+    """In the answer to Ready, with the service that reads a sensor."""
+    request = module_pb2.ReadyRequest(parent_address=machine.parent.address)
+    response = await module_grpc.ModuleServiceStub(machine.module.channel).Ready(request, timeout=10)
+    told = {handler.subtype.subtype.subtype: handler for handler in response.handlermap.handlers}
+    assert list(told["sensor"].models) == [SENSOR_MODEL]
+    assert told["sensor"].subtype.proto_service == "viam.component.sensor.v1.SensorService"
 
 
 async def test_the_service_is_a_required_dependency_by_its_full_name(machine: Machine) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from support.pages import CODE, anchors, documented_default, field_of, own_default, prose, sections, table
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.config import GROUPS, Attributes, Budget, ChargeLimits
 from viam_billing.errors import BillingError
@@ -28,65 +29,9 @@ ABOUT_ALL_COMMANDS = {"Example DoCommand", "Commands", "Fields of every answer",
 CLOUD_CALLS = {"list_locations", "get_location"}
 """Names in an answer of check_access that are calls of the cloud and no commands."""
 
-FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\((?!https?://)([^)]+)\)")
-CODE = re.compile(r"`([^`\n]+)`")
-DEFAULT = re.compile(r"Default: `([^`]+)`")
 OTHER_NAME = re.compile(r"Other name: `(\w+)`")
 LIKE_A_COMMAND = re.compile(r"(get|send|update|charge|create|check|list|reconcile|resolve)_\w+")
-
-
-def prose(page: Path) -> str:
-    """A page without its code blocks, in which a # is no heading and a bracket no link."""
-    return FENCED.sub("", page.read_text())
-
-
-def sections(text: str, level: int) -> dict[str, str]:
-    """The sections of one level: heading -> all that stands below it."""
-    parts = re.split(rf"^#{{{level}}} (.+)$", text, flags=re.MULTILINE)
-    return {
-        title: re.split(rf"^#{{1,{level}}} ", body, maxsplit=1, flags=re.MULTILINE)[0]
-        for title, body in zip(parts[1::2], parts[2::2], strict=True)
-    }
-
-
-def table(text: str, first_heading: str) -> dict[str, list[str]]:
-    """The table whose first column has this heading: name in the first column -> all cells of the row."""
-    found: dict[str, list[str]] = {}
-    inside = False
-    for line in text.splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if not line.startswith("|"):
-            inside = False
-        elif cells[0] == first_heading:
-            inside = True
-        elif inside and not cells[0].startswith("--"):
-            found[CODE.findall(cells[0])[0]] = cells
-    return found
-
-
-def anchors(page: Path) -> set[str]:
-    """The names that GitHub gives to a page's headings."""
-    headings = re.findall(r"^#{1,6} (.+)$", prose(page), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-def documented_default(row: list[str]) -> object:
-    """The JSON value that a row gives as default; UNSET where it gives none, or the name of an environment variable."""
-    found = DEFAULT.search(row[-1])
-    return json.loads(found[1]) if found and not found[1].startswith("VIAM_") else msgspec.UNSET
-
-
-def own_default(field: msgspec.structs.FieldInfo) -> object:
-    """The default of a field as JSON has it; UNSET where it has none."""
-    if field.required or field.default is msgspec.UNSET:
-        return msgspec.UNSET
-    return json.loads(msgspec.json.encode(field.default))
-
-
-def field_of(shape: Any, name: str) -> msgspec.structs.FieldInfo:  # noqa: ANN401 - a record's class
-    """A field of a record by its name."""
-    return next(field for field in msgspec.structs.fields(shape) if field.name == name)
 
 
 def leaf_errors() -> dict[str, type[BillingError]]:

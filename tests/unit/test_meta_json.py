@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from viam_billing import version
+from viam_billing.sensor import UsageSensor
 from viam_billing.service import BillingService
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +26,13 @@ def test_the_billing_service_is_a_model() -> None:
     models = {model["model"]: model["api"] for model in META["models"]}
     assert models[version.BILLING_MODEL] == "rdk:service:generic" == str(BillingService.API)
     assert str(BillingService.MODEL) == version.BILLING_MODEL
+
+
+def test_the_usage_sensor_is_a_model() -> None:
+    """A sensor, under the name that the module registers."""
+    models = {model["model"]: model["api"] for model in META["models"]}
+    assert models[version.SENSOR_MODEL] == "rdk:component:sensor" == str(UsageSensor.API)
+    assert str(UsageSensor.MODEL) == version.SENSOR_MODEL
 
 
 def test_its_keys_are_the_ones_the_cli_reads() -> None:

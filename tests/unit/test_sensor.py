@@ -15,7 +15,6 @@ from viam.services.generic import Generic
 
 from support.fake_billing import INVOICES, USAGE, FakeBilling
 from support.module_process import struct
-from viam_billing import version
 from viam_billing.sensor import UsageSensor
 
 CAPTURE = {"fromDataManagement": True}
@@ -222,8 +221,3 @@ def test_a_null_and_a_number_that_is_none_are_validation_errors() -> None:
         UsageSensor.validate_config(config(service="billing", location_id=None))
     with pytest.raises(ValidationError, match=r"service.*expected a finite number"):
         UsageSensor.validate_config(config(service=float("inf")))
-
-
-def test_its_model_is_that_of_the_registry() -> None:
-    """And its api."""
-    assert (str(UsageSensor.MODEL), str(UsageSensor.API)) == (version.SENSOR_MODEL, "rdk:component:sensor")

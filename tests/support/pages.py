@@ -1,0 +1,67 @@
+"""The documentation's pages as a test reads them: sections, tables, anchors, defaults."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+CODE = re.compile(r"`([^`\n]+)`")
+DEFAULT = re.compile(r"Default: `([^`]+)`")
+
+
+def prose(page: Path) -> str:
+    """A page without its code blocks, in which a # is no heading and a bracket no link."""
+    return FENCED.sub("", page.read_text())
+
+
+def sections(text: str, level: int) -> dict[str, str]:
+    """The sections of one level: heading -> all that stands below it."""
+    parts = re.split(rf"^#{{{level}}} (.+)$", text, flags=re.MULTILINE)
+    return {
+        title: re.split(rf"^#{{1,{level}}} ", body, maxsplit=1, flags=re.MULTILINE)[0]
+        for title, body in zip(parts[1::2], parts[2::2], strict=True)
+    }
+
+
+def table(text: str, first_heading: str) -> dict[str, list[str]]:
+    """The table whose first column has this heading: name in the first column -> all cells of the row."""
+    found: dict[str, list[str]] = {}
+    inside = False
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("|"):
+            inside = False
+        elif cells[0] == first_heading:
+            inside = True
+        elif inside and not cells[0].startswith("--"):
+            found[CODE.findall(cells[0])[0]] = cells
+    return found
+
+
+def anchors(page: Path) -> set[str]:
+    """The names that GitHub gives to a page's headings."""
+    headings = re.findall(r"^#{1,6} (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def documented_default(row: list[str]) -> object:
+    """The JSON value that a row gives as default; UNSET where it gives none, or the name of an environment variable."""
+    found = DEFAULT.search(row[-1])
+    return json.loads(found[1]) if found and not found[1].startswith("VIAM_") else msgspec.UNSET
+
+
+def own_default(field: msgspec.structs.FieldInfo) -> object:
+    """The default of a field as JSON has it; UNSET where it has none."""
+    if field.required or field.default is msgspec.UNSET:
+        return msgspec.UNSET
+    return json.loads(msgspec.json.encode(field.default))
+
+
+def field_of(shape: Any, name: str) -> msgspec.structs.FieldInfo:  # noqa: ANN401 - a record's class
+    """A field of a record by its name."""
+    return next(field for field in msgspec.structs.fields(shape) if field.name == name)
