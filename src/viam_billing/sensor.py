@@ -27,7 +27,14 @@ from viam_billing import strict, wire
 from viam_billing.config import Text
 from viam_billing.dependency import BillingDependency
 from viam_billing.dispatch import defect
-from viam_billing.errors import BillingError, InvalidRequestError, NotConfiguredError, UnknownCommandError, quoted
+from viam_billing.errors import (
+    BillingError,
+    CloudAwayError,
+    InvalidRequestError,
+    NotConfiguredError,
+    UnknownCommandError,
+    quoted,
+)
 from viam_billing.readings import Flat, Invoices, Status, Usage, flat
 from viam_billing.strict import Record, given
 from viam_billing.times import Deadline
@@ -48,6 +55,9 @@ _READINGS_OF: Final[Mapping[type[Struct], str]] = {
     Status: "unknown_charges and charged_last_24h",
 }
 """What is left out with a part, in the words of the log."""
+
+_AWAY: Final = frozenset(kind.code for kind in CloudAwayError.__subclasses__())
+"""Codes that take turns while the cloud is away, which is one reason."""
 
 Part = TypeVar("Part", bound=Struct)
 
@@ -141,15 +151,16 @@ class UsageSensor(Sensor):
         return {} if location_id is None else {"location_id": location_id}
 
     async def _optional(self, shape: type[Part], ask: Callable[[], Awaitable[Part]]) -> Part | None:
-        """The answer, or nothing. The log says once why, and once that it is there again."""
+        """The answer, or nothing. The log says once why, for each reason, and once that it is there again."""
         name, readings = quoted(self.name), _READINGS_OF[shape]
         try:
             part = await ask()
         except (GRPCError, BillingError) as error:
-            code, _, text = (error.message or "").partition(": ")
-            if self._left_out.get(shape) != code:
-                LOGGER.warning("sensor %s leaves out %s: %s: %s", name, readings, code, text)
-            self._left_out[shape] = code
+            code = (error.message or "").partition(": ")[0]
+            reason = "the cloud is away" if code in _AWAY else code
+            if self._left_out.get(shape) != reason:
+                LOGGER.warning("sensor %s leaves out %s: %s", name, readings, error.message)
+            self._left_out[shape] = reason
             return None
         if self._left_out.pop(shape, None) is not None:
             LOGGER.info("sensor %s has %s again", name, readings)

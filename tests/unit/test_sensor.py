@@ -111,16 +111,20 @@ async def test_a_part_that_fails_leaves_out_its_readings_only(
 
 
 async def test_the_log_tells_once_what_is_left_out_and_once_that_it_is_back(caplog: pytest.LogCaptureFixture) -> None:
-    """Another reason is told too."""
+    """Another reason is told too; all codes of a cloud that is away are one."""
     billing = FakeBilling()
     made = sensor(billing)
+    away = (
+        GRPCError(Status.UNAVAILABLE, "cloud_unreachable: x"),
+        GRPCError(Status.DEADLINE_EXCEEDED, "cloud_timeout: y"),
+    )
     with caplog.at_level(logging.INFO, "viam_billing.sensor"):
-        for answer in (REFUSED, REFUSED, GRPCError(Status.INTERNAL, "cloud_error: odd."), INVOICES, INVOICES):
+        for answer in (REFUSED, REFUSED, *away, *away, INVOICES, INVOICES):
             billing.answers["get_invoices_summary"] = answer
             await made.get_readings()
     assert [record.getMessage() for record in caplog.records] == [
         f'sensor "usage" leaves out outstanding_balance and overdue_count: {REFUSED.message}',
-        'sensor "usage" leaves out outstanding_balance and overdue_count: cloud_error: odd.',
+        'sensor "usage" leaves out outstanding_balance and overdue_count: cloud_unreachable: x',
         'sensor "usage" has outstanding_balance and overdue_count again',
     ]
 
