@@ -8,7 +8,7 @@ SEED ?=
 entrypoint := dist/viam-billing/viam-billing
 compile := uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test lint bench soak build test-archive lock clean
+.PHONY: help setup demo test lint forecast bench soak build test-archive lock clean
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:/ { printf "make %-12s  %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ lint: setup ## check style, format and types
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
 	$(python) -m mypy
+
+forecast: setup ## compare the projection with the straight line over simulated months; prints a table
+	$(python) tests/forecast/forecast.py
 
 bench: setup ## measure next to the bare SDK and the naive way; prints a table and writes build/bench.json
 	$(python) tests/benchmarks/bench.py
