@@ -6,6 +6,7 @@ import time
 from datetime import datetime, timezone
 from typing import Final
 
+HOUR_S: Final = 3_600.0
 DAY_S: Final = 86_400.0
 _STEADY: Final = getattr(time, "CLOCK_BOOTTIME", None)
 FOREVER_S: Final = 366 * DAY_S

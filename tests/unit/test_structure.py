@@ -43,10 +43,9 @@ LEVELS = (
 """From the leaves to the start: a module imports from levels before its own, and never from its neighbours.
 
 __main__ -> process -> rpc -> service -> runtime, dispatch -> commands -> reads -> cache, gateway; cache -> answers
+            process -> sensor -> dependency, readings
                                          gateway -> calls -> call_attempts, repeated_read -> link
                                          commands -> charging -> gateway, policy, store
-            process -> sensor -> dependency, readings
-                                         gateway -> calls -> repeated_read -> link
                                          runtime -> clouds -> link, cache, cache_file; link -> presence, retry
 """
 
