@@ -1,4 +1,4 @@
-"""What the services of one process share: a link for each key and address, a cache for each of those and its folder."""
+"""What the services of one process share: a link for each key and address; for each folder a cache and a history."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ from msgspec import Struct
 from viam_billing.cache import Cache
 from viam_billing.cache_file import CacheFile, cloud_name
 from viam_billing.link import Link
+from viam_billing.usage_history import UsageHistory
 
 if TYPE_CHECKING:
     from viam_billing.address import AppAddress
 
 
-class _Shared(Struct):
-    link: Link
-    caches: dict[str | None, Cache]
-    users: int = 0
-
-
 class Cloud(Struct, frozen=True):
-    """A link and the answers that came over it."""
+    """A link, the answers that came over it, and what usage was seen."""
 
     link: Link
     cache: Cache
+    history: UsageHistory | None
+
+
+class _Shared(Struct):
+    link: Link
+    clouds: dict[str | None, Cloud]
+    users: int = 0
 
 
 class Clouds:
@@ -41,14 +43,15 @@ class Clouds:
         if shared is None:
             shared = self._shared[name] = _Shared(Link(address, key_id, key), {})
         shared.users += 1
-        if state_dir not in shared.caches:
+        if state_dir not in shared.clouds:
             file = CacheFile(state_dir, cloud_name(address, key_id, key)) if state_dir else None
             siblings = self._siblings.setdefault(address.text, [])
             cache = Cache(shared.link.presence, file, siblings=siblings)
             siblings.append(cache)
-            shared.caches[state_dir] = cache
+            history = UsageHistory(state_dir, address.text) if state_dir else None
+            shared.clouds[state_dir] = Cloud(shared.link, cache, history)
             shared.link.when_key_rejected.append(cache.clear)
-        return Cloud(shared.link, shared.caches[state_dir])
+        return shared.clouds[state_dir]
 
     def release(self, cloud: Cloud) -> None:
         """Give a cloud back; the last user's release closes connection and files."""
@@ -57,9 +60,11 @@ class Clouds:
                 shared.users -= 1
                 if not shared.users:
                     del self._shared[name]
-                    for cache in shared.caches.values():
-                        self._siblings[name[0]].remove(cache)
-                        cache.close()
+                    for each in shared.clouds.values():
+                        self._siblings[name[0]].remove(each.cache)
+                        each.cache.close()
+                        if each.history is not None:
+                            each.history.close()
                     shared.link.close()
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from google.protobuf.json_format import Error as JsonFormatError
 from google.protobuf.json_format import MessageToDict
 from msgspec import Struct
-from viam.gen.app.v1 import billing_pb2
+from viam.gen.app.v1 import app_pb2, billing_pb2
 
 from viam_billing import money
 from viam_billing.errors import CloudError
@@ -122,6 +122,11 @@ def amount(value: object) -> float:
 def told_tier(information: billing_pb2.GetOrgBillingInformationResponse) -> str | None:
     """The billing tier, or None where the cloud does not tell it (it does to billing dashboard admins only)."""
     return information.billing_tier if information.HasField("billing_tier") else None
+
+
+def location_rows(answer: app_pb2.ListLocationsResponse) -> list[list[str | int]]:
+    """ID, name and count of machines of each location: a fleet has thousands, so nothing else is kept of them."""
+    return [[location.id, location.name, location.robot_count] for location in answer.locations]
 
 
 def seen_invoices(summary: billing_pb2.GetInvoicesSummaryResponse) -> list[SeenInvoice]:

@@ -59,6 +59,11 @@ def budget_status(cost: Cents, monthly_budget: Cents, warn_at: Iterable[float]) 
     return "warning" if any(cost >= exact(share) * monthly_budget for share in warn_at) else "ok"
 
 
+def crossed(cost: Cents, monthly_budget: Cents, warn_at: Iterable[float]) -> list[float]:
+    """The thresholds that a cost has reached, lowest first; the whole budget is one of them."""
+    return [share for share in sorted({*warn_at, 1.0}) if cost >= exact(share) * monthly_budget]
+
+
 def used_fraction(cost: Cents, monthly_budget: Cents) -> float:
     """The part of the budget that is used; above 1 where it is exceeded."""
     return round(cost / monthly_budget, 6)

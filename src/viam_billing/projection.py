@@ -160,7 +160,9 @@ def _rate_and_slope(usual: Sequence[_Span]) -> tuple[float, float]:
     whole = [span for span in usual if span.days >= _NEARLY_A_DAY]
     if len(whole) < _FEWEST_FOR_TREND or mean == 0:
         return mean, 0.0
-    middle, center = (_mean(values, whole) for values in ((span.middle for span in whole), (span.rate for span in whole)))
+    middle, center = (
+        _mean(values, whole) for values in ((span.middle for span in whole), (span.rate for span in whole))
+    )
     width = sum(span.days * (span.middle - middle) ** 2 for span in whole)
     slope = sum(span.days * (span.middle - middle) * span.rate for span in whole) / width
     misses = sum(span.days * (span.rate - center - slope * (span.middle - middle)) ** 2 for span in whole)

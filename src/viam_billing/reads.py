@@ -9,24 +9,29 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from viam_billing import encode, forecast
 from viam_billing.answers import Limits, Reading
 from viam_billing.cache import Cache, CacheCounters, Fetched
 from viam_billing.errors import NotConfiguredError
+from viam_billing.projection import projected
 from viam_billing.times import to_rfc3339
+from viam_billing.usage_history import Point
 
 if TYPE_CHECKING:
     from viam_billing.config import Config
+    from viam_billing.forecast import Projection
     from viam_billing.gateway import Gateway
     from viam_billing.times import Deadline
+    from viam_billing.usage_history import Month, UsageHistory
 
 
 class Call(Struct):
     """One call of the module: its deadline, and the readings that its answer was made of.
 
     `deadline` is that of what it reads, `caller` the caller's alone: a charge has its own time.
+    `large`: the answer may have thousands of rows, too many to make its message on the event loop.
     `repeatable`: the same request gets the same answer as long as its readings are current.
     """
 
@@ -34,6 +39,7 @@ class Call(Struct):
     caller: Deadline
     readings: list[Reading] = field(default_factory=list)
     repeatable: bool = True
+    large: bool = False
 
 
 def provenance(readings: Iterable[Reading]) -> dict[str, Any]:
@@ -50,22 +56,52 @@ class Reads:
     `max_age_s`: how old an answer may be before the cloud is asked, None for the configured `cache_ttl_s`.
     """
 
-    def __init__(self, gateway: Gateway, cache: Cache | None, config: Config, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        cache: Cache | None,
+        config: Config,
+        now: Callable[[], float],
+        history: UsageHistory | None = None,
+    ) -> None:
         self._gateway = gateway
         self._cache = cache
         self._now = now
+        self._history = history
         self._limits = Limits(config.cache_ttl_s, config.max_stale_s, config.timeout_s)
         self._revealed = config.reveal_payment_details
         self.counters = CacheCounters()
 
     async def usage(self, org_id: str, call: Call, max_age_s: float | None) -> Reading:
-        """`GetCurrentMonthUsageResponse` of an organization; it is an answer until the month ends."""
+        """`GetCurrentMonthUsageResponse` of an organization, with its `projection`; an answer until the month ends."""
 
         async def fetch(deadline: Deadline) -> Fetched:
             usage = encode.to_native(await self._gateway.get_current_month_usage(org_id, deadline))
+            projection = await self._seen(org_id, usage)
+            if projection is not None:
+                usage["projection"] = structs.asdict(projection)
             return Fetched(usage, forecast.month_end_s(encode.moment_s(usage, "end_date"), self._now()))
 
         return await self._read(f"usage:{org_id}", fetch, call, max_age_s)
+
+    async def _seen(self, org_id: str, usage: dict[str, Any]) -> Projection | None:
+        """Leave a point in the history. Returns the projection that learns from those of this month."""
+        start_s, end_s = (encode.moment_s(usage, name) for name in ("start_date", "end_date"))
+        if start_s is None:
+            return None
+        cost, now_s = encode.amount(usage.get("subtotal")), self._now()
+        points: Month = []
+        if self._history is not None:
+            points = await self._history.note(org_id, Point(now_s, start_s, cost))
+        return projected(cost, start_s, end_s, now_s, points)
+
+    async def locations(self, org_id: str, call: Call, max_age_s: float | None) -> Reading:
+        """All locations of an organization: `locations`, each a list of ID, name and count of machines."""
+
+        async def fetch(deadline: Deadline) -> Fetched:
+            return Fetched({"locations": encode.location_rows(await self._gateway.list_locations(org_id, deadline))})
+
+        return await self._read(f"locations:{org_id}", fetch, call, max_age_s)
 
     async def billing_information(self, org_id: str, call: Call, max_age_s: float | None) -> Reading:
         """`GetOrgBillingInformationResponse`, its payment details masked unless the configuration reveals them."""

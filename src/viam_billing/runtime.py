@@ -13,6 +13,7 @@ from viam_billing.charging.desk import Desk
 from viam_billing.clouds import CLOUDS, Cloud
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Context
+from viam_billing.crossings import Crossings
 from viam_billing.gateway import CloudGateway
 from viam_billing.money import to_dollars
 from viam_billing.policy import Policy
@@ -47,7 +48,8 @@ class Runtime:
         if self._cloud is not None:
             limits = Limits(config.cache_ttl_s, config.max_stale_s, config.timeout_s)
             self._cloud.cache.serve(limits, revealed=config.reveal_payment_details)
-        link, cache = (self._cloud.link, self._cloud.cache) if self._cloud else (None, None)
+        cloud = self._cloud
+        link, cache, history = (cloud.link, cloud.cache, cloud.history) if cloud else (None, None, None)
         self._counters = Counters()
         gateway = CloudGateway(Calls(link, self._counters, config.timeout_s))
         policy = Policy(config)
@@ -58,7 +60,9 @@ class Runtime:
             config=config,
             policy=policy,
             gateway=gateway,
-            reads=Reads(gateway, cache, config, time.time),
+            reads=Reads(gateway, cache, config, time.time, history),
+            history=history,
+            crossings=Crossings(history),
             state=State(
                 book.store if book else None,
                 config.app.text,

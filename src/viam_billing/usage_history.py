@@ -59,6 +59,10 @@ class Point(Struct, frozen=True):
     cost: float
 
 
+Month = list[tuple[float, float]]
+"""What was seen of a month, the last of each day: the time and the cost by then."""
+
+
 class UsageHistory:
     """The points of one folder and cloud."""
 
@@ -67,14 +71,14 @@ class UsageHistory:
         self._store = Store(folder, FILE_NAME, MIGRATIONS, synced=False)
         self._complained = False
 
-    async def note(self, org_id: str, point: Point) -> list[Point]:
+    async def note(self, org_id: str, point: Point) -> Month:
         """Keep a point in the place of an earlier one of its hour.
 
         Returns:
-            those of the month up to now, this one last; it alone where the disk is slow or cannot be used.
+            the month up to now, oldest first; nothing where the disk is slow or cannot be used.
         """
 
-        def work(db: sqlite3.Connection) -> list[Point]:
+        def work(db: sqlite3.Connection) -> Month:
             series = _series(db, self._app, org_id)
             hour = int(point.time_s // HOUR_S)
             # What lies ahead was seen by a clock that was wrong.
@@ -84,19 +88,18 @@ class UsageHistory:
                 "INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)",
                 (series, hour, point.time_s, point.month_start_s, point.cost),
             )
-            rows = db.execute(
-                "SELECT time, month_start, cost FROM points WHERE series = ? AND hour >= ? AND month_start = ? "
-                "ORDER BY hour",
+            return db.execute(
+                "SELECT max(time), cost FROM points WHERE series = ? AND hour >= ? AND month_start = ? "
+                "GROUP BY hour / 24 ORDER BY hour",  # with max() SQLite takes the other columns from the same row
                 (series, int(point.month_start_s // HOUR_S), point.month_start_s),
-            )
-            return [Point(*row) for row in rows]
+            ).fetchall()
 
         writing = asyncio.ensure_future(self._store.run(work))
         writing.add_done_callback(self._noted)
         done, _ = await asyncio.wait({writing}, timeout=_NOTE_WITHIN_S)
-        return writing.result() if done and writing.exception() is None else [point]
+        return writing.result() if done and writing.exception() is None else []
 
-    def _noted(self, writing: asyncio.Future[list[Point]]) -> None:
+    def _noted(self, writing: asyncio.Future[Month]) -> None:
         error = None if writing.cancelled() else writing.exception()
         if error is None:
             self._complained = False
@@ -154,5 +157,3 @@ def _series(db: sqlite3.Connection, app_address: str, org_id: str) -> int:
     db.execute("INSERT OR IGNORE INTO series (app_address, org_id) VALUES (?, ?)", name)
     found: int = db.execute("SELECT id FROM series WHERE app_address = ? AND org_id = ?", name).fetchone()[0]
     return found
-
-

@@ -20,6 +20,7 @@ from viam_billing.calls import Calls
 from viam_billing.charging.desk import Desk
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Answer, Command, Context
+from viam_billing.crossings import Crossings
 from viam_billing.errors import BillingError
 from viam_billing.gateway import CloudGateway
 from viam_billing.policy import Policy
@@ -108,6 +109,8 @@ def make_context(
         gateway=gateway,
         reads=Reads(gateway, Cache(link.presence, answers=Answers(clock, clock)), settings, clock),
         state=state.State(store, settings.app.text, clock),
+        history=None,
+        crossings=Crossings(None),
         desk=Desk(gateway, Policy(settings)),
         book=None,
         now=clock,

@@ -5,7 +5,18 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from viam_billing.commands import charges, invoices, journal, locations, meta, organizations, usage
+from viam_billing.commands import (
+    budget,
+    charges,
+    fleet,
+    history,
+    invoices,
+    journal,
+    locations,
+    meta,
+    organizations,
+    usage,
+)
 from viam_billing.commands.context import Command
 
 if TYPE_CHECKING:
@@ -132,6 +143,27 @@ _ROWS: Final = (
         "Who pays for a location and what that organization has cost this month.",
         usage.LocationUsageParameters,
         usage.get_location_usage,
+    ),
+    Command(
+        "get_fleet_usage",
+        "read",
+        "What all locations of an organization, or those listed, cost this month, by the organization that pays.",
+        fleet.FleetUsageParameters,
+        fleet.get_fleet_usage,
+    ),
+    Command(
+        "check_budget",
+        "read",
+        "Where the month stands in the configured budget, and which thresholds it has newly crossed.",
+        budget.CheckBudgetParameters,
+        budget.check_budget,
+    ),
+    Command(
+        "get_usage_history",
+        "read",
+        "How an organization's cost went, by hour or day, from what this machine has seen.",
+        history.UsageHistoryParameters,
+        history.get_usage_history,
     ),
     Command(
         "check_access",

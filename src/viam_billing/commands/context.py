@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from viam_billing.charging.books import Book
     from viam_billing.charging.desk import Desk
     from viam_billing.config import Config
+    from viam_billing.crossings import Crossings
     from viam_billing.gateway import Gateway
     from viam_billing.policy import Effect, Policy
     from viam_billing.reads import Call, Reads
     from viam_billing.state import State
+    from viam_billing.usage_history import UsageHistory
 
 Answer: TypeAlias = dict[str, Any]
 
@@ -83,6 +85,8 @@ class Context(Struct, frozen=True):
     gateway: Gateway
     reads: Reads
     state: State
+    history: UsageHistory | None
+    crossings: Crossings
     desk: Desk
     book: Book | None
     now: Callable[[], float]

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
+from viam_billing.answers import Reading
 from viam_billing.commands.context import Answer, Context, DryRun, Id, LocationId, ReadParameters
-from viam_billing.errors import BillingError
+from viam_billing.errors import BillingError, NotFoundError, quoted
 from viam_billing.reads import Call, provenance
 from viam_billing.strict import Record, given
 
@@ -36,6 +37,27 @@ async def get_location_billing_organization(
     location_id = context.policy.location_in_scope(given(parameters.location_id))
     payer = await context.reads.location_payer(location_id, call, given(parameters.max_age_s))
     return {"location_id": location_id, **payer.value, **provenance([payer])}
+
+
+async def payer_of(context: Context, location_id: str, call: Call, max_age_s: float | None) -> tuple[Reading, str]:
+    """Who pays for a location: the reading, and the organization in it.
+
+    Raises:
+        NotFoundError: if the API names none.
+    """
+    payer = await context.reads.location_payer(location_id, call, max_age_s)
+    org_id: str | None = payer.value.get("billing_organization_id")
+    if org_id is None:
+        raise no_payer(location_id)
+    return payer, org_id
+
+
+def no_payer(location_id: str) -> NotFoundError:
+    """What a location gets for which nobody pays."""
+    return NotFoundError(
+        f"no organization is named as paying for the location {quoted(location_id)}, so it has no usage. "
+        "Set one with update_location_billing_organization or in the Viam app."
+    )
 
 
 async def update_location_billing_organization(

@@ -1,0 +1,112 @@
+"""Where a month stands in the configured budget, and which thresholds it has just crossed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Final
+
+from msgspec import UNSET, Meta, UnsetType
+from viam import logging
+
+from viam_billing import encode, forecast, money
+from viam_billing.commands.context import Answer, Context, LocationId, OrgId, ReadParameters
+from viam_billing.commands.locations import payer_of
+from viam_billing.errors import InvalidRequestError, NotConfiguredError, quoted
+from viam_billing.reads import Call, provenance
+from viam_billing.strict import given
+
+if TYPE_CHECKING:
+    from viam_billing.answers import Reading
+    from viam_billing.config import Config
+
+LOGGER: Final = logging.getLogger(__name__)
+
+
+class CheckBudgetParameters(ReadParameters, frozen=True, kw_only=True):
+    """Of `check_budget`."""
+
+    location_id: Annotated[LocationId, Meta(description="A location; its payer's month is checked.")] | UnsetType = (
+        UNSET
+    )
+    org_id: Annotated[OrgId, Meta(description="An organization, in place of a location.")] | UnsetType = UNSET
+
+
+async def check_budget(parameters: CheckBudgetParameters, context: Context, call: Call) -> Answer:
+    """Used and projected against the monthly budget; a threshold that is newly crossed is a warning in the log."""
+    if parameters.location_id is not UNSET and parameters.org_id is not UNSET:
+        raise InvalidRequestError("org_id: found location_id and org_id, expected one of the two.")
+    max_age_s = given(parameters.max_age_s)
+    whose: Answer
+    if parameters.org_id is not UNSET:
+        org_id = context.policy.org_in_scope(given(parameters.org_id))
+        _check_configured(context.config)
+        readings = [await context.reads.usage(org_id, call, max_age_s)]
+        whose = {"org_id": org_id}
+    else:
+        location_id = context.policy.location_in_scope(given(parameters.location_id))
+        _check_configured(context.config)
+        payer, org_id = await payer_of(context, location_id, call, max_age_s)
+        readings = [payer, await context.reads.usage(org_id, call, max_age_s)]
+        whose = {"location_id": location_id, "billing_organization_id": org_id}
+    call.repeatable = False  # the same figures are newly crossed once
+    usage, config = readings[-1], context.config
+    thresholds = forecast.crossed(_cost(usage), config.monthly_budget or money.Cents(0), config.warn_at)
+    newly = [] if usage.stale_reason else await _newly_crossed(context, org_id, usage, thresholds)
+    return {
+        **whose,
+        "month_to_date": month_to_date(usage),
+        **block(config, usage)["budget"],
+        "thresholds_crossed": thresholds,
+        "newly_crossed": newly,
+        **provenance(readings),
+    }
+
+
+def block(config: Config, usage: Reading) -> Answer:
+    """The `budget` block of an answer, where a budget is configured."""
+    monthly, warn_at = config.monthly_budget, config.warn_at
+    if monthly is None:
+        return {}
+    cost = _cost(usage)
+    budget: Answer = {
+        "status": forecast.budget_status(cost, monthly, warn_at),
+        "monthly_budget": money.to_dollars(monthly),
+        "used_fraction": forecast.used_fraction(cost, monthly),
+    }
+    projection = usage.value.get("projection")
+    if projection is not None:
+        total = money.to_cents(Decimal(repr(projection["total"])))
+        budget["projected_status"] = forecast.budget_status(total, monthly, warn_at)
+    return {"budget": budget}
+
+
+def month_to_date(usage: Reading) -> float:
+    """Dollars in whole cents. Source: `subtotal`; the older total fields are no longer filled."""
+    return money.to_dollars(_cost(usage))
+
+
+def _cost(usage: Reading) -> money.Cents:
+    return money.to_cents(encode.amount(usage.value.get("subtotal")))
+
+
+def _check_configured(config: Config) -> None:
+    if config.monthly_budget is None:
+        raise NotConfiguredError('no budget is known. Set the attribute budget, such as {"monthly": 500}.')
+
+
+async def _newly_crossed(context: Context, org_id: str, usage: Reading, thresholds: list[float]) -> list[float]:
+    """Those that no check of this month has found crossed; remembered, each logged once."""
+    month_start_s = encode.moment_s(usage.value, "start_date") or 0.0
+    monthly = context.config.monthly_budget or money.Cents(0)
+    newly = await context.crossings.newly(org_id, month_start_s, monthly, thresholds)
+    for threshold in newly:
+        LOGGER.warning(
+            "the budget's threshold %g is crossed: the organization %s has cost %.2f dollars this month, %.1f %% of the "
+            "budget of %.2f",
+            threshold,
+            quoted(org_id),
+            month_to_date(usage),
+            100 * forecast.used_fraction(_cost(usage), monthly),
+            money.to_dollars(monthly),
+        )
+    return newly

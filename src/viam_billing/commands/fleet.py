@@ -1,0 +1,174 @@
+"""What all locations of a fleet cost: who pays for each, and what each payer has cost this month, asked once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from viam_billing import encode, money
+from viam_billing.commands.budget import month_to_date
+from viam_billing.commands.context import Answer, Context, Id, OrgId, ReadParameters
+from viam_billing.commands.locations import no_payer
+from viam_billing.errors import BillingError, CloudTimeoutError, InvalidRequestError, ResultTooLargeError
+from viam_billing.link import AT_ONCE
+from viam_billing.reads import Call, provenance
+from viam_billing.strict import given
+from viam_billing.times import Deadline
+
+if TYPE_CHECKING:
+    from viam_billing.answers import Reading
+
+T = TypeVar("T")
+
+LARGEST_BYTES: Final = 16 * 1024 * 1024
+_WORKERS: Final = 2 * AT_ONCE
+"""So many rows are under way at once: while half of them wait for the cloud, the others are read and written down."""
+_TO_ANSWER_S: Final = 1.0
+_TO_ANSWER_SHARE: Final = 0.1
+
+
+class FleetUsageParameters(ReadParameters, frozen=True, kw_only=True):
+    """Of `get_fleet_usage`."""
+
+    org_id: Annotated[OrgId, Meta(description="All locations of this organization.")] | UnsetType = UNSET
+    location_ids: (
+        Annotated[
+            tuple[Id, ...],
+            Meta(min_length=1, title="a list of location IDs", description="These locations, in place of org_id."),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class _Fleet(Struct):
+    """What is known so far. A location or an organization has a reading or an error, by its ID."""
+
+    names: dict[str, Answer]
+    out_of_scope: int | None
+    listed: list[Reading] = field(default_factory=list)
+    payers: dict[str, Reading | BillingError] = field(default_factory=dict)
+    usages: dict[str, Reading | BillingError] = field(default_factory=dict)
+
+
+async def get_fleet_usage(parameters: FleetUsageParameters, context: Context, call: Call) -> Answer:
+    """One row for each paying organization and each location; a row that fails fails alone."""
+    if parameters.org_id is not UNSET and parameters.location_ids is not UNSET:
+        raise InvalidRequestError("location_ids: found org_id and location_ids, expected one of the two.")
+    max_age_s: float | None = given(parameters.max_age_s)
+    call.large = True
+    fleet = await _locations(parameters, context, call, max_age_s)
+    remaining_s = call.caller.remaining_s()
+    end = Deadline(remaining_s - min(_TO_ANSWER_S, _TO_ANSWER_SHARE * remaining_s))
+
+    async def ask(read: Callable[[Call], Awaitable[Reading]]) -> Reading | BillingError:
+        time_s = end.remaining_s()
+        if time_s <= 0:
+            return CloudTimeoutError("the caller's time ended before this row. Ask again: what is known is kept.")
+        one = Call(Deadline(min(context.config.timeout_s, time_s)), call.caller)
+        try:
+            reading = await read(one)
+        except BillingError as error:
+            call.repeatable = False
+            return error
+        call.readings += one.readings
+        return reading
+
+    await _each(
+        fleet.names,
+        lambda name: ask(lambda one: context.reads.location_payer(name, one, max_age_s)),
+        fleet.payers,
+    )
+    orgs = dict.fromkeys(org_id for org_id in map(_payer, fleet.payers.values()) if org_id is not None)
+    await _each(orgs, lambda name: ask(lambda one: context.reads.usage(name, one, max_age_s)), fleet.usages)
+    answer = _answer(fleet)
+    if len(msgspec.json.encode(answer)) > LARGEST_BYTES:
+        raise too_large(len(fleet.names))
+    return answer
+
+
+async def _locations(parameters: FleetUsageParameters, context: Context, call: Call, max_age_s: float | None) -> _Fleet:
+    if parameters.location_ids is not UNSET:
+        ids: tuple[str, ...] = given(parameters.location_ids)
+        for location_id in ids:
+            context.policy.check_location(location_id)
+        return _Fleet({location_id: {} for location_id in ids}, None)
+    org_id = context.policy.org_in_scope(given(parameters.org_id))
+    listed = await context.reads.locations(org_id, call, max_age_s)
+    rows = listed.value["locations"]
+    names = {
+        location_id: {"name": name, "machine_count": machines}
+        for location_id, name, machines in rows
+        if context.policy.sees_location(location_id)
+    }
+    return _Fleet(names, len(rows) - len(names), [listed])
+
+
+async def _each(names: Iterable[str], work: Callable[[str], Awaitable[T]], results: dict[str, T]) -> None:
+    """Do the work for each name, a bounded number at once; the results keep the order of the names."""
+    waiting = iter(list(names))
+    results.update(dict.fromkeys(names))  # type: ignore[arg-type] # each gets its own before this returns
+
+    async def worker() -> None:
+        for name in waiting:
+            results[name] = await work(name)
+
+    await asyncio.gather(*(worker() for _ in range(_WORKERS)))
+
+
+def _payer(payer: Reading | BillingError) -> str | None:
+    return None if isinstance(payer, BillingError) else payer.value.get("billing_organization_id")
+
+
+def _answer(fleet: _Fleet) -> Answer:
+    members: dict[str, list[str]] = {org_id: [] for org_id in fleet.usages}
+    locations: list[Answer] = []
+    for location_id, payer in fleet.payers.items():
+        org_id = _payer(payer)
+        if org_id is not None:
+            members[org_id].append(location_id)
+        row: Answer = {"location_id": location_id, **fleet.names[location_id]}
+        if isinstance(payer, BillingError):
+            row["error"] = _shown(payer)
+        elif org_id is None:
+            row["error"] = _shown(no_payer(location_id))
+        else:
+            row["billing_organization_id"] = org_id
+        locations.append(row)
+    organizations = [_organization(org_id, members[org_id], usage) for org_id, usage in fleet.usages.items()]
+    failed = sum("error" in row for rows in (organizations, locations) for row in rows)
+    known = [usage for usage in fleet.usages.values() if not isinstance(usage, BillingError)]
+    amounts = (encode.amount(usage.value.get("subtotal")) for usage in known)
+    readings = [*fleet.listed, *(each for each in fleet.payers.values() if not isinstance(each, BillingError)), *known]
+    return {
+        "organizations": organizations,
+        "locations": locations,
+        "total_month_to_date": money.rounded(money.total(amounts)),
+        "failed_count": failed,
+        "complete": failed == 0,
+        **({} if fleet.out_of_scope is None else {"out_of_scope_count": fleet.out_of_scope}),
+        **(provenance(readings) if readings else {}),
+    }
+
+
+def _organization(org_id: str, location_ids: list[str], usage: Reading | BillingError) -> Answer:
+    row: Answer = {"org_id": org_id, "location_ids": location_ids}
+    if isinstance(usage, BillingError):
+        return {**row, "error": _shown(usage)}
+    row["month_to_date"] = month_to_date(usage)
+    return {**row, "projection": usage.value["projection"]} if "projection" in usage.value else row
+
+
+def _shown(error: BillingError) -> Mapping[str, str]:
+    return {"code": error.code, "message": error.text}
+
+
+def too_large(locations: int) -> ResultTooLargeError:
+    """What a fleet gets whose answer would not fit."""
+    return ResultTooLargeError(
+        f"the answer about {locations} locations would have more than {LARGEST_BYTES // 2**20} MiB. "
+        "Ask for parts of the fleet with location_ids."
+    )

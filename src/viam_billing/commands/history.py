@@ -1,0 +1,89 @@
+"""How an organization's usage went, from what this machine has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from viam_billing.commands.context import (
+    Answer,
+    Context,
+    LocationId,
+    Moment,
+    OrgId,
+    ReadParameters,
+    is_moment,
+    moment_s,
+)
+from viam_billing.commands.locations import payer_of
+from viam_billing.errors import InvalidRequestError, NotConfiguredError
+from viam_billing.history_steps import steps
+from viam_billing.reads import Call, provenance
+from viam_billing.state import no_state_dir
+from viam_billing.strict import given
+from viam_billing.times import DAY_S, HOUR_S, to_rfc3339
+from viam_billing.usage_history import KEPT_S
+
+_STEPS_S: Final[Mapping[str, float]] = {"hour": HOUR_S, "day": DAY_S}
+
+
+class UsageHistoryParameters(ReadParameters, frozen=True, kw_only=True):
+    """Of `get_usage_history`."""
+
+    org_id: OrgId | UnsetType = UNSET
+    location_id: (
+        Annotated[LocationId, Meta(description="A location, for the organization that pays for it.")] | UnsetType
+    ) = UNSET
+    since: Annotated[Moment, Meta(description="Only what was seen at this time or later.")] | UnsetType = UNSET
+    until: Annotated[Moment, Meta(description="Only what was seen before this time.")] | UnsetType = UNSET
+    step: Annotated[
+        Literal["hour", "day"], Meta(title="hour or day", description="One point for each hour, or each day of UTC.")
+    ] = "day"
+    checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"since": is_moment, "until": is_moment}
+
+
+async def get_usage_history(parameters: UsageHistoryParameters, context: Context, call: Call) -> Answer:
+    """Points of an hour or a day, oldest first. Asks the cloud for nothing but a location's payer."""
+    now_s = context.now()
+    since_s = moment_s(given(parameters.since)) if parameters.since is not UNSET else now_s - KEPT_S
+    until_s = moment_s(given(parameters.until)) if parameters.until is not UNSET else now_s + 1
+    if since_s > until_s:
+        raise InvalidRequestError("until: found a time before since, expected one after it.")
+    org_id, where = await _whose(parameters, context, call)
+    if context.history is None:
+        raise no_state_dir() if context.config.state_dir is None else no_key()
+    step_s = _STEPS_S[parameters.step]
+    # From a step earlier on, so that the first one has its delta.
+    points = await context.history.points(org_id, since_s // step_s * step_s - step_s, until_s)
+    call.repeatable = False  # the history grows without a reading's doing
+    call.large = True
+    return {
+        "org_id": org_id,
+        **where,
+        "points": [
+            {
+                "time": to_rfc3339(step.time_s),
+                "month_to_date": step.month_to_date,
+                **({} if step.delta is None else {"delta": step.delta}),
+            }
+            for step in steps(points, step_s)
+            if step.time_s >= since_s
+        ],
+    }
+
+
+async def _whose(parameters: UsageHistoryParameters, context: Context, call: Call) -> tuple[str, Answer]:
+    if parameters.location_id is UNSET:
+        return context.policy.org_in_scope(given(parameters.org_id)), {}
+    if parameters.org_id is not UNSET:
+        raise InvalidRequestError("org_id: found location_id and org_id, expected one of the two.")
+    location_id = context.policy.location_in_scope(given(parameters.location_id))
+    payer, org_id = await payer_of(context, location_id, call, given(parameters.max_age_s))
+    return org_id, {"location_id": location_id, **provenance([payer])}
+
+
+def no_key() -> NotConfiguredError:
+    """What a question gets that was never asked, as there is no key to ask it with."""
+    return NotConfiguredError("no API key is known, so no usage was seen. Set the attributes api_key and api_key_id.")

@@ -1,0 +1,42 @@
+"""Which thresholds of a budget were found crossed before: on the disk, and in memory where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from viam import logging
+
+from viam_billing.errors import StateUnavailableError
+
+if TYPE_CHECKING:
+    from viam_billing.money import Cents
+    from viam_billing.usage_history import UsageHistory
+
+LOGGER: Final = logging.getLogger(__name__)
+
+
+class Crossings:
+    """What the checks of one service's budget have found."""
+
+    def __init__(self, history: UsageHistory | None) -> None:
+        self._history = history
+        self._found: set[tuple[str, float, int, float]] = set()
+        self._complained = False
+
+    async def newly(
+        self, org_id: str, month_start_s: float, monthly: Cents, thresholds: Iterable[float]
+    ) -> list[float]:
+        """Those of the crossed thresholds that no check has found crossed in this month, of a budget of this amount."""
+        names = {threshold: (org_id, month_start_s, monthly, threshold) for threshold in thresholds}
+        new = [threshold for threshold, name in names.items() if name not in self._found]
+        self._found.update(names.values())
+        if not new or self._history is None:
+            return new
+        try:
+            new = await self._history.cross(org_id, month_start_s, monthly, new)
+        except StateUnavailableError as error:
+            if not self._complained:
+                LOGGER.warning("crossed thresholds are remembered until the module ends only: %s", error.text)
+            self._complained = True
+        return new
