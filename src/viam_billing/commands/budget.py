@@ -101,8 +101,8 @@ async def _newly_crossed(context: Context, org_id: str, usage: Reading, threshol
     newly = await context.crossings.newly(org_id, month_start_s, monthly, thresholds)
     for threshold in newly:
         LOGGER.warning(
-            "the budget's threshold %g is crossed: the organization %s has cost %.2f dollars this month, %.1f %% of the "
-            "budget of %.2f",
+            "the budget's threshold %g is crossed: the organization %s has cost %.2f dollars this month, %.1f %% of "
+            "the budget, %.2f",
             threshold,
             quoted(org_id),
             month_to_date(usage),
