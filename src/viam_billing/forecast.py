@@ -1,4 +1,4 @@
-"""The estimate of a month's total, and where a cost stands in its budget; pure arithmetic."""
+"""The straight-line estimate of a month's total, and where a cost stands in its budget; pure arithmetic."""
 
 from __future__ import annotations
 

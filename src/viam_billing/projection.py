@@ -130,7 +130,7 @@ def _rest(spans: Sequence[_Span], left: float) -> float:
     lasting = list(takewhile(lambda span: span.rate > limit, reversed(rising)))
     if len(lasting) >= _LASTING_SPANS:
         days = sum(span.days for span in lasting)
-        rest += min(left, days) * max(0.0, _mean((span.rate for span in lasting), lasting) - rate)
+        rest += min(left, days) * max(0.0, _mean_rate(lasting) - rate)
     return rest
 
 
@@ -156,24 +156,32 @@ def _rate_and_slope(usual: Sequence[_Span]) -> tuple[float, float]:
     The slope is that of the least squares, less its share of chance. One that falls changes the rate of today, but is
     not carried on: fleets grow for weeks, and what gets cheaper is soon as cheap as it gets.
     """
-    mean = _mean((span.rate for span in usual), usual)
+    today = _mean_rate(usual)
     whole = [span for span in usual if span.days >= _NEARLY_A_DAY]
     if len(whole) < _FEWEST_FOR_TREND or mean == 0:
         return mean, 0.0
     middle, center = (
         _mean(values, whole) for values in ((span.middle for span in whole), (span.rate for span in whole))
     )
+    if len(whole) < _FEWEST_FOR_TREND or today == 0:
+        return today, 0.0
+    rate, middle = _mean_rate(whole), _mean_middle(whole)
     width = sum(span.days * (span.middle - middle) ** 2 for span in whole)
     slope = sum(span.days * (span.middle - middle) * span.rate for span in whole) / width
-    misses = sum(span.days * (span.rate - center - slope * (span.middle - middle)) ** 2 for span in whole)
-    misses += _OWN_NOISE_DAYS * (_OWN_NOISE * mean) ** 2
+    misses = sum(span.days * (span.rate - rate - slope * (span.middle - middle)) ** 2 for span in whole)
+    misses += _OWN_NOISE_DAYS * (_OWN_NOISE * rate) ** 2
     variance = misses / (len(whole) - 2 + _OWN_NOISE_DAYS) / width
-    slope *= max(0.0, 1 - _SURE**2 * variance / slope**2) if slope else 0.0
-    slope /= 1 + variance / (_USUAL_GROWTH * mean) ** 2
-    now = mean - slope * _mean((span.middle for span in usual), usual)
-    return max(0.0, now), max(0.0, slope)
+    if slope**2 <= _SURE**2 * variance:
+        return today, 0.0
+    slope *= (1 - _SURE**2 * variance / slope**2) / (1 + variance / (_USUAL_GROWTH * rate) ** 2)
+    return max(0.0, today - slope * _mean_middle(usual)), max(0.0, slope)
 
 
-def _mean(values: Iterable[float], spans: Sequence[_Span]) -> float:
-    """Each span's value weighs as much as it has days."""
-    return sum(span.days * value for span, value in zip(spans, values, strict=True)) / sum(span.days for span in spans)
+def _mean_rate(spans: Sequence[_Span]) -> float:
+    """Dollars a day over all of them."""
+    return sum(span.days * span.rate for span in spans) / sum(span.days for span in spans)
+
+
+def _mean_middle(spans: Sequence[_Span]) -> float:
+    """Where, in days from now, that rate was the rate."""
+    return sum(span.days * span.middle for span in spans) / sum(span.days for span in spans)

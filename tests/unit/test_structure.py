@@ -27,6 +27,8 @@ LEVELS = (
         "wire",
     },
     {"cache_file", "config", "connection", "dependency", "state"},
+    {"answers", "attempts", "cloud_client", "encode", "forecast", "presence", "retry", "store", "strict", "wire"},
+    {"cache_file", "config", "connection", "projection", "state"},
     {"earlier_answers", "invoice_pdf", "link", "policy"},
     {"cache", "repeated_read"},
     {"call_attempts", "clouds"},
