@@ -29,9 +29,11 @@ _FEWEST_SPANS: Final = 3
 _NO_AMOUNT: Final = 1e12
 """Dollars from which on a point is a defect; see `money.exact`."""
 
-_LOW_SHARE: Final = 1 / 3
-_LOWEST_SHARE: Final = 0.1
-_FAR_ABOVE: Final = 1.5
+_TYPICAL_SHARE: Final = 0.42
+"""Nearly the median: from the fifth day on, weekends are at most two fifths of a month's days, whatever day it starts
+on, so that a fleet that rests then has its working days for typical ones."""
+_LOW_SHARE: Final = 0.1
+_FAR_ABOVE: Final = 1.2
 _SPREADS_ABOVE: Final = 4.0
 _HABIT: Final = 3
 """An excess that came so often is no one-off."""
@@ -43,10 +45,10 @@ _FEWEST_FOR_TREND: Final = 4
 _SURE: Final = 2.8
 """Standard errors up to which a slope counts as chance."""
 _OWN_NOISE: Final = 0.06
-_OWN_NOISE_DAYS: Final = 3
+_OWN_NOISE_DAYS: Final = 6
 """By how much days differ by themselves, as a share of the rate, and how many days that knowledge is worth: five days
 that happen to lie on a line are no sign of growth."""
-_USUAL_GROWTH: Final = 0.013
+_USUAL_GROWTH: Final = 0.01
 """A day, as a share of the rate: how fast fleets grow. Slopes that are not known better than that count for less."""
 
 
@@ -135,10 +137,10 @@ def _rest(spans: Sequence[_Span], left: float) -> float:
 
 
 def _limit(spans: Sequence[_Span]) -> float:
-    """The rate above which a span is no usual one: far above the low third of them, and of their own differences."""
+    """The rate above which a span is no usual one: far above a typical one, also by the measure of the cheap ones."""
     ranked = sorted(spans, key=lambda span: span.rate)
-    low, lowest = _rate_at(ranked, _LOW_SHARE), _rate_at(ranked, _LOWEST_SHARE)
-    limit = low + max(_FAR_ABOVE * low, _SPREADS_ABOVE * (low - lowest))
+    typical, low = _rate_at(ranked, _TYPICAL_SHARE), _rate_at(ranked, _LOW_SHARE)
+    limit = typical + max(_FAR_ABOVE * typical, _SPREADS_ABOVE * (typical - low))
     times_above = sum(above for above, _ in groupby(span.rate > limit for span in spans))
     return limit if times_above < _HABIT else math.inf
 

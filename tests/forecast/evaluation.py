@@ -11,7 +11,7 @@ from viam_billing.forecast import straight_line
 from viam_billing.projection import projected
 
 DAYS = (5, 10, 20)
-TUNED_BELOW = 20_000
+TUNED_BELOW = 100_000
 """The projection's constants were chosen with months of seeds below it; evaluations use seeds from it on."""
 STEADY = "steady"
 ALL = "all together"

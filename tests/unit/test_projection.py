@@ -179,12 +179,21 @@ def test_a_credit_is_not_repeated() -> None:
 
 
 def test_an_estimate_is_never_below_the_cost() -> None:
-    """Where the cost only ever fell, nothing is foreseen."""
-    points = [(START_S + day * DAY_S, 500.0 - 10 * day) for day in range(1, 10)]
-    assert estimated(lambda day: 500.0 - 10 * day if day else 0.0, 10.0) >= 400.0
-    projection = projected(-50.0, START_S, END_S, START_S + 10 * DAY_S, [(at_s, -cost) for at_s, cost in points])
-    assert projection is not None
-    assert projection.total >= -50.0
+    """Where it fell on most days, or on all of them, nothing of that is taken to go on."""
+    assert estimated(lambda day: 500.0 - 10 * day if day else 0.0, 10.0, range(1, 10)) >= 400.0
+    assert estimated(lambda day: -5.0 * day, 10.0) == -50.0
+
+
+@pytest.mark.parametrize("first", range(7))
+def test_a_fleet_that_rests_at_weekends_has_no_unusual_days(first: int) -> None:
+    """Whatever day the month starts on: nearly as the straight line has it."""
+    works = [(first + day) % 7 < 5 for day in range(31)]
+
+    def spent(day: float) -> float:
+        return 10.0 * (sum(works[: int(day)]) + works[int(day)] * (day % 1))
+
+    assert estimated(spent, 5.0) == pytest.approx(spent(5.0) * 6, rel=0.03)
+    assert estimated(spent, 10.0) == pytest.approx(spent(10.0) * 3, rel=0.03)
 
 
 def test_no_usage_costs_nothing() -> None:
