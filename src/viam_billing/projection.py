@@ -28,6 +28,8 @@ Point = tuple[float, float]
 _FEWEST_SPANS: Final = 3
 _NO_AMOUNT: Final = 1e12
 """Dollars from which on a point is a defect; see `money.exact`."""
+_FIRST_S: Final = 1.0
+"""Seconds after the start before which a point is none: a rate over less is no figure to compute with."""
 
 _TYPICAL_SHARE: Final = 0.42
 """Nearly the median: from the fifth day on, weekends are at most two fifths of a month's days, whatever day it starts
@@ -42,6 +44,8 @@ _LASTING_SPANS: Final = 2
 
 _NEARLY_A_DAY: Final = 0.75
 _FEWEST_FOR_TREND: Final = 4
+_NO_RATE: Final = 1e-9
+"""Dollars a day, of which there is no trend to speak of, and whose square would be 0."""
 _SURE: Final = 2.8
 """Standard errors up to which a slope counts as chance."""
 _OWN_NOISE: Final = 0.06
@@ -95,7 +99,8 @@ def projected(
 
 def _spans(cost: float, start_s: float, as_of_s: float, points: Iterable[Point]) -> list[_Span]:
     """Back from now, each from the point that is nearest to a day earlier; nothing is made up inside a gap."""
-    inside = sorted(point for point in points if start_s < point[0] < as_of_s and abs(point[1]) < _NO_AMOUNT)
+    first_s = start_s + _FIRST_S
+    inside = sorted(point for point in points if first_s < point[0] < as_of_s and abs(point[1]) < _NO_AMOUNT)
     known = [(start_s, 0.0), *inside]
     times = [time_s for time_s, _ in known]
     spans = []
@@ -166,8 +171,9 @@ def _rate_and_slope(usual: Sequence[_Span]) -> tuple[float, float]:
         _mean(values, whole) for values in ((span.middle for span in whole), (span.rate for span in whole))
     )
     if len(whole) < _FEWEST_FOR_TREND or today == 0:
+    if len(whole) < _FEWEST_FOR_TREND or (rate := _mean_rate(whole)) < _NO_RATE:
         return today, 0.0
-    rate, middle = _mean_rate(whole), _mean_middle(whole)
+    middle = _mean_middle(whole)
     width = sum(span.days * (span.middle - middle) ** 2 for span in whole)
     slope = sum(span.days * (span.middle - middle) * span.rate for span in whole) / width
     misses = sum(span.days * (span.rate - rate - slope * (span.middle - middle)) ** 2 for span in whole)

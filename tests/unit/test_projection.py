@@ -201,6 +201,22 @@ def test_no_usage_costs_nothing() -> None:
     assert estimated(lambda _: 0.0, 10.0) == 0.0
 
 
+@pytest.mark.parametrize("rate", [1e-161, 5e-324, 1e-12])
+def test_next_to_nothing_is_nothing(rate: float) -> None:
+    """No figure is too small to compute with."""
+    assert estimated(lambda day: rate * day**2, 10.0) == 0.0
+
+
+def test_a_point_at_the_start_is_no_span() -> None:
+    """A fee in the first instant would have any rate."""
+    points = [(at_s + 5e-324, 500.0) for at_s in (0.0, 1e-300)] + [
+        (day * DAY_S, 500.0 + steady(day)) for day in range(1, 10)
+    ]
+    projection = projected(600.0, 0.0, 30 * DAY_S, 10 * DAY_S, points)
+    assert projection is not None
+    assert projection.total == 800.0
+
+
 def test_an_estimate_is_in_whole_cents() -> None:
     """A third of a dollar a day."""
     assert estimated(lambda day: day / 3, 10.0) == 10.0
