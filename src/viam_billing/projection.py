@@ -165,12 +165,6 @@ def _rate_and_slope(usual: Sequence[_Span]) -> tuple[float, float]:
     """
     today = _mean_rate(usual)
     whole = [span for span in usual if span.days >= _NEARLY_A_DAY]
-    if len(whole) < _FEWEST_FOR_TREND or mean == 0:
-        return mean, 0.0
-    middle, center = (
-        _mean(values, whole) for values in ((span.middle for span in whole), (span.rate for span in whole))
-    )
-    if len(whole) < _FEWEST_FOR_TREND or today == 0:
     if len(whole) < _FEWEST_FOR_TREND or (rate := _mean_rate(whole)) < _NO_RATE:
         return today, 0.0
     middle = _mean_middle(whole)
