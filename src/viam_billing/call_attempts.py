@@ -79,6 +79,9 @@ class CallAttempts:
 
 
 async def _take_slot(rpc: str, link: Link, deadline: Deadline) -> None:
+    """A slot, and a turn of the event loop: thousands of calls that begin at once would hold up every other caller."""
+    async with link.starting:
+        await asyncio.sleep(0)
     if link.slots.locked():
         try:
             await asyncio.wait_for(link.slots.acquire(), deadline.remaining_s())

@@ -59,6 +59,8 @@ class Link:
         self.when_key_rejected: list[Callable[[], None]] = []
         self.presence = Presence(address.text)
         self.slots = asyncio.Semaphore(AT_ONCE)
+        self.starting = asyncio.Lock()
+        """Held by the one call that is about to begin."""
         self._worthless_tokens = 0
         self.closed = False
         self.logins = 0

@@ -31,7 +31,6 @@ class Call(Struct):
     """One call of the module: its deadline, and the readings that its answer was made of.
 
     `deadline` is that of what it reads, `caller` the caller's alone: a charge has its own time.
-    `large`: the answer may have thousands of rows, too many to make its message on the event loop.
     `repeatable`: the same request gets the same answer as long as its readings are current.
     """
 
@@ -39,7 +38,6 @@ class Call(Struct):
     caller: Deadline
     readings: list[Reading] = field(default_factory=list)
     repeatable: bool = True
-    large: bool = False
 
 
 def provenance(readings: Iterable[Reading]) -> dict[str, Any]:
@@ -132,8 +130,9 @@ class Reads:
         """`GetLocationBillingOrganizationResponse`, without the ID where the API names no organization."""
 
         async def fetch(deadline: Deadline) -> Fetched:
-            answer = encode.to_native(await self._gateway.get_location_billing_organization(location_id, deadline))
-            return Fetched({name: value for name, value in answer.items() if value})
+            answer = await self._gateway.get_location_billing_organization(location_id, deadline)
+            payer = answer.billing_organization_id  # its one field; a fleet has thousands of these
+            return Fetched({"billing_organization_id": payer} if payer else {})
 
         return await self._read(f"payer:{location_id}", fetch, call, max_age_s)
 

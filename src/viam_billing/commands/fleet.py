@@ -59,7 +59,6 @@ async def get_fleet_usage(parameters: FleetUsageParameters, context: Context, ca
     if parameters.org_id is not UNSET and parameters.location_ids is not UNSET:
         raise InvalidRequestError("location_ids: found org_id and location_ids, expected one of the two.")
     max_age_s: float | None = given(parameters.max_age_s)
-    call.large = True
     fleet = await _locations(parameters, context, call, max_age_s)
     remaining_s = call.caller.remaining_s()
     end = Deadline(remaining_s - min(_TO_ANSWER_S, _TO_ANSWER_SHARE * remaining_s))

@@ -58,7 +58,6 @@ async def get_usage_history(parameters: UsageHistoryParameters, context: Context
     # From a step earlier on, so that the first one has its delta.
     points = await context.history.points(org_id, since_s // step_s * step_s - step_s, until_s)
     call.repeatable = False  # the history grows without a reading's doing
-    call.large = True
     return {
         "org_id": org_id,
         **where,
