@@ -18,6 +18,7 @@ from grpclib.exceptions import GRPCError, StreamTerminatedError
 from viam.proto.common import DoCommandRequest, DoCommandResponse, GetStatusRequest, GetStatusResponse
 
 from viam_billing import wire
+from viam_billing.error_codes import is_of_contract
 from viam_billing.errors import (
     BillingError,
     CloudRateLimitedError,
@@ -25,7 +26,6 @@ from viam_billing.errors import (
     CloudUnreachableError,
     InvalidRequestError,
     NotConfiguredError,
-    is_of_contract,
     quoted,
 )
 from viam_billing.version import BILLING_MODEL

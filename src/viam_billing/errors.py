@@ -17,7 +17,6 @@ from __future__ import annotations
 import enum
 import json
 import math
-from functools import cache
 from typing import ClassVar, Final
 
 from grpclib.const import Status
@@ -219,17 +218,6 @@ class InternalError(BillingError):
     status = Status.INTERNAL
 
 
-def of_code(code: str) -> type[BillingError]:
-    """The kind of error that has a code; `CloudError` for one that this version does not know."""
-    waiting: list[type[BillingError]] = [BillingError]
-    while waiting:
-        kind = waiting.pop()
-        waiting += kind.__subclasses__()
-        if vars(kind).get("code") == code:
-            return kind
-    return CloudError
-
-
 def shortened(text: str, longest: int) -> str:
     """The text, with an ellipsis where it had to be cut."""
     return text if len(text) <= longest else text[: longest - 1] + "…"
@@ -246,20 +234,3 @@ def quoted(value: object) -> str:
     if isinstance(value, (int, float)):
         return shortened(f"{value:g}" if isinstance(value, int) or math.isfinite(value) else str(value), _LONGEST_QUOTE)
     return "a list" if isinstance(value, list) else "an object" if isinstance(value, dict) else type(value).__name__
-
-
-def is_of_contract(status: Status, message: str | None) -> bool:
-    """Whether an error that came over the wire is one of these, by its code and status."""
-    code, colon, _ = (message or "").partition(": ")
-    return colon != "" and _statuses().get(code) is status
-
-
-@cache
-def _statuses() -> dict[str, Status]:
-    found: dict[str, Status] = {}
-    kinds: list[type[BillingError]] = [BillingError]
-    for kind in kinds:
-        kinds += kind.__subclasses__()
-        if "code" in vars(kind):
-            found[kind.code] = kind.status
-    return found

@@ -18,6 +18,7 @@ LEVELS = (
         "journal_schema",
         "cloud_client",
         "encode",
+        "error_codes",
         "forecast",
         "presence",
         "readings",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from viam_billing.error_codes import of_code
 from viam_billing.errors import (
     BillingError,
     ChargeBlockedError,
@@ -12,7 +13,6 @@ from viam_billing.errors import (
     CloudUnreachableError,
     IdempotencyConflictError,
     Outcome,
-    of_code,
     quoted,
 )
 from viam_billing.money import Cents, to_dollars
