@@ -20,7 +20,7 @@ FORMS: Final = (
 
 
 class AppAddress(Struct, frozen=True):
-    """A parsed `app_address`.
+    """A parsed `app_address`; `text` is its one spelling.
 
     `path` is a unix socket's, else `host` and `port` say where; `tls` without `verified` is a sandbox on loopback,
     whose certificate nobody signed.
@@ -48,10 +48,16 @@ def parse(text: str) -> AppAddress | None:
     if text.removesuffix("/") != plain_url or not _NETLOC.fullmatch(url.netloc) or port == 0:
         return None
     if url.scheme == "https":
-        return AppAddress(text=plain_url, host=host, port=port or 443, tls=True, verified=not is_loopback(host))
+        text = _name(plain_url, ":443")
+        return AppAddress(text=text, host=host, port=port or 443, tls=True, verified=not is_loopback(host))
     if url.scheme == "http" and is_loopback(host):
-        return AppAddress(text=plain_url, host=host, port=port or 80)
+        return AppAddress(text=_name(plain_url, ":80"), host=host, port=port or 80)
     return None
+
+
+def _name(url: str, usual_port: str) -> str:
+    """The one spelling of an address: what belongs to a cloud on the disk must not depend on how somebody writes it."""
+    return url.lower().removesuffix(usual_port)
 
 
 def is_loopback(host: str) -> bool:

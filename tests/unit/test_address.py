@@ -124,3 +124,13 @@ def test_a_path_is_a_unix_socket() -> None:
 def test_this_machine_has_three_names(host: str, own: bool) -> None:  # noqa: FBT001 - a column of the table
     """Exactly `localhost`, 127.0.0.0/8 and ::1."""
     assert is_loopback(host) is own
+
+
+@pytest.mark.parametrize(
+    "text", ["https://app.viam.com", "https://app.viam.com/", "https://App.Viam.com", "https://app.viam.com:443"]
+)
+def test_one_cloud_has_one_name(text: str) -> None:
+    """Two spellings would be two journals, in which one key could be charged twice."""
+    found = address.parse(text)
+    assert found is not None
+    assert found.text == "https://app.viam.com"
