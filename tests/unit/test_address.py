@@ -131,6 +131,6 @@ def test_this_machine_has_three_names(host: str, own: bool) -> None:  # noqa: FB
 )
 def test_one_cloud_has_one_name(text: str) -> None:
     """Two spellings would be two journals, in which one key could be charged twice."""
-    found = address.parse(text)
+    found = parse(text)
     assert found is not None
     assert found.text == "https://app.viam.com"
