@@ -48,6 +48,9 @@ class Parent:
         self._folder = Path(tempfile.mkdtemp(prefix="vbp-"))
         self.address = str(self._folder / "parent.sock")
         self._server = Server([self])
+        self._public: Server | None = None
+        self.port = 0
+        """Of `listen`."""
 
     def __mapping__(self) -> dict[str, Handler]:
         """Grpclib's way to say what a server serves; every other call is UNIMPLEMENTED."""
@@ -70,9 +73,18 @@ class Parent:
         """Serve on a unix socket, as viam-server does for its modules."""
         await self._server.start(path=self.address)
 
+    async def listen(self) -> None:
+        """Serve on a TCP port of this computer too, as viam-server does for everybody else."""
+        self._public = Server([self])
+        await self._public.start("127.0.0.1", 0)
+        (socket,) = self._public._server.sockets  # type: ignore[union-attr] # noqa: SLF001 - grpclib tells no port
+        self.port = int(socket.getsockname()[1])
+
     async def close(self) -> None:
         """End; connections live on until the module's process ends."""
         self._server.close()
+        if self._public is not None:
+            self._public.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _resource_names(

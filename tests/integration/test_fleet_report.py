@@ -1,0 +1,81 @@
+"""The script of the guide: fleet software that reads all of it, over a real connection to a machine."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from support.parent import Machine
+from support.sandbox_caller import HARBOR_ID
+from support.sandbox_process import SandboxProcess
+from viam_billing.sandbox.scenario import DEFAULT_ORG_ID
+
+SCRIPT = Path(__file__).resolve().parents[2] / "docs" / "fleet_report.py"
+
+
+@pytest_asyncio.fixture
+async def machine() -> AsyncIterator[Machine]:
+    """A machine that can be reached over TCP, as fleet software reaches it."""
+    async with Machine() as running:
+        await running.parent.listen()
+        yield running
+
+
+async def run(machine: Machine) -> tuple[int, str, str]:
+    """Run the script. Returns its exit code, what it printed and what it complained of."""
+    address = f"127.0.0.1:{machine.parent.port}"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(SCRIPT),
+        address,
+        "--insecure",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    printed, complained = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode or 0, printed.decode(), complained.decode()
+
+
+def rows(printed: str, beginning: str) -> list[str]:
+    """The lines that begin with a text."""
+    return [line for line in printed.splitlines() if line.startswith(beginning)]
+
+
+async def test_the_fleet_its_budget_and_its_days_are_printed(machine: Machine, attributes: dict[str, Any]) -> None:
+    """Each organization once; the budget; a day of the history, seen by the question before."""
+    scope = {"allowed_org_ids": ["*"], "allowed_location_ids": ["*"], "budget": {"monthly": 2500}}
+    await machine.add_service({**attributes, **scope})
+    code, printed, complained = await run(machine)
+    assert code == 0, complained
+    assert len(rows(printed, f"  {DEFAULT_ORG_ID}")) == len(rows(printed, f"  {HARBOR_ID}")) == 1
+    assert len(rows(printed, "Budget: ")) == 1
+    assert "so far this month" in printed.splitlines()[-1]
+
+
+async def test_a_location_without_a_payer_is_named(
+    machine: Machine, attributes: dict[str, Any], cloud: SandboxProcess
+) -> None:
+    """And the sum says that it is not the whole."""
+    await machine.add_service({**attributes, "allowed_org_ids": ["*"], "allowed_location_ids": ["*"]})
+    cloud.control.patch_location("yard1east1", billing_organization_id="")
+    _, printed, _ = await run(machine)
+    assert len(rows(printed, "  location yard1east1  not known: ")) == 1
+    assert "so the sum is not the whole" in printed
+    assert rows(printed, "Budget: none")
+
+
+async def test_an_error_is_told_and_ends_the_script(machine: Machine, attributes: dict[str, Any]) -> None:
+    """With its code."""
+    await machine.add_service({**attributes, "allowed_commands": ["check_access"]})
+    code, _, complained = await run(machine)
+    assert code == 1
+    assert "command_not_allowed" in complained
+
+
+pytestmark = pytest.mark.usefixtures("control")
