@@ -49,6 +49,10 @@ STATUS_OF_CODE = {
     "key_rejected": Status.FAILED_PRECONDITION,
     "key_lacks_permission": Status.FAILED_PRECONDITION,
     "cooldown_active": Status.FAILED_PRECONDITION,
+    "charge_limit_exceeded": Status.FAILED_PRECONDITION,
+    "charge_blocked": Status.FAILED_PRECONDITION,
+    "idempotency_conflict": Status.ALREADY_EXISTS,
+    "charge_outcome_unknown": Status.ABORTED,
     "result_too_large": Status.FAILED_PRECONDITION,
     "not_found": Status.NOT_FOUND,
     "cloud_rejected": Status.INVALID_ARGUMENT,
@@ -58,7 +62,7 @@ STATUS_OF_CODE = {
     "cloud_unimplemented": Status.UNIMPLEMENTED,
     "cloud_error": Status.INTERNAL,
 }
-"""The contract's table of errors, without `internal_error`, which no request may meet, and the codes of charges."""
+"""The contract's table of errors, without `internal_error`, which no request may meet."""
 
 
 def struct(values: Mapping[str, Any]) -> Struct:
