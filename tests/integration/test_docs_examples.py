@@ -1,7 +1,4 @@
-"""The examples of the documentation, run by the real module against the sandbox.
-
-A ```json block, then the line `Answer:`, then another one: a request and its answer.
-A ```json block, then the line `Error:`, then a ```text block: a request and the message of its error.
+"""The examples of the documentation, run by the real module against the sandbox; `support.docs_pages` finds them.
 
 All examples of a page are run in their order by one service with the page's Example Configuration. Values may differ
 from the documented ones; keys and types may not.
@@ -9,64 +6,32 @@ from the documented ones; keys and types may not.
 
 from __future__ import annotations
 
-import ast
-import itertools
-import json
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
 from grpclib.exceptions import GRPCError
 
-from support.module_process import MODEL, ModuleProcess
+from support.docs_pages import PAGES, Block, Example, blocks, configurations, examples, page_configuration, recipes
+from support.module_process import ModuleProcess
 from support.sandbox_process import SandboxProcess
 from viam_billing.commands import COMMANDS
-from viam_billing.config import Attributes
 from viam_billing.forecast import EARLIEST_FRACTION
 from viam_billing.sandbox.months import elapsed_fraction, month_start, utc_now
 from viam_billing.sandbox.scenario import DEFAULT_API_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = {page.name: page.read_text() for page in (ROOT / "README.md", ROOT / "docs/billing.md", ROOT / "docs/guide.md")}
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+    from viam_billing.sandbox.control import SandboxControl
+
 INVOICE = "FW-2026-10"
 """The documented newest invoice; the sandbox's newest one is that of last month."""
 
-ATTRIBUTE_NAMES = set(Attributes.__struct_fields__)
 CONFIGURATION_PARTS = {"modules", "services", "remotes", "jobs"}
 """Keys at the top of a machine's configuration."""
-
-
-@dataclass(frozen=True)
-class Block:
-    """A code block. `led_by` is the text between the block before and this one."""
-
-    where: str
-    language: str
-    text: str
-    led_by: str
-
-    @property
-    def value(self) -> Any:  # noqa: ANN401 - any JSON
-        """The JSON in it."""
-        return json.loads(self.text)
-
-
-@dataclass(frozen=True)
-class Example:
-    """A request and what is documented to come of it."""
-
-    where: str
-    page: str
-    request: dict[str, Any]
-    answer: dict[str, Any] | None = None
-    error: str = ""
 
 
 @dataclass
@@ -76,89 +41,14 @@ class Run:
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
 
-    async def record(self, module: ModuleProcess, example: Example) -> None:
-        """Run one example."""
+    async def record(self, module: ModuleProcess, cloud: SandboxControl, example: Example) -> None:
+        """Run one example, with the loss that the page tells of."""
+        if example.fault is not None:
+            cloud.set_fault(example.fault)
         try:
             self.answers[example.where] = await module.do(today(example.request))
         except GRPCError as error:
             self.errors[example.where] = error.message or ""
-
-
-def blocks(name: str) -> list[Block]:
-    """The code blocks of a page."""
-    found, end, text = [], 0, PAGES[name]
-    for match in BLOCK.finditer(text):
-        line = text.count("\n", 0, match.start()) + 1
-        found.append(Block(f"{name}:{line}", match[1], match[2], text[end : match.start()].strip()))
-        end = match.end()
-    return found
-
-
-def examples(name: str) -> Iterator[Example]:
-    """The requests of a page that are followed by their answer or error."""
-    found = blocks(name)
-    for block, after in itertools.pairwise(found):
-        if after.led_by == "Answer:":
-            yield Example(block.where, name, block.value, answer=after.value)
-        elif after.led_by == "Error:":
-            yield Example(block.where, name, block.value, error=after.text.strip())
-
-
-def commands_in(value: object) -> Iterator[dict[str, Any]]:
-    """The commands in a machine's configuration: of its jobs and of its data capture."""
-    if isinstance(value, dict):
-        if value.get("method") == "DoCommand" and isinstance(value.get("command"), dict):
-            yield value["command"]
-        if "docommand_input" in value:
-            yield value["docommand_input"]
-        for part in value.values():
-            yield from commands_in(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from commands_in(part)
-
-
-def commands_in_python(code: str) -> Iterator[dict[str, Any]]:
-    """The commands that code sends and that stand in it as they are."""
-    for node in ast.walk(ast.parse(code)):
-        sends = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "do_command"
-        if sends and isinstance(node, ast.Call) and isinstance(node.args[0], ast.Dict):
-            yield ast.literal_eval(node.args[0])
-
-
-def recipes(name: str) -> Iterator[Example]:
-    """Commands without a documented answer: of code, of configurations, and the first call of the README."""
-    for block in blocks(name):
-        commands: list[dict[str, Any]] = []
-        if block.language == "python":
-            commands = list(commands_in_python(block.text))
-        elif block.language == "json":
-            commands = [*commands_in(block.value), *([block.value] if is_lone_request(block) else [])]
-        yield from (Example(f"{block.where}#{i}", name, command) for i, command in enumerate(commands))
-
-
-def is_lone_request(block: Block) -> bool:
-    """Whether a block of the README is a request; on the other pages each has its answer."""
-    return block.where.startswith("README") and len(block.value) == 1 and set(block.value) <= set(COMMANDS)
-
-
-def configurations() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every documented attributes block of the service, with its place."""
-    for name in PAGES:
-        for block in blocks(name):
-            if block.language == "json" and set(block.value) <= ATTRIBUTE_NAMES:
-                yield block.where, block.value
-            elif block.language == "json":
-                services = block.value.get("services", [])
-                yield from ((block.where, s["attributes"]) for s in services if s.get("model") == MODEL)
-
-
-def page_configuration() -> dict[str, Any]:
-    """The Example Configuration of the model's page."""
-    configuration: dict[str, Any] = next(
-        block.value for block in blocks("billing.md") if block.led_by.endswith("### Example Configuration")
-    )
-    return configuration
 
 
 EXAMPLES = [example for name in PAGES for example in examples(name)]
@@ -220,7 +110,7 @@ async def runs() -> AsyncIterator[dict[str, Run]]:
             async with ModuleProcess() as module:
                 await module.add(config_for(sandbox, module))
                 for example in [*examples(name), *recipes(name)]:
-                    await run.record(module, example)
+                    await run.record(module, sandbox.control, example)
     yield done
 
 
@@ -299,4 +189,5 @@ async def test_the_documented_status_has_the_keys_and_types_of_the_real_one() ->
         async with ModuleProcess() as module:
             await module.add(config_for(sandbox, module))
             await module.ask("get_location_usage")
+            await module.ask("list_charges")  # the journal is read in the background; this waits for it
             assert differences(documented, await module.status()) == []

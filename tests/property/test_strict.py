@@ -49,6 +49,8 @@ def good(field: Mapping[str, Any]) -> st.SearchStrategy[object]:
     """Values that are mostly of a field's type."""
     if field.get("format") == "date-time":
         return st.sampled_from(TIMES)
+    if "enum" in field:
+        return st.sampled_from(field["enum"])
     by_type: dict[str, st.SearchStrategy[object]] = {
         "string": st.sampled_from(["x", "some id", "é" * 100, "y" * 128, "z" * 200]),
         "number": st.sampled_from([0, 1, 0.01, 12.34, 0.001, 99_999]),

@@ -23,7 +23,7 @@ BILLING = ROOT / "docs" / "billing.md"
 GUIDE = ROOT / "docs" / "guide.md"
 PAGES = [README, CHANGELOG, *sorted((ROOT / "docs").glob("*.md"))]
 
-ABOUT_ALL_COMMANDS = {"Example DoCommand", "Commands", "Fields of every answer", "Changes"}
+ABOUT_ALL_COMMANDS = {"Example DoCommand", "Commands", "Fields of every answer", "Changes", "Fields of an entry"}
 """Sections under DoCommand that are no command's own."""
 
 CLOUD_CALLS = {"list_locations", "get_location"}
