@@ -57,6 +57,8 @@ async def errors(module: ModuleProcess, block: dict[str, Any]) -> str:
         {"budget": {"monthly": 500, "warn_at": []}},
         CHARGES,
         {**CHARGES, "allowed_commands": ["charge_organization"]},
+        {**CHARGES, "allowed_commands": ["charge", "resolve_charge"]},
+        {"allowed_commands": ["get_charge", "list_charges", "get_audit_log", "resolve_charge"]},
     ],
 )
 async def test_a_good_block_is_accepted(module: ModuleProcess, block: dict[str, Any]) -> None:
@@ -188,7 +190,9 @@ async def test_the_key_is_never_shown(module: ModuleProcess, block: dict[str, An
         ({"state_dir": "{data}/../data/x"}, "state_dir"),
     ],
 )
-@pytest.mark.parametrize("allowed", ["charge", "charge_organization", "create_invoice_and_charge_immediately"])
+@pytest.mark.parametrize(
+    "allowed", ["charge", "charge_organization", "create_invoice_and_charge_immediately", "reconcile_charges"]
+)
 async def test_a_charge_needs_its_attributes(
     module: ModuleProcess, change: dict[str, Any], named: str, allowed: str
 ) -> None:

@@ -30,6 +30,11 @@ REQUESTS: dict[str, dict[str, object]] = {
     },
     "charge_organization": {"org_id_to_charge": DEFAULT_ORG_ID, "subtotal": 1, "idempotency_key": "a"},
     "create_invoice_and_charge_immediately": {"org_id_to_charge": DEFAULT_ORG_ID, "amount": 1, "idempotency_key": "a"},
+    "get_charge": {"idempotency_key": "a"},
+    "list_charges": {},
+    "reconcile_charges": {},
+    "resolve_charge": {"idempotency_key": "a", "outcome": "failed", "note": "looked"},
+    "get_audit_log": {},
 }
 GROUP_OF = {
     "send_payment_required_email": "notify",
@@ -37,7 +42,10 @@ GROUP_OF = {
     "update_location_billing_organization": "change",
     "charge_organization": "charge",
     "create_invoice_and_charge_immediately": "charge",
+    "reconcile_charges": "charge",
+    "resolve_charge": "by_name",
 }
+CHARGING = {"allowed_org_ids": [DEFAULT_ORG_ID], "charge_limits": {"per_charge": 10, "per_day": 100}}
 
 
 async def is_allowed(service: Service, command: str) -> bool:
@@ -61,23 +69,30 @@ async def test_what_is_not_allowed_says_how_to_allow_it(service: Service, comman
     """The error names the attribute and what to add."""
     refusal = await refused(service.do({command: REQUESTS[command]}))
     assert refusal.code == "command_not_allowed"
-    if GROUP_OF[command] != "charge":
-        assert "allowed_commands" in refusal.text
-        assert command in refusal.text
+    assert "allowed_commands" in refusal.text
+    assert command in refusal.text
+    group = GROUP_OF[command]
+    assert (f'"{group}"' in refusal.text) is (group != "by_name")
 
 
-@pytest.mark.parametrize("group", ["read", "notify", "change"])
+@pytest.mark.parametrize("group", ["read", "notify", "change", "charge"])
 async def test_a_group_opens_its_commands(make: Callable[..., Awaitable[Service]], group: str) -> None:
     """All of its kind, and no other."""
-    service = await make(allowed_commands=[group])
+    service = await make(allowed_commands=[group], **CHARGING)
     allowed = {command for command in REQUESTS if await is_allowed(service, command)}
     assert allowed == {command for command in REQUESTS if GROUP_OF.get(command, "read") == group}
 
 
-@pytest.mark.parametrize("name", ["get_location_usage", "send_payment_required_email", "check_access"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("get_location_usage", "send_payment_required_email", "check_access"),
+        *("charge_organization", "reconcile_charges", "resolve_charge"),
+    ],
+)
 async def test_a_name_opens_one_command(make: Callable[..., Awaitable[Service]], name: str) -> None:
     """The command itself, and no other of its kind."""
-    service = await make(allowed_commands=[name])
+    service = await make(allowed_commands=[name], **CHARGING)
     assert {command for command in REQUESTS if await is_allowed(service, command)} == {name}
 
 
@@ -96,6 +111,7 @@ async def test_what_is_refused_never_reaches_the_cloud(
     """Neither a command that is not allowed nor an id out of scope costs as much as a login."""
     service = await make()
     await refused(service.do({"update_organization_billing_tier": REQUESTS["update_organization_billing_tier"]}))
+    await refused(service.do({"charge_organization": REQUESTS["charge_organization"]}))
     await refused(service.ask("get_current_month_usage", org_id=HARBOR_ID))
     await refused(service.ask("get_location_usage", location_id="pier7hl001"))
     assert control.stats().calls == {}
@@ -179,6 +195,21 @@ async def test_location_and_payer_have_to_be_in_scope(
             refusal = await refused(service.ask(command, **ids, dry_run=dry_run))
             assert refusal.code == "out_of_scope"
             assert attribute in refusal.text
+    assert control.stats().calls == {}
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_an_organization_is_charged_in_scope_only(
+    make: Callable[..., Awaitable[Service]], control: SandboxControl, *, dry_run: bool
+) -> None:
+    """The one charged and the one whose name the invoice carries, also in a dry run."""
+    service = await make(allowed_commands=["charge"], **CHARGING)
+    for ids in ({"org_id": HARBOR_ID}, {"org_id": DEFAULT_ORG_ID, "org_id_for_branding": HARBOR_ID}):
+        charge = {**ids, "subtotal": 1, "idempotency_key": "scope", "dry_run": dry_run}
+        refusal = await refused(service.ask("charge_organization", **charge))
+        assert refusal.code == "out_of_scope"
+        assert "allowed_org_ids" in refusal.text
+        assert HARBOR_ID in refusal.text
     assert control.stats().calls == {}
 
 

@@ -147,6 +147,7 @@ async def test_status_before_the_first_call(own: ModuleProcess) -> None:
     status = await own.status()
     assert "last_success" not in status
     assert "last_error" not in status
+    assert "journal" not in status
     assert status["connected"] is False
     counters = ("cloud_calls", "logins", "retries", "cache_hits", "cache_misses", "stale_answers", "unknown_charges")
     assert {name: status[name] for name in counters} == dict.fromkeys(counters, 0)

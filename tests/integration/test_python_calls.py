@@ -37,6 +37,8 @@ ANSWERED: list[dict[str, Any]] = [
     {"command": "get_available_billing_tiers"},
     {"get_location_billing_organization": {}},
     {"check_access": {}},
+    {"list_charges": {"state": "unknown", "limit": 5}},
+    {"get_audit_log": {"since": "2020-01-01T00:00:00Z"}},
 ]
 REFUSED: list[dict[str, Any]] = [
     {},
@@ -54,6 +56,11 @@ REFUSED: list[dict[str, Any]] = [
     {"get_invoice_pdf": {"id": "nothing"}},
     {"send_payment_required_email": {"customer_org_id": DEFAULT_ORG_ID}},
     {"charge_organization": {"org_id": DEFAULT_ORG_ID, "subtotal": 1, "idempotency_key": "a"}},
+    {"charge_organization": {"org_id": DEFAULT_ORG_ID, "subtotal": 0.001, "idempotency_key": ""}},
+    {"get_charge": {"idempotency_key": "a"}},
+    {"list_charges": {"state": "paid"}},
+    {"reconcile_charges": {}},
+    {"resolve_charge": {"idempotency_key": "a", "outcome": "failed", "note": "looked"}},
 ]
 
 

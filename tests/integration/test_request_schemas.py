@@ -18,6 +18,7 @@ FORMATS = FormatChecker(())
 VALUES: tuple[object, ...] = (
     *("", " ", "x", "help", "x" * 128, "x" * 129, "x" * 200, "x" * 201, "x" * 256, "x" * 1000, "x" * 1001),
     *(".", "..", "a/b", "a\\b", "a\nb", "a\x7fb", "...", "a b.pdf"),
+    *("reserved", "sent", "succeeded", "failed", "unknown", "SUCCEEDED"),
     *("2026-11-01T00:00:00Z", "2026-11-01T00:00:00.250+02:00", "2026-11-01", "2026-11-01T00:00:00", "true", "1"),
     *(0, 1, 2, -1, 0.5, 1.5, -0.5, 250, 1e11, 1e12),
     *(True, False, None, [], ["x"], [1], {}, {"x": 1}),
@@ -58,7 +59,12 @@ async def accepts(service: Service, command: str, parameters: dict[str, Any]) ->
 def example(schema: dict[str, Any]) -> dict[str, Any]:
     """Parameters with all that is needed and nothing else."""
     needed = [*schema["required"], *(choice["oneOf"][0]["required"][0] for choice in schema.get("allOf", ()))]
-    return {name: "x" if schema["properties"][name]["type"] == "string" else 1 for name in needed}
+    return {name: good_value(schema["properties"][name]) for name in needed}
+
+
+def good_value(details: dict[str, Any]) -> object:
+    """One of a field's own words, or the shortest text or a small number."""
+    return details["enum"][0] if "enum" in details else "x" if details["type"] == "string" else 1
 
 
 def variants(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

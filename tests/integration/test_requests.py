@@ -27,6 +27,11 @@ COMMANDS = {
     "update_location_billing_organization": "change",
     "charge_organization": "charge",
     "create_invoice_and_charge_immediately": "charge",
+    "get_charge": "read",
+    "list_charges": "read",
+    "reconcile_charges": "charge",
+    "resolve_charge": "by_name",
+    "get_audit_log": "read",
     "get_location_usage": "read",
     "check_access": "read",
     "help": "always",
@@ -149,8 +154,8 @@ async def test_parameters_come_before_permission(service: Service) -> None:
 
 
 @pytest.mark.parametrize("name", ["charge_organization", "create_invoice_and_charge_immediately"])
-async def test_a_charge_is_checked_and_refused(service: Service, control: SandboxControl, name: str) -> None:
-    """This version checks a charge's parameters and charges nothing."""
+async def test_a_charge_is_checked_before_permission(service: Service, control: SandboxControl, name: str) -> None:
+    """Amounts are whole cents above 0, the key is needed, and a good request meets the permission; nothing is sent."""
     amount = "subtotal" if name == "charge_organization" else "amount"
     charge = {"org_id_to_charge": DEFAULT_ORG_ID, "idempotency_key": "visit-1"}
     assert (await refused(service.do({name: {**charge, amount: 12.5}}))).code == "command_not_allowed"

@@ -198,4 +198,4 @@ async def test_all_connections_can_be_cut(sandbox: SandboxProcess) -> None:
         sandbox.control.cut()
         with pytest.raises(CONNECTION_LOST):
             await usage
-    assert sandbox.control.wait_for(lambda now: now.open_connections == 0).in_flight == 0
+    sandbox.control.wait_for(lambda now: (now.open_connections, now.in_flight) == (0, 0))

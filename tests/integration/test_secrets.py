@@ -102,6 +102,10 @@ async def test_nothing_secret_is_told_at_debug_level(attributes: dict[str, Any])
         {"get_location_usage": {"location_id": DEFAULT_API_KEY}},
         {"get_location_usage": {DEFAULT_API_KEY: 1}},
         {"charge_organization": {"description": DEFAULT_API_KEY, "org_id": DEFAULT_API_KEY}},
+        {"get_charge": {"idempotency_key": DEFAULT_API_KEY}},
+        {"resolve_charge": {"idempotency_key": "a", "outcome": "failed", "note": DEFAULT_API_KEY}},
+        {"get_audit_log": {}},
+        {"list_charges": {}},
     ]
     async with ModuleProcess(arguments=("--log-level=debug",)) as module:
         scope = {
