@@ -95,6 +95,5 @@ def _quiet_libraries() -> None:
 def _log_lost_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """What nobody waited for, on one line and without a traceback, which Viam's logs drop anyway."""
     error = context.get("exception")
-    LOGGER.error(
-        "%s: %s", context.get("message", "error in the event loop"), type(error).__name__ if error else "unknown"
-    )
+    what = type(error).__name__ if error else "unknown"
+    LOGGER.error("error in the event loop: %s: %s", context.get("message", "no message"), what)

@@ -1,0 +1,65 @@
+"""What the tests of the documentation read: its pages, their sections and tables, and the codes of errors."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from viam_billing.errors import BillingError
+
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+CHANGELOG = ROOT / "CHANGELOG.md"
+BILLING = ROOT / "docs" / "billing.md"
+GUIDE = ROOT / "docs" / "guide.md"
+CHARGING = ROOT / "docs" / "charging.md"
+
+FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+CODE = re.compile(r"`([^`\n]+)`")
+
+
+def prose(page: Path) -> str:
+    """A page without its code blocks, in which a # is no heading and a bracket no link."""
+    return FENCED.sub("", page.read_text())
+
+
+def sections(text: str, level: int) -> dict[str, str]:
+    """The sections of one level: heading -> all that stands below it."""
+    parts = re.split(rf"^#{{{level}}} (.+)$", text, flags=re.MULTILINE)
+    return {
+        title: re.split(rf"^#{{1,{level}}} ", body, maxsplit=1, flags=re.MULTILINE)[0]
+        for title, body in zip(parts[1::2], parts[2::2], strict=True)
+    }
+
+
+def table(text: str, first_heading: str) -> dict[str, list[str]]:
+    """The table whose first column has this heading: name in the first column -> all cells of the row."""
+    found: dict[str, list[str]] = {}
+    inside = False
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("|"):
+            inside = False
+        elif cells[0] == first_heading:
+            inside = True
+        elif inside and not cells[0].startswith("--"):
+            found[CODE.findall(cells[0])[0]] = cells
+    return found
+
+
+def anchors(page: Path) -> set[str]:
+    """The names that GitHub gives to a page's headings."""
+    headings = re.findall(r"^#{1,6} (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def leaf_errors() -> dict[str, type[BillingError]]:
+    """All errors that have a code: code -> class."""
+    found: dict[str, type[BillingError]] = {}
+    waiting = [BillingError]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        if "code" in vars(kind) and kind.__module__ == BillingError.__module__:
+            found[kind.code] = kind
+    return found
