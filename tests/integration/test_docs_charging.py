@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from viam.services.generic import Generic, GenericClient
+from viam.services.generic import Generic
+from viam.services.generic.client import GenericClient
 
 from support.docs_pages import ATTRIBUTE_NAMES, blocks
 from support.module_process import ModuleProcess

@@ -15,29 +15,32 @@ from typing import TYPE_CHECKING, Any, Final
 
 from grpclib.exceptions import GRPCError
 
-from viam_billing.sandbox import scenario_file
-from viam_billing.sandbox.demo_machine import API, RUN_SH, DemoError, Machine
+from viam_billing.sandbox import demo_charge, scenario_file
+from viam_billing.sandbox.demo_configuration import (
+    LOCATION_ID,
+    ORG_ID,
+    OTHER_ORG_ID,
+    PYTHON,
+    SERVICE,
+    attributes,
+    how_to_configure,
+    how_to_try,
+)
+from viam_billing.sandbox.demo_machine import RUN_SH, DemoError, Machine
 from viam_billing.sandbox.demo_view import OutputClosedError, View
 from viam_billing.sandbox.months import utc_now
-from viam_billing.sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_PATH
-from viam_billing.version import BILLING_MODEL, MODULE_ID, MODULE_NAME, VERSION
+from viam_billing.sandbox.scenario import DEFAULT_PATH
+from viam_billing.version import MODULE_ID, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from viam_billing.sandbox.demo_machine import Child
 
-LOCATION_ID: Final = "alderbarn1"
-"""Alder Barn in the default scenario: its payer always has an invoice that is overdue and whose payment failed."""
-ORG_ID: Final = "c93e5f7a-1b2d-4a38-8c4e-5f6071829304"
-OTHER_ORG_ID: Final = "a27b41c8-3d5f-4e02-b6a9-7c8d9e0f1a2b"
-SERVICE: Final = "billing"
 PERMITTED_SERVICE: Final = "billing-with-change"
 
 _STOPPED_BY: Final = 128
 """What a shell adds to a signal's number to make an exit code of it."""
-_SANDBOX_PORT: Final = 8765
-_PYTHON: Final = ".venv/bin/python"
 _CHANGE: Final = "update_location_billing_organization"
 
 
@@ -109,21 +112,22 @@ async def _show(machine: Machine, view: View, *, through_run_sh: bool, keep: boo
     await _configure(machine, view, module, address)
     await _reads(machine, view)
     await _refusals(machine, view, address)
+    await demo_charge.show(machine, view, address, control)
     view.question("How is the service doing? (GetStatus: it answers from memory)")
     view.status(await machine.status(SERVICE))
-    _how_to_configure(view)
-    _how_to_try(view)
+    how_to_configure(view)
+    how_to_try(view)
     if keep:
         _kept(machine, view, address, control)
 
 
 async def _configure(machine: Machine, view: View, module: Child, address: str) -> None:
     models = await machine.ready(module)
-    attributes = _attributes(address)
-    await machine.validate(SERVICE, attributes)
-    await machine.add(SERVICE, attributes)
+    values = attributes(address)
+    await machine.validate(SERVICE, values)
+    await machine.add(SERVICE, values)
     view.facts([("models", ", ".join(models))])
-    view.block(f'attributes of the service "{SERVICE}", as the module has accepted them', attributes)
+    view.block(f'attributes of the service "{SERVICE}", as the module has accepted them', values)
 
 
 async def _reads(machine: Machine, view: View) -> None:
@@ -173,7 +177,7 @@ async def _refusals(machine: Machine, view: View, address: str) -> None:
         "allowed_commands": ["read", _CHANGE],
         "allowed_org_ids": [ORG_ID, OTHER_ORG_ID],
     }
-    await machine.add(PERMITTED_SERVICE, {**_attributes(address), **permission})
+    await machine.add(PERMITTED_SERVICE, {**attributes(address), **permission})
     view.question("And with permission? A dry run checks everything and sends nothing.")
     view.block(f'attributes added for another service, "{PERMITTED_SERVICE}"', permission)
     view.space()
@@ -187,50 +191,6 @@ async def _refusals(machine: Machine, view: View, address: str) -> None:
     view.refusal(await machine.refusal(request, SERVICE))
 
 
-def _attributes(address: str) -> dict[str, object]:
-    return {
-        "api_key": DEFAULT_API_KEY,
-        "api_key_id": DEFAULT_API_KEY_ID,
-        "app_address": address,
-        "org_id": ORG_ID,
-        "location_id": LOCATION_ID,
-    }
-
-
-def _how_to_configure(view: View) -> None:
-    view.heading("The configuration for a machine of yours")
-    view.text(
-        "Paste it into the machine's JSON in the Viam app, with your values in place of <...>. The API key has to be "
-        "that of an organization's owner. Without org_id and location_id the machine's own are taken."
-    )
-    view.space()
-    module = {"type": "registry", "name": MODULE_NAME, "module_id": MODULE_ID, "version": "latest-with-prerelease"}
-    attributes = {
-        "api_key": "<API KEY OF AN ORGANIZATION'S OWNER>",
-        "api_key_id": "<ID OF THAT API KEY>",
-        "org_id": "<ORGANIZATION ID>",
-        "location_id": "<LOCATION ID>",
-    }
-    view.json({"modules": [module], "services": [_service(attributes)]})
-
-
-def _how_to_try(view: View) -> None:
-    view.heading("The same on this computer, with viam-server and the sandbox")
-    view.text("In one terminal, in the checkout:")
-    view.command(f"{_PYTHON} -m viam_billing.sandbox --port {_SANDBOX_PORT}")
-    view.text("In a second terminal, with the configuration below saved as sandbox.json:")
-    view.command("viam-server -config sandbox.json -disable-mdns")
-    view.space()
-    path = str(RUN_SH) if RUN_SH.exists() else "<CHECKOUT>/run.sh"
-    module = {"type": "local", "name": MODULE_NAME, "executable_path": path}
-    service = _service(_attributes(f"http://127.0.0.1:{_SANDBOX_PORT}"))
-    view.json({"network": {"bind_address": "localhost:8080"}, "modules": [module], "services": [service]})
-
-
-def _service(attributes: Mapping[str, object]) -> dict[str, object]:
-    return {"name": SERVICE, "api": API, "model": BILLING_MODEL, "attributes": attributes}
-
-
 def _kept(machine: Machine, view: View, address: str, control: str) -> None:
     view.heading("Sandbox and module go on running; Ctrl-C ends both")
     view.facts(
@@ -242,7 +202,7 @@ def _kept(machine: Machine, view: View, address: str, control: str) -> None:
         ]
     )
     view.text("What the sandbox has been asked so far:")
-    view.command(f"{_PYTHON} -m viam_billing.sandbox.control {control} stats")
+    view.command(f"{PYTHON} -m viam_billing.sandbox.control {control} stats")
 
 
 if __name__ == "__main__":
