@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from typing import get_args
 
@@ -100,6 +101,14 @@ def test_the_fields_of_the_audit_log_are_on_the_page() -> None:
     rows = re.findall(r"^\| (`.+?) \|", COMMANDS["get_audit_log"].split("| Field |")[1], re.MULTILINE)
     names = {name for row in rows for name in CODE.findall(row)}
     assert names == {"time" if name == "time_s" else name for name in Attempt.__struct_fields__}
+
+
+def test_every_field_of_get_status_has_its_row() -> None:
+    """Those of the page's example, which a test holds to the real one, and the one that it has no reason to show."""
+    section = sections(BILLING.read_text(), 2)["get_status"]
+    example = json.loads(re.findall(r"^```json$(.+?)^```$", section, re.DOTALL | re.MULTILINE)[0])
+    rows = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
+    assert {name for row in rows for name in CODE.findall(row)} == {*example, "last_error"}
 
 
 @pytest.mark.parametrize(("file", "level", "form"), log_lines())
