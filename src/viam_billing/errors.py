@@ -46,6 +46,9 @@ class BillingError(Exception):
     connection_lost = False
     """Set where the connection broke before the answer."""
 
+    happened = ""
+    """The text without what to do about it, where somebody else knows that better; of a cloud's error only."""
+
     cloud_status: Status | None = None
     """Set where it is the cloud's own answer."""
 

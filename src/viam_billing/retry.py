@@ -100,7 +100,9 @@ def translate(error: BaseException, call: str, *, sent: bool) -> BillingError:
     outcome = Outcome.UNKNOWN if sent else Outcome.NEVER_SENT
     if sent and isinstance(error, GRPCError) and error.status in _REFUSALS:
         outcome = Outcome.REFUSED
-    meaning = kind(f"{what} ({call}{f': {words}' if words else ''}). {todo}", outcome)
+    happened = f"{what} ({call}{f': {words}' if words else ''})."
+    meaning = kind(f"{happened} {todo}", outcome)
+    meaning.happened = happened
     meaning.connection_lost = isinstance(error, _LOST_CONNECTION)
     meaning.cloud_status = error.status if isinstance(error, GRPCError) else None
     meaning.retryable = meaning.connection_lost or (isinstance(error, GRPCError) and error.status in _RETRYABLE)

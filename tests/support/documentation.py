@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from viam_billing.errors import BillingError
 
@@ -16,6 +20,7 @@ CHARGING = ROOT / "docs" / "charging.md"
 
 FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"`([^`\n]+)`")
+DEFAULT = re.compile(r"Default: `([^`]+)`")
 
 
 def prose(page: Path) -> str:
@@ -63,3 +68,21 @@ def leaf_errors() -> dict[str, type[BillingError]]:
         if "code" in vars(kind) and kind.__module__ == BillingError.__module__:
             found[kind.code] = kind
     return found
+
+
+def documented_default(row: list[str]) -> object:
+    """The JSON value that a row gives as default; UNSET where it gives none, or the name of an environment variable."""
+    found = DEFAULT.search(row[-1])
+    return json.loads(found[1]) if found and not found[1].startswith("VIAM_") else msgspec.UNSET
+
+
+def own_default(field: msgspec.structs.FieldInfo) -> object:
+    """The default of a field as JSON has it; UNSET where it has none."""
+    if field.required or field.default is msgspec.UNSET:
+        return msgspec.UNSET
+    return json.loads(msgspec.json.encode(field.default))
+
+
+def field_of(shape: Any, name: str) -> msgspec.structs.FieldInfo:  # noqa: ANN401 - a record's class
+    """A field of a record by its name."""
+    return next(field for field in msgspec.structs.fields(shape) if field.name == name)

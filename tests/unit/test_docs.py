@@ -19,7 +19,10 @@ from support.documentation import (
     README,
     ROOT,
     anchors,
+    documented_default,
+    field_of,
     leaf_errors,
+    own_default,
     prose,
     sections,
     table,
@@ -37,27 +40,8 @@ CLOUD_CALLS = {"list_locations", "get_location"}
 """Names in an answer of check_access that are calls of the cloud and no commands."""
 
 LINK = re.compile(r"\[[^\]]*\]\((?!https?://)([^)]+)\)")
-DEFAULT = re.compile(r"Default: `([^`]+)`")
 OTHER_NAME = re.compile(r"Other name: `(\w+)`")
 LIKE_A_COMMAND = re.compile(r"(get|send|update|charge|create|check|list|reconcile|resolve)_\w+")
-
-
-def documented_default(row: list[str]) -> object:
-    """The JSON value that a row gives as default; UNSET where it gives none, or the name of an environment variable."""
-    found = DEFAULT.search(row[-1])
-    return json.loads(found[1]) if found and not found[1].startswith("VIAM_") else msgspec.UNSET
-
-
-def own_default(field: msgspec.structs.FieldInfo) -> object:
-    """The default of a field as JSON has it; UNSET where it has none."""
-    if field.required or field.default is msgspec.UNSET:
-        return msgspec.UNSET
-    return json.loads(msgspec.json.encode(field.default))
-
-
-def field_of(shape: Any, name: str) -> msgspec.structs.FieldInfo:  # noqa: ANN401 - a record's class
-    """A field of a record by its name."""
-    return next(field for field in msgspec.structs.fields(shape) if field.name == name)
 
 
 PAGE = prose(BILLING)

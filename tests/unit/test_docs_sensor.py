@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from support.pages import CODE, documented_default, field_of, own_default, prose, sections, table
+from support.documentation import CODE, documented_default, field_of, own_default, prose, sections, table
 from viam_billing.readings import COST_PREFIX, Budget, Flat, Invoices, Projection, Status, Usage, flat
 from viam_billing.sensor import SensorAttributes
 from viam_billing.version import SENSOR_MODEL

@@ -47,6 +47,7 @@ class Charger:
         self._attempts: dict[str, Attempt] = {}
         self._preparing = asyncio.Lock()
         self._recovered_in = 0
+        self._journal_id: str | None = None
         self.stopping = False
 
     # --- before a charge ---
@@ -61,8 +62,18 @@ class Charger:
             generation = await asyncio.to_thread(self._lock.take)
             if generation != self._recovered_in:
                 await self._recover()
+                self._check_same_journal()
                 self._recovered_in = generation
             await self.outcomes.write_left_over()
+
+    def _check_same_journal(self) -> None:
+        """A journal that was put in the place of another one while the module runs does not know what was charged."""
+        figures = self.journal.figures
+        if figures is None:
+            raise AssertionError("the journal has just been recovered")
+        if self._journal_id not in (None, figures.journal_id):
+            raise refusals.another_journal(self._journal_id, figures.journal_id)
+        self._journal_id = figures.journal_id
 
     async def _recover(self) -> None:
         unknown = await self.journal.recover(self._attempts)

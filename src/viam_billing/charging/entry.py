@@ -124,7 +124,7 @@ class Entry(Struct, frozen=True):
 
     def unknown(self, error: BillingError) -> Entry:
         """The entry after an attempt of which nobody knows whether it charged."""
-        return self.becoming("unknown", error_code=error.code, error_text=error.text)
+        return self.becoming("unknown", error_code=error.code, error_text=error.happened or error.text)
 
     def shown(self) -> dict[str, Any]:
         """The entry as callers see it."""

@@ -13,6 +13,7 @@ from viam_billing.errors import (
     CloudUnreachableError,
     IdempotencyConflictError,
     Outcome,
+    StateUnavailableError,
     quoted,
 )
 from viam_billing.money import Cents, to_dollars
@@ -82,6 +83,14 @@ def unknown(entry: Entry) -> ChargeOutcomeUnknownError:
         f"{_dollars(entry.total)} were sent to be charged to the organization {quoted(entry.org_id)} with the key "
         f"{quoted(entry.key)}, and it is not known whether they were{why}. Do not charge with another key: "
         "reconcile_charges looks for the invoice, get_charge shows what is known."
+    )
+
+
+def another_journal(before: str, now: str) -> StateUnavailableError:
+    """What every charge gets after the journal was replaced under the running module."""
+    return StateUnavailableError(
+        f"the charge journal {before} is gone, and another one, {now}, which does not know what was charged, is in its "
+        "place. Nothing was sent. Put the folder back; or, if it is lost, look at the invoices and restart the module."
     )
 
 

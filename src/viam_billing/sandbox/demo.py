@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from grpclib.exceptions import GRPCError
 
-from viam_billing.sandbox import demo_charge, scenario_file
+from viam_billing.sandbox import demo_charge, demo_fleet, scenario_file
 from viam_billing.sandbox.demo_configuration import (
     LOCATION_ID,
     ORG_ID,
@@ -112,6 +112,7 @@ async def _show(machine: Machine, view: View, *, through_run_sh: bool, keep: boo
     await _configure(machine, view, module, address)
     await _reads(machine, view)
     await _refusals(machine, view, address)
+    await demo_fleet.show(machine, view, address)
     await demo_charge.show(machine, view, address, control)
     view.question("How is the service doing? (GetStatus: it answers from memory)")
     view.status(await machine.status(SERVICE))

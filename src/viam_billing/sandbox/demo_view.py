@@ -60,7 +60,7 @@ class View:
         self._console = _Console(
             width=None if terminal else _PIPE_WIDTH, force_terminal=None if terminal else False, highlight=False
         )
-        self._bar = "#" if self._console.options.ascii_only else "█"
+        self.full, self.empty = ("#", ".") if self._console.options.ascii_only else ("█", "░")
         self._names = names
         self._steps = 0
 
@@ -71,7 +71,7 @@ class View:
 
     def text(self, words: str, style: str = "") -> None:
         """A paragraph."""
-        self._put(Text(words, style=style))
+        self.put(Text(words, style=style))
 
     def question(self, words: str) -> None:
         """The next question, in plain words."""
@@ -82,19 +82,19 @@ class View:
         """How a program asks it: do_command, on one line where that fits."""
         line = json.dumps(request)
         if _MARGIN + _LABEL_WIDTH + _MARGIN + len(line) <= self._console.width:
-            self._put(_pairs([("do_command", Text(line, style=_REQUEST))]))
+            self.put(_pairs([("do_command", Text(line, style=_REQUEST))]))
         else:
             self.block("do_command", request)
         self.space()
 
     def block(self, label: str, value: object) -> None:
         """JSON on lines of its own."""
-        self._put(Text(label, style=_LABEL))
-        self._put(Text(json.dumps(value, indent=2), style=_REQUEST), 2 * _MARGIN)
+        self.put(Text(label, style=_LABEL))
+        self.put(Text(json.dumps(value, indent=2), style=_REQUEST), 2 * _MARGIN)
 
     def facts(self, facts: Iterable[tuple[str, str]]) -> None:
         """Names and values, one pair to a line."""
-        self._put(_pairs((name, Text(value, overflow="fold")) for name, value in facts))
+        self.put(_pairs((name, Text(value, overflow="fold")) for name, value in facts))
 
     def named(self, identifier: str) -> str:
         """An id and whose it is."""
@@ -109,8 +109,8 @@ class View:
         largest = max((cost for _, cost in costs), default=0.0)
         for kind, cost in costs:
             length = max(round(_BAR_WIDTH * cost / largest), 1) if cost > 0 else 0
-            table.add_row(kind, _dollars(cost), Text(self._bar * length, style=_BAR))
-        self._put(table)
+            table.add_row(kind, _dollars(cost), Text(self.full * length, style=_BAR))
+        self.put(table)
         self.space()
         projection = answer.get("projection")
         estimate = "left out while less than 5 % of the month has passed"
@@ -143,7 +143,7 @@ class View:
                 Text(invoice["status"], style=style),
                 Text(remarks, style=_BAD),
             )
-        self._put(table)
+        self.put(table)
         self.space()
         overdue = f"{_dollars(answer['overdue_balance'])} in {_count(answer['overdue_count'], 'invoice')}"
         self.facts(
@@ -168,7 +168,7 @@ class View:
             ("gRPC status", Text(error.status.name)),
             ("message", Text(words)),
         ]
-        self._put(_pairs(rows))
+        self.put(_pairs(rows))
 
     def status(self, answer: Mapping[str, Any]) -> None:
         """Counters and words, as they come."""
@@ -193,9 +193,10 @@ class View:
         for name, log in logs.items():
             self.space()
             self.text(f"The end of the {name}'s log:" if log else f"The {name} printed nothing.")
-            self._put(Text.from_ansi(log))
+            self.put(Text.from_ansi(log))
 
-    def _put(self, what: RenderableType, margin: int = _MARGIN) -> None:
+    def put(self, what: RenderableType, margin: int = _MARGIN) -> None:
+        """Anything that rich draws."""
         self._console.print(Padding(what, (0, 0, 0, margin), expand=False))
 
 
