@@ -8,10 +8,10 @@ SEED ?=
 entrypoint := dist/viam-billing/viam-billing
 compile := uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test lint forecast bench soak build test-archive lock clean
+.PHONY: help setup demo test lint forecast bench soak build test-archive test-viam-server lock clean
 
 help: ## list the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:/ { printf "make %-12s  %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:/ { printf "make %-16s  %s\n", $$1, $$2 }' Makefile
 
 setup: ## make .venv with everything for development, or bring it up to date
 	./setup.sh --dev
@@ -48,6 +48,9 @@ test-archive: setup build ## run the integration suite against the archive, and 
 	tar -xzf dist/archive.tar.gz -C build/unpacked
 	MODULE_COMMAND="'$(CURDIR)/build/unpacked/$(entrypoint)'" \
 		$(python) -m pytest $(PYTEST_ARGS) tests/package tests/integration
+
+test-viam-server: setup build ## run the module, as folder and as archive, under a real viam-server (VIAM_SERVER=its path)
+	$(python) -m pytest $(PYTEST_ARGS) tests/viam_server
 
 lock: ## remake requirements/*.txt from pyproject.toml with uv (LOCK_ARGS=--upgrade for newer versions)
 	$(compile) $(LOCK_ARGS) -o requirements/runtime.txt pyproject.toml
