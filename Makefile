@@ -5,10 +5,11 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 LOCK_ARGS ?=
 SECONDS ?= 180
 SEED ?=
+TAG ?=
 entrypoint := dist/viam-billing/viam-billing
 compile := uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test lint forecast bench soak build test-archive test-viam-server lock clean
+.PHONY: help setup demo test lint forecast bench soak build test-archive test-viam-server lock clean check-release
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:/ { printf "make %-16s  %s\n", $$1, $$2 }' Makefile
@@ -51,6 +52,9 @@ test-archive: setup build ## run the integration suite against the archive, and 
 
 test-viam-server: setup build ## run the module, as folder and as archive, under a real viam-server (VIAM_SERVER=its path)
 	$(python) -m pytest $(PYTEST_ARGS) tests/viam_server
+
+check-release: ## say whether a tag may be released (TAG=0.1.0): it is the version, and the changelog has it
+	@python3 -I bundle/check_release.py "$(TAG)"
 
 lock: ## remake requirements/*.txt from pyproject.toml with uv (LOCK_ARGS=--upgrade for newer versions)
 	$(compile) $(LOCK_ARGS) -o requirements/runtime.txt pyproject.toml

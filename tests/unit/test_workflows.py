@@ -1,0 +1,120 @@
+"""The workflows as texts: what they use is pinned, what they name exists, and secrets go to one place."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / ".github" / "workflows"
+WORKFLOWS = {path.name: path.read_text() for path in sorted(FOLDER.glob("*.yml"))}
+EACH = pytest.mark.parametrize("name", WORKFLOWS)
+ALL = "\n".join(WORKFLOWS.values())
+PROJECT = (ROOT / "pyproject.toml").read_text()
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def values(text: str, key: str) -> list[str]:
+    """What stands behind a key wherever it is one, without quotes."""
+    return [value.strip().strip('"') for value in re.findall(rf"^[ -]*{key}: (.+)$", text, re.MULTILINE)]
+
+
+def pythons(text: str) -> set[str]:
+    """The Python versions that a text names in quotes."""
+    return set(re.findall(r'"(3\.\d+)"', text))
+
+
+def test_there_are_workflows_for_tests_builds_and_releases() -> None:
+    """And the other tests here have something to read."""
+    assert set(WORKFLOWS) == {"build.yml", "release.yml", "test.yml"}
+
+
+@EACH
+def test_every_action_is_pinned(name: str) -> None:
+    """To a whole commit, with its version in words for Dependabot and readers; this repository's own files are not."""
+    used = values(WORKFLOWS[name], "uses")
+    assert used
+    for action in used:
+        assert re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action) or (
+            action.startswith("./.github/workflows/") and (ROOT / action).is_file()
+        ), action
+
+
+def test_an_action_is_pinned_to_one_commit_everywhere() -> None:
+    """An update that forgets a place is noticed."""
+    pinned = {action for action in values(ALL, "uses") if not action.startswith("./")}
+    assert len(pinned) == len({action.partition("@")[0] for action in pinned})
+
+
+@EACH
+def test_a_workflow_may_only_read(name: str) -> None:
+    """Said at its top for all jobs and nowhere widened; nothing of a fork runs with this repository's rights."""
+    assert re.findall(r"^ *permissions:.*\n(?:^ +.*\n)*", WORKFLOWS[name], re.MULTILINE) == [
+        "permissions:\n  contents: read\n"
+    ]
+    assert "pull_request_target" not in WORKFLOWS[name]
+    assert WORKFLOWS[name].count("persist-credentials: false") == WORKFLOWS[name].count("actions/checkout@")
+
+
+def test_secrets_go_to_viams_action_and_nowhere_else() -> None:
+    """Two of them, as inputs; no command sees them, so none prints them."""
+    assert "secrets: inherit" not in ALL
+    assert {line.strip() for line in ALL.splitlines() if "secrets" in line} == {
+        "key-id: ${{ secrets.viam_key_id }}",
+        "key-value: ${{ secrets.viam_key_value }}",
+    }
+
+
+@EACH
+def test_no_command_is_put_together_from_a_name(name: str) -> None:
+    """A branch or tag can be named like a command: commands take such values from the environment."""
+    for line in WORKFLOWS[name].splitlines():
+        if "${{" in line:
+            assert re.match(r"^ *(- )?(?!run:)[\w-]+: ", line), line
+
+
+def test_the_suite_runs_with_every_python_that_is_promised() -> None:
+    """The classifiers, which start with requires-python, are the matrix; no job takes another."""
+    promised = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', PROJECT)
+    matrix = re.search(r"python: \[(.+)\]", WORKFLOWS["test.yml"])
+    assert matrix
+    assert re.findall(r'"(3\.\d+)"', matrix[1]) == promised
+    assert f'requires-python = ">={promised[0]}"' in PROJECT
+    assert pythons(ALL) == set(promised)
+
+
+def test_the_oldest_and_the_newest_libraries_are_tried() -> None:
+    """The oldest with the oldest Python, the newest with the newest."""
+    tried = re.findall(r'resolution: ([a-z-]+)\n +python: "(3\.\d+)"', WORKFLOWS["test.yml"])
+    versions = re.findall(r"Python :: (3\.\d+)", PROJECT)
+    assert tried == [("lowest-direct", versions[0]), ("highest", versions[-1])]
+
+
+def test_both_processors_are_tried() -> None:
+    """In the tests and in the builds, as meta.json promises."""
+    for name in ("test.yml", "build.yml"):
+        assert {"ubuntu-24.04", "ubuntu-24.04-arm"} <= set(re.findall(r"[\w.-]+", WORKFLOWS[name]))
+
+
+def test_every_make_target_exists() -> None:
+    """Those in commands, and those in the builds' matrix."""
+    named = {*re.findall(r"\bmake ([a-z-]+)", ALL), *values(ALL, "target")} - {"${{ matrix.target }}"}
+    assert {"test", "setup", "build", "test-archive", "test-viam-server", "check-release"} <= named
+    assert named <= TARGETS
+
+
+def test_nothing_is_published_untested() -> None:
+    """The release waits for its version's check, the tests and the builds."""
+    release = WORKFLOWS["release.yml"]
+    assert re.search(r"^  publish:\n    needs: \[test, build\]$", release, re.MULTILINE)
+    for job in ("test", "build"):
+        assert f"  {job}:\n    needs: version\n    uses: ./.github/workflows/{job}.yml\n" in release
+
+
+@EACH
+def test_every_job_has_an_end(name: str) -> None:
+    """Minutes, beside the jobs that are workflows themselves and have it there."""
+    text = WORKFLOWS[name]
+    assert len(values(text, "runs-on")) == len(values(text, "timeout-minutes")) > 0
