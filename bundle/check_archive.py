@@ -18,6 +18,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))  # -I, with which the build starts this, leaves it out
+
+from licences import FOLDER, canonical, licences, locked
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"
 MOST_BYTES = 16_000_000
@@ -98,6 +102,14 @@ def faults_of_content(executable: Path) -> Iterator[str]:
         yield f"the executable holds {name}, which is for development."
     for name in sorted(shipped() - inside):
         yield f"the executable lacks {name}."
+    yield from faults_of_libraries(beside)
+    for name in sorted(licences()):
+        if not list((beside / FOLDER).glob(f"{name}/*")):
+            yield f"_internal/{FOLDER} has no licence text of {name}."
+
+
+def faults_of_libraries(beside: Path) -> Iterator[str]:
+    """What makes the folder larger than it has to be."""
     for path in sorted(beside.rglob("*")):
         if "viam_rust_utils" in path.name:
             yield f"{path.name} is Viam's native WebRTC library, which a module has no use for."
@@ -124,21 +136,15 @@ def shipped() -> set[str]:
 
 def allowed_names() -> set[str]:
     """The top-level names of Python's library, of what the runtime lock brings, and of this package."""
-    lock = (ROOT / "requirements/runtime.txt").read_text()
-    locked = {canonical(name) for name in re.findall(r"^([A-Za-z0-9._-]+)==", lock, re.MULTILINE)}
+    names = locked()
     brought = {
         file.parts[0].partition(".")[0]
         for package in importlib.metadata.distributions()
-        if canonical(package.metadata["Name"]) in locked
+        if canonical(package.metadata["Name"]) in names
         for file in package.files or ()
     }
     settings = sysconfig._get_sysconfigdata_name()  # type: ignore[attr-defined] # noqa: SLF001 - Python's, in no list
-    return brought | set(sys.stdlib_module_names) | {"viam_billing", settings} | locked
-
-
-def canonical(name: str) -> str:
-    """A package's name as everybody spells it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return brought | set(sys.stdlib_module_names) | {"viam_billing", settings} | names
 
 
 def is_known(path: Path, allowed: set[str]) -> bool:
@@ -147,7 +153,7 @@ def is_known(path: Path, allowed: set[str]) -> bool:
         return canonical(path.name.partition("-")[0]) in allowed
     if path.is_dir():
         name = path.name.removesuffix(".libs")
-        return name in allowed or re.fullmatch(r"python3(\.\d+)?|lib-dynload", name) is not None
+        return name in allowed or name == FOLDER or re.fullmatch(r"python3(\.\d+)?|lib-dynload", name) is not None
     return path.name in {"base_library.zip", "Python"} or re.search(r"\.(so|dylib)\b", path.name) is not None
 
 

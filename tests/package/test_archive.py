@@ -90,3 +90,9 @@ def test_every_module_of_the_package_is_shipped(modules: set[str]) -> None:
     names = {".".join(path.relative_to(source).with_suffix("").parts).removesuffix(".__init__") for path in paths}
     assert names - {"viam_billing.__main__"} <= modules
     assert {"stamina", "sqlite3", "viam.app.viam_client"} <= modules
+
+
+def test_it_carries_the_licences_of_what_it_ships(members: dict[str, tarfile.TarInfo]) -> None:
+    """Each in a folder with the package's name."""
+    named = {PurePosixPath(path).parent.name for path in members if "_internal/licenses/" in path}
+    assert {"viam-sdk", "grpclib", "protobuf", "msgspec", "stamina"} <= named
