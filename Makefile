@@ -9,7 +9,7 @@ TAG ?=
 entrypoint := dist/viam-billing/viam-billing
 compile := uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test lint forecast bench soak build test-archive test-viam-server lock clean check-release
+.PHONY: help setup demo test lint forecast bench soak build test-archive test-viam-server lock clean check-release bench-archive
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:/ { printf "make %-16s  %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ forecast: setup ## compare the projection with the straight line over simulated 
 
 bench: setup ## measure next to the bare SDK and the naive way; prints a table and writes build/bench.json
 	$(python) tests/benchmarks/bench.py
+
+bench-archive: setup build ## measure the start of the archive's module, next to run.sh and to what Viam's template makes
+	$(python) tests/benchmarks/bench_archive.py
 
 soak: setup ## let callers and faults at the module for 3 minutes (SECONDS=N; SEED=N has an earlier run's faults again)
 	$(python) tests/soak/soak.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))

@@ -28,7 +28,7 @@ def locked() -> set[str]:
 def licences() -> dict[str, list[Path]]:
     """The files with the texts by canonical name: of all locked packages that are installed here, and of Python.
 
-    A package without one has no files. Python is left out where its text is not to be found: some images have removed it.
+    A package without one has no files. Python is left out where its text is not found: some images have removed it.
     """
     names = locked()
     found = {
