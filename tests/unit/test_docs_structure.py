@@ -17,3 +17,12 @@ def test_every_file_has_its_row_in_the_structure() -> None:
     }
     rows = [line.split("|")[2] for line in page.splitlines() if line.startswith("|")]
     assert {name for row in rows for name in re.findall(r"`([a-z_/]+)`", row)} == files
+
+
+def test_every_make_target_that_is_documented_exists() -> None:
+    """In the README, on the pages and in the changelog."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    named = {name for page in pages for name in re.findall(r"(?:`|^ *)make ([a-z-]+)", page.read_text(), re.MULTILINE)}
+    assert {"test", "build", "test-viam-server", "lock"} <= named
+    assert named <= targets
