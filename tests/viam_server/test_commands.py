@@ -10,10 +10,11 @@ from grpclib import GRPCError
 from support.module_process import ModuleProcess
 from support.sandbox_process import SandboxProcess
 from support.viam_server import ViamServer
-from viam_billing.commands import COMMANDS, EFFECTS
+from viam_billing.commands import EFFECTS
 from viam_billing.sandbox.scenario import DEFAULT_ORG_ID
 
-READS = [name for name, effect in EFFECTS.items() if effect in ("read", "always") and COMMANDS[name].available]
+READS = [name for name, effect in EFFECTS.items() if effect in ("read", "always") and name != "get_charge"]
+"""All but the one that needs a charge, which test_charges.py makes."""
 INVOICE = "an invoice's id"
 PARAMETERS: dict[str, dict[str, Any]] = {"get_invoice_pdf": {"invoice_id": INVOICE}}
 """What a command cannot do without."""

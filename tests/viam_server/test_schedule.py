@@ -6,17 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from support.capture_files import captured
 from support.viam_server import ViamServer, billing, until
-from viam_billing import version
 from viam_billing.sandbox.control import SandboxControl
 from viam_billing.sandbox.scenario import DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
+from viam_billing.version import SENSOR_MODEL
 
 Start = Callable[..., ViamServer]
-
-SENSOR_MODEL = getattr(version, "SENSOR_MODEL", "")
 
 
 def data_manager(folder: Path, captured_resource: str) -> dict[str, Any]:
@@ -68,7 +64,6 @@ async def test_an_answer_is_captured(start: Start, attributes: dict[str, Any], t
     assert reading["stale"] is False
 
 
-@pytest.mark.skipif(not SENSOR_MODEL, reason="this version has no sensor")
 async def test_the_sensors_readings_are_captured(start: Start, attributes: dict[str, Any], tmp_path: Path) -> None:
     """Files appear that hold its flat numbers and texts."""
     sensor = {
