@@ -31,7 +31,7 @@ from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.config import GROUPS, Attributes, Budget, ChargeLimits
 from viam_billing.version import BILLING_MODEL, MODULE_ID, MODULE_NAME, NAMESPACE, VERSION
 
-PAGES = [README, CHANGELOG, *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [README, CHANGELOG, ROOT / ".github" / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 ABOUT_ALL_COMMANDS = {"Example DoCommand", "Commands", "Fields of every answer", "Changes", "Fields of an entry"}
 """Sections under DoCommand that are no command's own."""
