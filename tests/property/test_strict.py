@@ -56,6 +56,7 @@ def good(field: Mapping[str, Any]) -> st.SearchStrategy[object]:
         "number": st.sampled_from([0, 1, 0.01, 12.34, 0.001, 99_999]),
         "integer": st.sampled_from([1, 2.0, 500]),
         "boolean": st.booleans(),
+        "array": st.lists(st.sampled_from(["x", "some id", "y" * 128]), min_size=1, max_size=3),
     }
     return by_type[field["type"]]
 

@@ -38,6 +38,9 @@ CONTRACT: dict[str, tuple[str, str]] = {
     "resolve_charge": ("by_name", "idempotency_key outcome invoice_id? note"),
     "get_audit_log": ("read", "since? limit?"),
     "get_location_usage": ("read", "location_id? max_age_s?"),
+    "get_fleet_usage": ("read", "org_id? location_ids? max_age_s?"),
+    "check_budget": ("read", "location_id? org_id? max_age_s?"),
+    "get_usage_history": ("read", "org_id? location_id? since? until? step? max_age_s?"),
     "check_access": ("read", ""),
     "help": ("always", "name?"),
 }
