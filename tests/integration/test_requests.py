@@ -33,6 +33,9 @@ COMMANDS = {
     "resolve_charge": "by_name",
     "get_audit_log": "read",
     "get_location_usage": "read",
+    "get_fleet_usage": "read",
+    "check_budget": "read",
+    "get_usage_history": "read",
     "check_access": "read",
     "help": "always",
 }
