@@ -12,6 +12,7 @@ from grpclib import GRPCError, Status
 
 from support.sandbox_caller import (
     CONNECTION_LOST,
+    HARBOR_ID,
     calling,
     refused,
 )
@@ -39,6 +40,18 @@ async def test_a_status_falls_on_some_calls(sandbox: SandboxProcess) -> None:
         with pytest.raises(GRPCError, match="maintenance"):
             await caller.usage()
         await caller.usage()
+
+
+async def test_a_fault_falls_on_one_organization_or_location(sandbox: SandboxProcess) -> None:
+    """Whatever the request calls the ID; requests that name another one, or the same text as no ID, go on."""
+    for org_or_location in (HARBOR_ID, "pier7hl001", "Visit"):
+        sandbox.control.set_fault(Fault(status="INTERNAL", only_for=org_or_location))
+    async with calling(sandbox) as caller:
+        await caller.usage()
+        assert await caller.payer("wh1north01")
+        for call in (caller.charge(), caller.payer("pier7hl001"), caller.invoice_ids(HARBOR_ID)):
+            with refused(Status.INTERNAL):
+                await call
 
 
 @pytest.mark.parametrize(("when", "charges"), [("before", 0), ("after", 1)])

@@ -7,6 +7,7 @@ request -> latency, fault "before" -> token -> work -> latency, fault "after" ->
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import time
 from collections import Counter
@@ -37,6 +38,8 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 _BEARER: Final = "Bearer "
 _CHUNK_BYTES: Final = 64 * 1024
+_ID: Final = re.compile(r"(^|_)id(_|$)")
+"""In the name of a field; `org_id_to_charge` is one too."""
 
 
 @dataclass
@@ -115,7 +118,7 @@ class Engine:
         raise AssertionError("neither abort nor the wait returns")
 
     async def _run(self, rpc: Rpc, request: Message, token: str, peer: str) -> tuple[Message | bytes, Plan]:
-        plan = self.faults.plan(rpc.name)
+        plan = self.faults.plan(rpc.name, _ids(request))
         await asyncio.sleep(plan.latency_before_s)
         self._meet(plan.before, peer)
         answer: Message | bytes | Refused
@@ -174,6 +177,12 @@ class _Watch:
         self._counts.in_flight -= 1
         if not self._quiet:
             sys.stderr.write(f"{time.strftime('%H:%M:%S')} {self._rpc} {self.status}\n")
+
+
+def _ids(request: Message) -> set[str]:
+    """The IDs that a request names."""
+    named = {field.name: value for field, value in request.ListFields()}
+    return {value for name, value in named.items() if isinstance(value, str) and _ID.search(name)}
 
 
 def _token(context: Context) -> str:

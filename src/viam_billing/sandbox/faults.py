@@ -10,6 +10,8 @@ import grpc
 from viam_billing.sandbox.reader import ScenarioError
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from viam_billing.sandbox.reader import Reader
 
 When = Literal["before", "after"]
@@ -25,8 +27,8 @@ class Fault:
     """What happens to the calls of one RPC, or of all.
 
     A call meets every fault that is set for it: latencies add up, and the first of `status`, `never_answer` and
-    `drop_connection` ends it, `when` says on which side of the work. A fault lets its first `skip` calls pass and
-    ends after `count` further ones (None: never).
+    `drop_connection` ends it, `when` says on which side of the work. `only_for` is an ID that the request has to name.
+    A fault lets its first `skip` calls pass and ends after `count` further ones (None: never).
     """
 
     rpc: str = ANY_RPC
@@ -39,6 +41,7 @@ class Fault:
     when: When = "before"
     truncate_pdf: Truncate = ""
     pdf_size_bytes: int = 0
+    only_for: str = ""
     skip: int = 0
     count: int | None = None
 
@@ -82,6 +85,7 @@ def read_fault(reader: Reader) -> Fault:
         when=reader.choice("when", _WHEN, "before"),
         truncate_pdf=reader.choice("truncate_pdf", _TRUNCATE, ""),
         pdf_size_bytes=reader.integer("pdf_size_bytes", 0),
+        only_for=reader.text("only_for", ""),
         skip=reader.integer("skip", 0),
         count=reader.integer("count", at_least=1) if "count" in reader else None,
     )
@@ -106,8 +110,9 @@ class _Armed:
     fault: Fault
     met: int = 0
 
-    def meet(self, rpc: str) -> bool:
-        if self.fault.rpc not in (ANY_RPC, rpc):
+    def meet(self, rpc: str, ids: Container[str]) -> bool:
+        fault = self.fault
+        if fault.rpc not in (ANY_RPC, rpc) or (fault.only_for and fault.only_for not in ids):
             return False
         self.met += 1
         spent = self.fault.count is not None and self.met > self.fault.skip + self.fault.count
@@ -128,9 +133,9 @@ class Faults:
         """Ends them all."""
         self._armed.clear()
 
-    def plan(self, rpc: str) -> Plan:
-        """Counts a call, and answers what it meets."""
-        met = [armed.fault for armed in self._armed if armed.meet(rpc)]
+    def plan(self, rpc: str, ids: Container[str] = ()) -> Plan:
+        """Counts a call that names these IDs, and answers what it meets."""
+        met = [armed.fault for armed in self._armed if armed.meet(rpc, ids)]
         ends = [fault for fault in met if fault.ends_call]
         return Plan(
             latency_before_s=sum(fault.latency_before_s for fault in met),

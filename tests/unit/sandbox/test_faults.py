@@ -31,6 +31,15 @@ def test_a_fault_skips_and_ends(faults: Faults) -> None:
     assert [faults.plan("X").before is not None for _ in range(5)] == [False, True, True, False, False]
 
 
+def test_a_fault_may_fall_on_calls_that_name_an_id_only(faults: Faults) -> None:
+    """Others neither meet it nor count for `skip` and `count`."""
+    faults.add(Fault("X", status="ABORTED", only_for="a", skip=1, count=1))
+    assert [faults.plan("X", ids).before is not None for ids in ({"b"}, {"a"}, (), {"a", "b"}, {"a"})] == [
+        *(False, False, False),
+        *(True, False),
+    ]
+
+
 def test_faults_add_up(faults: Faults) -> None:
     """Latencies are summed, and the end before the work stands beside the one after it."""
     faults.add(Fault("X", latency_before_s=1, latency_after_s=2, status="ABORTED"))
@@ -68,7 +77,7 @@ def test_a_fault_ends_a_call_in_one_way() -> None:
     [
         Fault(),
         Fault("X", latency_before_s=0.5, latency_after_s=1.5, never_answer=True, when="after", count=3, skip=2),
-        Fault("X", status="INTERNAL", message="oh", truncate_pdf="silent", pdf_size_bytes=9),
+        Fault("X", status="INTERNAL", message="oh", truncate_pdf="silent", pdf_size_bytes=9, only_for="a"),
     ],
 )
 def test_a_fault_survives_the_way_to_the_sandbox(fault: Fault) -> None:
