@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 LOGGER: Final = logging.getLogger(__name__)
 
+_WITHIN_S: Final = 1.0
+
 
 class Crossings:
     """What the checks of one service's budget have found."""
@@ -22,21 +25,28 @@ class Crossings:
     def __init__(self, history: UsageHistory | None) -> None:
         self._history = history
         self._found: set[tuple[str, float, int, float]] = set()
+        self._written: set[tuple[str, float, int, float]] = set()
         self._complained = False
 
     async def newly(
         self, org_id: str, month_start_s: float, monthly: Cents, thresholds: Iterable[float]
     ) -> list[float]:
         """Those of the crossed thresholds that no check has found crossed in this month, of a budget of this amount."""
-        names = {threshold: (org_id, month_start_s, monthly, threshold) for threshold in thresholds}
+        names = {threshold: (org_id, month_start_s, int(monthly), threshold) for threshold in thresholds}
         new = [threshold for threshold, name in names.items() if name not in self._found]
+        unwritten = [threshold for threshold, name in names.items() if name not in self._written]
         self._found.update(names.values())
-        if not new or self._history is None:
+        if not unwritten or self._history is None:
             return new
         try:
-            new = await self._history.cross(org_id, month_start_s, monthly, new)
-        except StateUnavailableError as error:
+            writing = self._history.cross(org_id, month_start_s, monthly, unwritten)
+            unknown = await asyncio.wait_for(writing, _WITHIN_S)
+        except (StateUnavailableError, asyncio.TimeoutError) as error:
             if not self._complained:
-                LOGGER.warning("crossed thresholds are remembered until the module ends only: %s", error.text)
+                why = error.text if isinstance(error, StateUnavailableError) else "the disk does not answer."
+                LOGGER.warning("crossed thresholds are remembered until the module ends only: %s", why)
             self._complained = True
-        return new
+            return new
+        self._complained = False
+        self._written.update(names.values())
+        return [threshold for threshold in new if threshold in unknown]

@@ -26,6 +26,12 @@ def from_rfc3339(text: str) -> float:
     return moment.timestamp() + (float(f"0.{fraction}") if fraction else 0.0)
 
 
+def month_start_s(unix_s: float) -> float:
+    """The start of the calendar month of a moment, in UTC."""
+    moment = datetime.fromtimestamp(unix_s, timezone.utc)
+    return datetime(moment.year, moment.month, 1, tzinfo=timezone.utc).timestamp()
+
+
 def next_month_s(unix_s: float) -> float:
     """The start of the calendar month after a moment, in UTC."""
     moment = datetime.fromtimestamp(unix_s, timezone.utc)

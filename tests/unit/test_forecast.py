@@ -8,7 +8,7 @@ from viam.gen.app.v1 import billing_pb2
 
 from support.fake_parts import FakeClient, answering
 from unit.cloud_fakes import answer, make_context
-from viam_billing.forecast import Projection, budget_status, month_end_s, straight_line, used_fraction
+from viam_billing.forecast import Projection, budget_status, crossed, month_end_s, straight_line, used_fraction
 from viam_billing.money import Cents
 from viam_billing.times import DAY_S, from_rfc3339
 
@@ -137,6 +137,39 @@ def test_a_threshold_of_nothing_always_warns() -> None:
 def test_a_threshold_of_all_is_the_end_of_the_budget() -> None:
     """Which is told as such."""
     assert [budget_status(Cents(cents), Cents(100), (1.0,)) for cents in (99, 100)] == ["ok", "exceeded"]
+
+
+@pytest.mark.parametrize(
+    ("cents", "thresholds"),
+    [
+        (-1, []),
+        (4_999, []),
+        (5_000, [0.5]),
+        (7_999, [0.5]),
+        (8_000, [0.5, 0.8]),
+        (9_999, [0.5, 0.8]),
+        (10_000, [0.5, 0.8, 1.0]),
+        (99_999, [0.5, 0.8, 1.0]),
+    ],
+)
+def test_a_threshold_is_crossed_when_the_cost_has_reached_it(cents: int, thresholds: list[float]) -> None:
+    """To the cent; lowest first, in whatever order they are written, and the whole budget is one of them."""
+    assert crossed(Cents(cents), Cents(10_000), (0.8, 0.5)) == thresholds
+
+
+@pytest.mark.parametrize("warn_at", [(), (1.0,), (1.0, 1.0)])
+def test_the_whole_budget_is_crossed_once(warn_at: tuple[float, ...]) -> None:
+    """Whether or not it is written as a threshold."""
+    assert [crossed(Cents(cents), Cents(100), warn_at) for cents in (99, 100)] == [[], [1.0]]
+
+
+@pytest.mark.parametrize("share", [0.07, 0.29, 0.57, 0.58])
+def test_what_is_crossed_and_what_warns_is_the_same(share: float) -> None:
+    """0.07, 0.29, 0.57 and 0.58 of 100 are no whole numbers in doubles."""
+    for cents in range(101):
+        status = budget_status(Cents(cents), Cents(100), (share,))
+        reached = crossed(Cents(cents), Cents(100), (share,))
+        assert status == {0: "ok", 1: "warning", 2: "exceeded"}[len(reached)]
 
 
 @pytest.mark.parametrize(

@@ -78,3 +78,9 @@ def test_the_shorter_time_counts(callers_s: float | None, own_s: float, most_s: 
     """A little of the caller's time is kept back, so that the answer still arrives."""
     remaining = times.Deadline.of_caller(callers_s, own_s).remaining_s()
     assert most_s - 0.5 < remaining <= most_s or remaining == most_s == 0
+
+
+@pytest.mark.parametrize("time", ["2026-11-01T00:00:00Z", "2026-11-21T12:00:00Z", "2026-11-30T23:59:59.999Z"])
+def test_a_month_starts_at_midnight_of_its_first_day(time: str) -> None:
+    """In UTC; its first moment is its own."""
+    assert times.month_start_s(times.from_rfc3339(time)) == times.from_rfc3339("2026-11-01T00:00:00Z")

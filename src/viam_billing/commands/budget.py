@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Final
 
 from msgspec import UNSET, Meta, UnsetType
 from viam import logging
 
-from viam_billing import encode, forecast, money
+from viam_billing import encode, forecast, money, times
 from viam_billing.commands.context import Answer, Context, LocationId, OrgId, ReadParameters
 from viam_billing.commands.locations import payer_of
 from viam_billing.errors import InvalidRequestError, NotConfiguredError, quoted
@@ -51,7 +52,10 @@ async def check_budget(parameters: CheckBudgetParameters, context: Context, call
     call.repeatable = False  # the same figures are newly crossed once
     usage, config = readings[-1], context.config
     thresholds = forecast.crossed(_cost(usage), config.monthly_budget or money.Cents(0), config.warn_at)
-    newly = [] if usage.stale_reason else await _newly_crossed(context, org_id, usage, thresholds)
+    newly: list[float] = []
+    if not any(reading.stale_reason for reading in readings):
+        # A caller that leaves now must not take the warning with it: what is crossed is told once.
+        newly = await asyncio.shield(_newly_crossed(context, org_id, usage, thresholds))
     return {
         **whose,
         "month_to_date": month_to_date(usage),
@@ -96,7 +100,8 @@ def _check_configured(config: Config) -> None:
 
 async def _newly_crossed(context: Context, org_id: str, usage: Reading, thresholds: list[float]) -> list[float]:
     """Those that no check of this month has found crossed; remembered, each logged once."""
-    month_start_s = encode.moment_s(usage.value, "start_date") or 0.0
+    start_s = encode.moment_s(usage.value, "start_date")
+    month_start_s = times.month_start_s(usage.as_of_s) if start_s is None else start_s
     monthly = context.config.monthly_budget or money.Cents(0)
     newly = await context.crossings.newly(org_id, month_start_s, monthly, thresholds)
     for threshold in newly:
