@@ -48,6 +48,7 @@ MIGRATIONS: Final = (
 KEPT_S: Final = 396 * DAY_S
 """13 months."""
 
+_LONGEST_MONTH_S: Final = 32 * DAY_S
 _NOTE_WITHIN_S: Final = 0.25
 
 
@@ -70,6 +71,7 @@ class UsageHistory:
         self._app = app_address
         self._store = Store(folder, FILE_NAME, MIGRATIONS, synced=False)
         self._complained = False
+        self._pruned_at = 0
 
     async def note(self, org_id: str, point: Point) -> Month:
         """Keep a point in the place of an earlier one of its hour.
@@ -77,13 +79,19 @@ class UsageHistory:
         Returns:
             the month up to now, oldest first; nothing where the disk is slow or cannot be used.
         """
+        if point.time_s < point.month_start_s:
+            return []  # the clock is behind: the cloud knows which month it is
+        hour = int(point.time_s // HOUR_S)
+        # Nor does a clock that is ahead make the history old.
+        oldest = int((min(point.time_s, point.month_start_s + _LONGEST_MONTH_S) - KEPT_S) // HOUR_S)
 
         def work(db: sqlite3.Connection) -> Month:
+            if hour != self._pruned_at:
+                db.execute("DELETE FROM points WHERE series IN (SELECT id FROM series) AND hour < ?", (oldest,))
+                self._pruned_at = hour
             series = _series(db, self._app, org_id)
-            hour = int(point.time_s // HOUR_S)
             # What lies ahead was seen by a clock that was wrong.
-            oldest = int((point.time_s - KEPT_S) // HOUR_S)
-            db.execute("DELETE FROM points WHERE series = ? AND (hour < ? OR hour > ?)", (series, oldest, hour))
+            db.execute("DELETE FROM points WHERE series = ? AND hour > ?", (series, hour))
             db.execute(
                 "INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)",
                 (series, hour, point.time_s, point.month_start_s, point.cost),

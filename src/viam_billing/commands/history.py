@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -46,14 +47,10 @@ class UsageHistoryParameters(ReadParameters, frozen=True, kw_only=True):
 
 async def get_usage_history(parameters: UsageHistoryParameters, context: Context, call: Call) -> Answer:
     """Points of an hour or a day, oldest first. Asks the cloud for nothing but a location's payer."""
-    now_s = context.now()
-    since_s = moment_s(given(parameters.since)) if parameters.since is not UNSET else now_s - KEPT_S
-    until_s = moment_s(given(parameters.until)) if parameters.until is not UNSET else now_s + 1
-    if since_s > until_s:
-        raise InvalidRequestError("until: found a time before since, expected one after it.")
-    org_id, where = await _whose(parameters, context, call)
+    since_s, until_s = _period(parameters, context.now())
     if context.history is None:
         raise no_state_dir() if context.config.state_dir is None else no_key()
+    org_id, where = await _whose(parameters, context, call)
     step_s = _STEPS_S[parameters.step]
     # From a step earlier on, so that the first one has its delta.
     points = await context.history.points(org_id, since_s // step_s * step_s - step_s, until_s)
@@ -71,6 +68,16 @@ async def get_usage_history(parameters: UsageHistoryParameters, context: Context
             if step.time_s >= since_s
         ],
     }
+
+
+def _period(parameters: UsageHistoryParameters, now_s: float) -> tuple[float, float]:
+    """From when to when, in Unix seconds. What is not given takes nothing away from what is."""
+    since_s = moment_s(given(parameters.since)) if parameters.since is not UNSET else -math.inf
+    until_s = moment_s(given(parameters.until)) if parameters.until is not UNSET else math.inf
+    if since_s > until_s:
+        raise InvalidRequestError("until: found a time before since, expected one after it.")
+    # What lies ahead was seen by a clock that was wrong.
+    return max(since_s, now_s - KEPT_S), min(until_s, now_s + 1)
 
 
 async def _whose(parameters: UsageHistoryParameters, context: Context, call: Call) -> tuple[str, Answer]:

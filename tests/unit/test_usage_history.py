@@ -1,0 +1,218 @@
+# ruff: noqa: ASYNC240 - the test itself may wait for its own small files
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from viam_billing.errors import StateUnavailableError
+from viam_billing.times import DAY_S, HOUR_S, from_rfc3339
+from viam_billing.usage_history import FILE_NAME, KEPT_S, Point, UsageHistory
+
+NOVEMBER_S = from_rfc3339("2026-11-01T00:00:00Z")
+DECEMBER_S = from_rfc3339("2026-12-01T00:00:00Z")
+NOON_S = NOVEMBER_S + 20.5 * DAY_S
+CLOUD = "https://app.viam.com"
+
+
+@pytest.fixture
+def open_history(tmp_path: Path) -> Iterator[Callable[..., UsageHistory]]:
+    """Opens histories of one folder and closes them."""
+    opened: list[UsageHistory] = []
+
+    def make(cloud: str = CLOUD) -> UsageHistory:
+        opened.append(UsageHistory(str(tmp_path / "state"), cloud))
+        return opened[-1]
+
+    yield make
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture
+def history(open_history: Callable[..., UsageHistory]) -> UsageHistory:
+    """One of a folder that is not there yet."""
+    return open_history()
+
+
+def seen(time_s: float, cost: float, month_start_s: float = NOVEMBER_S) -> Point:
+    """What was seen."""
+    return Point(time_s, month_start_s, cost)
+
+
+async def all_of(history: UsageHistory, org_id: str = "o") -> list[Point]:
+    """Every point of an organization."""
+    return await history.points(org_id, 0, 1e11)
+
+
+async def test_what_was_seen_is_kept(history: UsageHistory) -> None:
+    """As it was, unrounded; oldest first."""
+    points = [seen(NOON_S + hour * HOUR_S, 1.001 + hour) for hour in range(3)]
+    for point in reversed(points[:1]):
+        await history.note("o", point)
+    for point in points[1:]:
+        await history.note("o", point)
+    assert await all_of(history) == points
+
+
+async def test_the_last_of_an_hour_is_kept(history: UsageHistory) -> None:
+    """One point for each hour, aligned to UTC."""
+    for minute in (0, 20, 59.9):
+        await history.note("o", seen(NOON_S + minute * 60, minute))
+    await history.note("o", seen(NOON_S + HOUR_S, 60))
+    assert [point.cost for point in await all_of(history)] == [59.9, 60]
+
+
+async def test_organizations_and_clouds_are_kept_apart(open_history: Callable[..., UsageHistory]) -> None:
+    """Although they share a file."""
+    first, second = open_history(), open_history("https://other.example")
+    await first.note("o", seen(NOON_S, 1))
+    await first.note("p", seen(NOON_S, 2))
+    await second.note("o", seen(NOON_S, 3))
+    assert [point.cost for point in await all_of(first)] == [1]
+    assert [point.cost for point in await all_of(first, "p")] == [2]
+    assert [point.cost for point in await all_of(second)] == [3]
+    assert await all_of(second, "p") == []
+
+
+async def test_since_is_included_and_until_is_not(history: UsageHistory) -> None:
+    """To the second, inside an hour too."""
+    times = [NOON_S + 100, NOON_S + HOUR_S + 100, NOON_S + 2 * HOUR_S + 100]
+    for time_s in times:
+        await history.note("o", seen(time_s, 1))
+    assert [point.time_s for point in await history.points("o", times[0], times[2])] == times[:2]
+    assert [point.time_s for point in await history.points("o", times[0] + 1, times[2] + 1)] == times[1:]
+
+
+async def test_a_month_is_told_by_the_last_of_each_day(history: UsageHistory) -> None:
+    """What the projection learns from; other months are left out."""
+    await history.note("o", seen(NOVEMBER_S - HOUR_S, 90, NOVEMBER_S - 31 * DAY_S))
+    expected = []
+    for day in range(3):
+        for hour in (1, 23):
+            time_s = NOVEMBER_S + day * DAY_S + hour * HOUR_S
+            month = await history.note("o", seen(time_s, day + hour / 100))
+        expected.append((time_s, day + 0.23))
+    assert month == expected
+
+
+async def test_points_are_kept_for_13_months(history: UsageHistory) -> None:
+    """No longer, and no shorter."""
+    month_s = NOVEMBER_S - 400 * DAY_S
+    for time_s in (NOON_S - KEPT_S - 2 * HOUR_S, NOON_S - KEPT_S + HOUR_S, NOON_S):
+        await history.note("o", seen(time_s, 1, min(time_s, NOVEMBER_S) if time_s == NOON_S else month_s))
+    assert [point.time_s for point in await all_of(history)] == [NOON_S - KEPT_S + HOUR_S, NOON_S]
+
+
+async def test_what_is_no_longer_asked_for_ends_too(history: UsageHistory) -> None:
+    """An organization that is gone does not stay on the disk for ever."""
+    await history.note("gone", seen(NOON_S - KEPT_S - 2 * HOUR_S, 1, 0))
+    await history.note("o", seen(NOON_S, 1))
+    assert await all_of(history, "gone") == []
+
+
+async def test_points_of_a_clock_that_ran_ahead_go(history: UsageHistory) -> None:
+    """As soon as it is right again; those from before it was wrong stay."""
+    await history.note("o", seen(NOON_S, 1))
+    await history.note("o", seen(NOON_S + 50 * DAY_S, 2))
+    await history.note("o", seen(NOON_S + HOUR_S, 3))
+    assert [point.cost for point in await all_of(history)] == [1, 3]
+
+
+async def test_a_clock_that_is_years_ahead_makes_no_point_old(history: UsageHistory) -> None:
+    """The month that the cloud tells says how late it can be."""
+    await history.note("o", seen(NOON_S - 300 * DAY_S, 1, NOVEMBER_S - 365 * DAY_S))
+    await history.note("o", seen(NOON_S + 3000 * DAY_S, 2))
+    await history.note("o", seen(NOON_S, 3))
+    assert [point.cost for point in await all_of(history)] == [1, 3]
+
+
+async def test_a_clock_that_is_behind_takes_nothing_away(history: UsageHistory) -> None:
+    """A robot without a battery for its clock starts in the past: before the month that the cloud tells."""
+    await history.note("o", seen(NOON_S, 1))
+    assert await history.note("o", seen(DAY_S, 2)) == []
+    assert [point.cost for point in await all_of(history)] == [1]
+
+
+async def test_points_outlive_the_process(history: UsageHistory, open_history: Callable[..., UsageHistory]) -> None:
+    """They are in the file."""
+    await history.note("o", seen(NOON_S, 1))
+    history.close()
+    assert [point.cost for point in await all_of(open_history())] == [1]
+
+
+async def test_a_history_that_was_never_written_is_empty(history: UsageHistory) -> None:
+    """And no error."""
+    assert await all_of(history) == []
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Path:
+    """The file is no database."""
+    (tmp_path / "state").mkdir()
+    file = tmp_path / "state" / FILE_NAME
+    file.write_bytes(b"no database at all" * 1000)
+    return file
+
+
+async def test_a_damaged_file_costs_no_answer(
+    history: UsageHistory, damaged: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One warning until it works again; it is written to then."""
+    with caplog.at_level(logging.WARNING):
+        assert await history.note("o", seen(NOON_S, 1)) == []
+        assert await history.note("o", seen(NOON_S + HOUR_S, 1)) == []
+        assert caplog.text.count("not noted") == 1
+        damaged.unlink()
+        assert await history.note("o", seen(NOON_S + HOUR_S, 1)) == [(NOON_S + HOUR_S, 1)]
+        damaged.write_bytes(b"again no database" * 1000)
+        await history.note("o", seen(NOON_S + HOUR_S, 1))
+        await history.note("o", seen(NOON_S + HOUR_S, 1))
+    assert caplog.text.count("not noted") <= 2
+
+
+@pytest.mark.usefixtures("damaged")
+async def test_a_damaged_file_is_the_answer_of_who_asks_for_its_points(history: UsageHistory) -> None:
+    """With what to do about it."""
+    with pytest.raises(StateUnavailableError, match="state_dir"):
+        await all_of(history)
+    with pytest.raises(StateUnavailableError, match="state_dir"):
+        await history.cross("o", NOVEMBER_S, 100, [1.0])
+
+
+async def test_a_disk_that_is_busy_is_not_waited_for(history: UsageHistory, tmp_path: Path) -> None:
+    """The answer goes out without what is seen of the month; the point is written when the disk is free."""
+    await history.note("o", seen(NOON_S, 1))
+    other = sqlite3.connect(tmp_path / "state" / FILE_NAME, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert await history.note("o", seen(NOON_S + HOUR_S, 2)) == []
+    other.execute("ROLLBACK")
+    other.close()
+    assert [point.cost for point in await all_of(history)] == [1, 2]
+
+
+async def test_a_threshold_is_crossed_once(history: UsageHistory, open_history: Callable[..., UsageHistory]) -> None:
+    """Of a month, an organization, a budget and a cloud; the process may have ended in between."""
+    assert await history.cross("o", NOVEMBER_S, 100, [0.5]) == [0.5]
+    assert await history.cross("o", NOVEMBER_S, 100, [0.5, 0.8]) == [0.8]
+    history.close()
+    again = open_history()
+    assert await again.cross("o", NOVEMBER_S, 100, [0.5, 0.8, 1.0]) == [1.0]
+    assert await again.cross("p", NOVEMBER_S, 100, [0.5]) == [0.5]
+    assert await again.cross("o", NOVEMBER_S, 200, [0.5]) == [0.5]
+    assert await again.cross("o", DECEMBER_S, 100, [0.5]) == [0.5]
+    assert await open_history("https://other.example").cross("o", NOVEMBER_S, 100, [0.5]) == [0.5]
+
+
+async def test_crossings_of_old_months_go(history: UsageHistory, tmp_path: Path) -> None:
+    """After the time for which points are kept."""
+    await history.cross("o", NOVEMBER_S - KEPT_S - DAY_S, 100, [0.5])
+    await history.cross("o", NOVEMBER_S - KEPT_S, 100, [0.5])
+    await history.cross("o", NOVEMBER_S, 100, [0.5])
+    history.close()
+    db = sqlite3.connect(tmp_path / "state" / FILE_NAME)
+    assert db.execute("SELECT count(*) FROM crossed").fetchone() == (2,)
+    db.close()
