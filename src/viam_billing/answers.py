@@ -20,7 +20,7 @@ _MOST_ENTRIES: Final = 25_000
 _CLOCK_STEP_S: Final = 2.0
 
 
-class Entry(Struct, eq=False):
+class Entry(Struct, eq=False, gc=False):
     """A known answer. `as_of_s` is on the wall clock; `seen_s` on the steady one, None if another process saw it.
 
     `valid_until_s` (wall clock) is when it stops being an answer at all: usage ends with its month. `share` is the part
@@ -42,7 +42,7 @@ class Limits(Struct, frozen=True):
     timeout_s: float
 
 
-class Reading(Struct, frozen=True):
+class Reading(Struct, frozen=True, gc=False):
     """An answer as one caller gets it.
 
     `stale_reason` is the error code if the cloud was asked in vain. A reading from memory tells which `entry` it is of

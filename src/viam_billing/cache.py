@@ -76,7 +76,7 @@ class Cache:
         self._siblings = [self] if siblings is None else siblings
         self.is_current = self._answers.is_current
         self._fetches: dict[str, asyncio.Task[Reading]] = {}
-        self._deadlines: dict[str, Deadline] = {}
+        self.deadlines: dict[str, Deadline] = {}  # of the fetches under way
         self._changing: dict[str, int] = {}
         self._timeout_s = 0.0
         self._earlier = EarlierAnswers(self._answers, file)
@@ -124,6 +124,8 @@ class Cache:
         self, question: str, fetch: Callable[[Deadline], Awaitable[Fetched]], deadline: Deadline, limits: Limits
     ) -> Reading:
         """A fetch's reading. While the cloud is away, only who starts the probe waits, and only if nothing is known."""
+        if deadline.remaining_s() <= 0:  # nobody would wait for it
+            raise CloudTimeoutError("the caller's time was over before the cloud was asked. Try again later.")
         task = self._fetches.get(question)
         if self._presence.away and (task is not None or not self._presence.probe_due):
             raise self._presence.unreachable()
@@ -134,7 +136,7 @@ class Cache:
         try:
             return await asyncio.wait_for(asyncio.shield(task), deadline.remaining_s())
         except asyncio.TimeoutError:
-            read = self._deadlines.get(question)
+            read = self.deadlines.get(question)
             if read is not None and isinstance(read.last_error, BillingError):
                 raise read.last_error from None
             raise CloudTimeoutError("the cloud did not answer in time. Try again later.") from None
@@ -206,16 +208,12 @@ class Cache:
         deadline = Deadline(time_s - min(0.25, 0.2 * time_s))
         task = asyncio.create_task(self._fetched(question, fetch, deadline, limits), name=f"viam-billing {question}")
         self._fetches[question] = task
-        self._deadlines[question] = deadline
+        self.deadlines[question] = deadline
         task.add_done_callback(lambda done: self._ended(question, done))
         return task
 
     async def _fetched(
-        self,
-        question: str,
-        fetch: Callable[[Deadline], Awaitable[Fetched]],
-        deadline: Deadline,
-        limits: Limits,
+        self, question: str, fetch: Callable[[Deadline], Awaitable[Fetched]], deadline: Deadline, limits: Limits
     ) -> Reading:
         fetched = await fetch(deadline)
         if self._fetches.get(question) is not asyncio.current_task() or question in self._changing:
@@ -231,7 +229,7 @@ class Cache:
         if self._fetches.get(question) is task:
             del self._fetches[question]
         if question not in self._fetches:
-            self._deadlines.pop(question, None)
+            self.deadlines.pop(question, None)
         if not task.cancelled():
             task.exception()  # whoever waited has it; nobody may have
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
@@ -19,7 +18,8 @@ from viam.utils import ValueTypes
 from viam_billing import config as configuration
 from viam_billing import dispatch, wire
 from viam_billing.commands import EFFECTS
-from viam_billing.errors import BillingError, InvalidRequestError
+from viam_billing.commands.fleet import LARGEST_BYTES
+from viam_billing.errors import BillingError, InvalidRequestError, ResultTooLargeError
 from viam_billing.runtime import Runtime
 from viam_billing.version import MODULE_NAME, NAMESPACE
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from viam_billing.answers import Reading
     from viam_billing.commands.context import Context
 
-_MANY: Final = 200
 _MOST_READY: Final = 256
 _LONGEST_REPEATED_BYTES: Final = 1024
 """Answers kept as ready messages: the questions that robots repeat are few and short."""
@@ -96,10 +95,8 @@ class BillingService(Generic):
             del self._ready[words]
         answer, readings = await self._guarded(lambda: wire.from_struct(command), timeout_s)
         response = DoCommandResponse()
-        if _has_many_rows(answer):
-            await asyncio.to_thread(response.result.update, dict(answer))  # tens of milliseconds: others go first
-        else:
-            response.result.update(dict(answer))
+        if await wire.fill(response.result, answer) and response.ByteSize() > LARGEST_BYTES:
+            raise _grpc_error(_too_large(), self._runtime.context)
         if readings and len(words) < _LONGEST_REPEATED_BYTES and reads.is_current(readings):
             if len(self._ready) >= _MOST_READY:
                 self._ready.clear()
@@ -130,9 +127,11 @@ class BillingService(Generic):
         await self._runtime.close()
 
 
-def _has_many_rows(answer: Mapping[str, Any]) -> bool:
-    inner = next(iter(answer.values())) if len(answer) == 1 else answer
-    return isinstance(inner, dict) and any(isinstance(rows, list) and len(rows) > _MANY for rows in inner.values())
+def _too_large() -> ResultTooLargeError:
+    return ResultTooLargeError(
+        f"the answer would have more than {LARGEST_BYTES // 2**20} MiB. "
+        "Ask for less: a fleet in parts with location_ids, a list with limit or since."
+    )
 
 
 def register() -> None:

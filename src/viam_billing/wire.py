@@ -1,10 +1,11 @@
-"""Requests: from a Struct or a mapping to the name of a command and its native parameters."""
+"""From a request, a Struct or a mapping, to a command's name and native parameters; and from an answer to a Struct."""
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -17,6 +18,7 @@ _WHOLE_BELOW: Final = 2.0**63
 """What fits into 64 bits is an integer if it is whole."""
 
 _DEEPEST: Final = 32
+_IN_ONE_TURN: Final = 50
 _HOW: Final = (
     'Send {"<command>": {<parameters>}} or {"command": "<command>", <parameters>}; {"help": {}} lists the commands.'
 )
@@ -138,3 +140,20 @@ def _number(value: float, path: str) -> int | float:
 def _check_depth(path: str, depth: int) -> None:
     if depth > _DEEPEST:
         raise InvalidRequestError(f"{quoted(path)}: found more than {_DEEPEST} levels, expected flat parameters.")
+
+
+async def fill(struct: Struct, answer: Mapping[str, Any]) -> bool:
+    """Write an answer into a Struct. Returns whether it has long lists: the event loop turns while they are written."""
+    long = False
+    for name, value in answer.items():
+        if isinstance(value, dict) and value:
+            long = await fill(struct.fields[name].struct_value, value) or long
+        elif isinstance(value, list) and len(value) > _IN_ONE_TURN:
+            long = True
+            rows = struct.fields[name].list_value
+            for start in range(0, len(value), _IN_ONE_TURN):
+                rows.extend(value[start : start + _IN_ONE_TURN])
+                await asyncio.sleep(0)
+        else:
+            struct.update({name: value})
+    return long

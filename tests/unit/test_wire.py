@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable
 from typing import Any
@@ -142,3 +143,40 @@ def test_deep_parameters_are_refused_alike(levels: int, good: bool) -> None:  # 
     struct.update(nested(levels))
     assert is_good(lambda: wire.from_struct(struct)) is good
     assert is_good(lambda: wire.from_python(nested(levels))) is good
+
+
+LONG = [{"n": number, "inner": {}, "list": []} for number in range(120)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "long"),
+    [
+        ({}, False),
+        ({"a": 1, "b": "x", "c": True, "d": [], "e": {}, "f": {"g": [1, "2"]}, "h": 0.5}, False),
+        ({"rows": LONG[:50], "more": {}}, False),
+        ({"rows": LONG, "more": ["a"] * 101, "last": 1}, True),
+        ({"get_fleet_usage": {"rows": LONG, "complete": True}}, True),
+    ],
+)
+async def test_an_answer_becomes_a_struct(answer: dict[str, Any], long: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """The same as protobuf makes of it at once, however long its lists are."""
+    filled, expected = Struct(), Struct()
+    assert await wire.fill(filled, answer) is long
+    expected.update(answer)
+    assert filled == expected
+
+
+async def test_others_have_their_turns_while_a_long_answer_is_written() -> None:
+    """Ten thousand rows take a tenth of a second."""
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    counting = asyncio.create_task(count())
+    await wire.fill(Struct(), {"rows": LONG * 10})
+    counting.cancel()
+    assert turns >= 20

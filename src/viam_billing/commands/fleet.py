@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
@@ -13,8 +12,14 @@ from viam_billing import encode, money
 from viam_billing.commands.budget import month_to_date
 from viam_billing.commands.context import Answer, Context, Id, OrgId, ReadParameters
 from viam_billing.commands.locations import no_payer
-from viam_billing.errors import BillingError, CloudTimeoutError, InvalidRequestError, ResultTooLargeError
-from viam_billing.link import AT_ONCE
+from viam_billing.commands.many import for_each, in_turns
+from viam_billing.errors import (
+    BillingError,
+    InvalidRequestError,
+    KeyRejectedError,
+    NotConfiguredError,
+    ResultTooLargeError,
+)
 from viam_billing.reads import Call, provenance
 from viam_billing.strict import given
 from viam_billing.times import Deadline
@@ -22,13 +27,10 @@ from viam_billing.times import Deadline
 if TYPE_CHECKING:
     from viam_billing.answers import Reading
 
-T = TypeVar("T")
-
 LARGEST_BYTES: Final = 16 * 1024 * 1024
-_WORKERS: Final = 2 * AT_ONCE
-"""So many rows are under way at once: while half of them wait for the cloud, the others are read and written down."""
 _TO_ANSWER_S: Final = 1.0
 _TO_ANSWER_SHARE: Final = 0.1
+_TO_ANSWER_ROW_S: Final = 1e-4
 
 
 class FleetUsageParameters(ReadParameters, frozen=True, kw_only=True):
@@ -60,33 +62,40 @@ async def get_fleet_usage(parameters: FleetUsageParameters, context: Context, ca
         raise InvalidRequestError("location_ids: found org_id and location_ids, expected one of the two.")
     max_age_s: float | None = given(parameters.max_age_s)
     fleet = await _locations(parameters, context, call, max_age_s)
-    remaining_s = call.caller.remaining_s()
-    end = Deadline(remaining_s - min(_TO_ANSWER_S, _TO_ANSWER_SHARE * remaining_s))
+    end = Deadline(_time_to_ask_s(call.caller.remaining_s(), len(fleet.names)))
 
     async def ask(read: Callable[[Call], Awaitable[Reading]]) -> Reading | BillingError:
-        time_s = end.remaining_s()
-        if time_s <= 0:
-            return CloudTimeoutError("the caller's time ended before this row. Ask again: what is known is kept.")
-        one = Call(Deadline(min(context.config.timeout_s, time_s)), call.caller)
+        one = Call(Deadline(min(context.config.timeout_s, end.remaining_s())), call.caller)
         try:
             reading = await read(one)
+        except (KeyRejectedError, NotConfiguredError):
+            raise  # says nothing of this row: thousands of others would log in with the same key
         except BillingError as error:
             call.repeatable = False
             return error
         call.readings += one.readings
         return reading
 
-    await _each(
+    fleet.payers = await for_each(
         fleet.names,
         lambda name: ask(lambda one: context.reads.location_payer(name, one, max_age_s)),
-        fleet.payers,
+        context.reads.waits_for_payer,
     )
-    orgs = dict.fromkeys(org_id for org_id in map(_payer, fleet.payers.values()) if org_id is not None)
-    await _each(orgs, lambda name: ask(lambda one: context.reads.usage(name, one, max_age_s)), fleet.usages)
-    answer = _answer(fleet)
+    fleet.usages = await for_each(
+        dict.fromkeys(org_id for org_id in map(_payer, fleet.payers.values()) if org_id is not None),
+        lambda name: ask(lambda one: context.reads.usage(name, one, max_age_s)),
+        context.reads.waits_for_usage,
+    )
+    answer = await _answer(fleet)
     if len(msgspec.json.encode(answer)) > LARGEST_BYTES:
         raise too_large(len(fleet.names))
     return answer
+
+
+def _time_to_ask_s(time_s: float, rows: int) -> float:
+    """What is left of the caller's time when the answer's own making is taken off."""
+    to_answer_s = max(_TO_ANSWER_SHARE * time_s, rows * _TO_ANSWER_ROW_S)
+    return time_s - min(to_answer_s, max(_TO_ANSWER_S, rows * _TO_ANSWER_ROW_S), time_s / 2)
 
 
 async def _locations(parameters: FleetUsageParameters, context: Context, call: Call, max_age_s: float | None) -> _Fleet:
@@ -106,26 +115,14 @@ async def _locations(parameters: FleetUsageParameters, context: Context, call: C
     return _Fleet(names, len(rows) - len(names), [listed])
 
 
-async def _each(names: Iterable[str], work: Callable[[str], Awaitable[T]], results: dict[str, T]) -> None:
-    """Do the work for each name, a bounded number at once; the results keep the order of the names."""
-    waiting = iter(list(names))
-    results.update(dict.fromkeys(names))  # type: ignore[arg-type] # each gets its own before this returns
-
-    async def worker() -> None:
-        for name in waiting:
-            results[name] = await work(name)
-
-    await asyncio.gather(*(worker() for _ in range(_WORKERS)))
-
-
 def _payer(payer: Reading | BillingError) -> str | None:
     return None if isinstance(payer, BillingError) else payer.value.get("billing_organization_id")
 
 
-def _answer(fleet: _Fleet) -> Answer:
+async def _answer(fleet: _Fleet) -> Answer:
     members: dict[str, list[str]] = {org_id: [] for org_id in fleet.usages}
     locations: list[Answer] = []
-    for location_id, payer in fleet.payers.items():
+    async for location_id, payer in in_turns(fleet.payers.items()):
         org_id = _payer(payer)
         if org_id is not None:
             members[org_id].append(location_id)
