@@ -61,6 +61,15 @@ async def test_every_fresh_answer_leaves_a_point(fleet: Fleet) -> None:
     ]
 
 
+async def test_the_projection_learns_from_what_was_seen(fleet: Fleet) -> None:
+    """A flat fee of the first day is not multiplied by those who saw that it stands still."""
+    straight = (await fleet.ask("get_current_month_usage", org_id="p"))["projection"]
+    await seen(fleet, *((NOVEMBER_S + (day + 0.5) * DAY_S, 10.0) for day in range(20)))
+    learned = (await fleet.ask("get_current_month_usage", org_id="p", max_age_s=0))["projection"]
+    assert straight["method"] == "straight_line" != learned["method"]
+    assert learned["total"] < straight["total"]
+
+
 async def test_a_step_is_a_day_unless_asked_otherwise(fleet: Fleet) -> None:
     """Each with its last point."""
     await seen(fleet, (NOON_S - DAY_S, 8.0), (NOON_S - HOUR_S, 9.0), (NOON_S, 10.004))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -104,12 +105,12 @@ async def test_without_a_pause_nobody_helps() -> None:
     await running
 
 
-async def test_an_exception_ends_all() -> None:
-    """Nothing goes on behind the caller's back."""
+async def test_an_exception_ends_all(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing goes on behind the caller's back, and of many it is the first one that counts."""
     work = Work(*NAMES)
 
     async def fails(name: str) -> str:
-        if name == "60":
+        if int(name) >= 60:
             raise LookupError(name)
         return await work(name)
 
@@ -117,6 +118,8 @@ async def test_an_exception_ends_all() -> None:
         await for_each(NAMES, fails, never)
     await asyncio.sleep(0)
     assert work.under_way == set()
+    gc.collect()
+    assert caplog.records == []
 
 
 async def test_a_caller_that_leaves_ends_all() -> None:

@@ -55,7 +55,9 @@ class _Workers:
                 task.cancel()
 
     async def _start(self) -> None:
-        self._tasks.add(asyncio.create_task(self._worker()))
+        task = asyncio.create_task(self._worker())
+        task.add_done_callback(_retrieved)
+        self._tasks.add(task)
         await asyncio.sleep(0)
 
     def _too_few(self) -> bool:
@@ -72,6 +74,12 @@ class _Workers:
                     await asyncio.sleep(0)
             if len(self._under_way) >= _WORKERS + self._paused:
                 return
+
+
+def _retrieved(task: asyncio.Task[None]) -> None:
+    """The first exception is everybody's: asyncio would log the others as lost."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def for_each(
