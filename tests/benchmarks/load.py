@@ -27,10 +27,34 @@ class Size:
     starts: int
     memory_calls: int
     silence_s: float
+    idle_s: float
+    """For how long a caller is watched while nothing else goes on."""
+    fleet: tuple[int, int]
+    """Locations and organizations."""
 
 
-FULL = Size(rounds=3, calls=2000, many_calls=4000, few_calls=40, starts=9, memory_calls=10_000, silence_s=4.0)
-QUICK = Size(rounds=1, calls=100, many_calls=200, few_calls=5, starts=1, memory_calls=300, silence_s=0.5)
+FULL = Size(
+    rounds=3,
+    calls=2000,
+    many_calls=4000,
+    few_calls=40,
+    starts=9,
+    memory_calls=10_000,
+    silence_s=4.0,
+    idle_s=10.0,
+    fleet=(10_000, 200),
+)
+QUICK = Size(
+    rounds=1,
+    calls=100,
+    many_calls=200,
+    few_calls=5,
+    starts=1,
+    memory_calls=300,
+    silence_s=0.5,
+    idle_s=0.5,
+    fleet=(300, 5),
+)
 
 
 async def latencies_s(ask: Ask, calls: int) -> list[float]:

@@ -139,6 +139,21 @@ def _accepts(path: Path) -> bool:
 
 def resident_bytes(process: ModuleProcess) -> int:
     """VmRSS."""
+    return _memory_bytes(process, "VmRSS")
+
+
+def peak_bytes(process: ModuleProcess) -> int:
+    """VmHWM: the most that it ever was."""
+    return _memory_bytes(process, "VmHWM")
+
+
+def _memory_bytes(process: ModuleProcess, name: str) -> int:
     status = Path(f"/proc/{process.process.pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    line = next(line for line in status.splitlines() if line.startswith(f"{name}:"))
     return int(line.split()[1]) * 1024
+
+
+def cpu_s(process: ModuleProcess) -> float:
+    """Processor time so far: of a machine that others use too, this is what says how much work it was."""
+    fields = Path(f"/proc/{process.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
