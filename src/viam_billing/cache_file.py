@@ -42,6 +42,8 @@ _MIGRATIONS: Final = (
 _PURGE: Final = "DELETE FROM answers WHERE cloud = ? AND as_of < ?"
 _UNUSED_S: Final = 31 * DAY_S
 _TRY_AGAIN_S: Final = 600.0
+_TOGETHER_S: Final = 0.005
+"""A fleet brings thousands of answers in seconds: a transaction for each would take more time than the answers do."""
 _FAR_FUTURE_S: Final = 1e18
 
 Pending = dict[str, tuple[str, str, str, float, float] | None]
@@ -161,6 +163,8 @@ class CacheFile:
                 if not self._complained:
                     LOGGER.warning("answers are kept in memory only: %s", error.text)
                     self._complained = True
+            if self._pending:
+                await asyncio.sleep(_TOGETHER_S)
 
     def _writer(self, pending: Pending) -> Callable[[sqlite3.Connection], None]:
         def work(db: sqlite3.Connection) -> None:

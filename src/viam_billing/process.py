@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging as python_logging
 import os
 import signal
@@ -39,6 +40,7 @@ def main() -> NoReturn:
     # Blocked before any thread is there, so that the waiting thread is the one that gets them.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     _quiet_libraries()
+    gc.freeze()  # all that was imported stays: to look through it for garbage holds callers up for tens of milliseconds
     status = 1
     with contextlib.suppress(asyncio.CancelledError):
         status = asyncio.run(_serve())
