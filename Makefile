@@ -4,12 +4,13 @@ python := .venv/bin/python
 PYTEST_ARGS ?= -n 2 --dist loadfile
 LOCK_ARGS ?=
 SECONDS ?= 180
+KILLS ?= 330
 SEED ?=
 TAG ?=
 entrypoint := dist/viam-billing/viam-billing
 compile := uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test lint forecast bench soak build test-archive test-viam-server lock clean check-release bench-archive
+.PHONY: help setup demo test lint forecast bench soak build test-archive test-viam-server lock clean check-release bench-archive crash
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:/ { printf "make %-16s  %s\n", $$1, $$2 }' Makefile
@@ -42,6 +43,9 @@ bench-archive: setup build ## measure the start of the archive's module, next to
 
 soak: setup ## let callers and faults at the module for 3 minutes (SECONDS=N; SEED=N has an earlier run's faults again)
 	$(python) tests/soak/soak.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+crash: setup ## kill the module at every boundary of a charge, 330 times (KILLS=N; SEED=N has an earlier run's kills again)
+	$(python) tests/crash/crash.py --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 build: ## build the archive for the registry, check it and start it once
 	./build.sh
