@@ -1,7 +1,7 @@
 """What has to be true after every kill, held against the cloud's own ledger.
 
 No key is charged twice. What the cloud charged is `succeeded` in the journal, or `unknown`. What is `failed`, or not
-there, was not charged. The same key gets the first invoice, or its one charge. Every entry can be ended. The limits hold.
+there, was not charged. The same key gets the first invoice, or its one charge. Every entry can be ended. Limits hold.
 """
 
 from __future__ import annotations

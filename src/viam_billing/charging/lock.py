@@ -21,6 +21,7 @@ class FolderLock:
         self._path = os.path.join(folder, _FILE_NAME)
         self._descriptor = -1
         self._one_at_a_time = threading.Lock()
+        self._released = False
         self.generation = 0
         """Counts how often the lock was taken: whoever sees a new number may find what another process left."""
 
@@ -31,6 +32,8 @@ class FolderLock:
             StateUnavailableError: if another process holds it, or the folder cannot be used.
         """
         with self._one_at_a_time:
+            if self._released:  # a thread that had to wait, while the last service went: nobody would end its lock
+                raise self._unusable("the service was closed")
             if self._descriptor >= 0 and not self._is_at_its_place():
                 self._let_go()  # the folder was replaced: a lock on the old file keeps nobody away
             if self._descriptor < 0:
@@ -46,8 +49,9 @@ class FolderLock:
             return self.generation
 
     def release(self) -> None:
-        """Give it back. May be called twice."""
+        """Give it back for good. May be called twice."""
         with self._one_at_a_time:
+            self._released = True
             self._let_go()
 
     def _open(self) -> None:
