@@ -102,13 +102,15 @@ class Judge:
         for earlier in victim.answers:
             assert earlier["invoice_id"] == answer["invoice_id"]
 
-    async def at_the_end(self, full: Victim) -> None:
-        """The day is full exactly by what the ledger has."""
+    async def at_the_end(self, last: Victim) -> None:
+        """What counts towards the day is what the ledger has: the last charge fits exactly, a cent more does not."""
         ledger = await self.ledger()
         assert ledger.keys() == self.keys
         total = sum(charge["amount"] for charges in ledger.values() for charge in charges)
         status = await self._module.status()
         assert status["charged_last_24h"] == round(total, 2)
         assert (status["unknown_charges"], status["journal"]["entries"]) == (0, len(ledger))
-        assert (await refused(self._module.do(full.command))).code == "charge_limit_exceeded"
-        assert (await self.ledger()).keys() == self.keys
+        more = Victim(f"{last.key}-and-a-cent", last.org_id, last.amount + 0.01)
+        assert (await refused(self._module.do(more.command))).code == "charge_limit_exceeded"
+        assert (await self._module.do(last.command))["state"] == "succeeded"
+        assert (await self.ledger()).keys() == self.keys | {last.key}

@@ -49,7 +49,7 @@ def attributes(sandbox: SandboxProcess, state_dir: str, per_day: float) -> dict[
         "state_dir": state_dir,
         "allowed_commands": ["read", "charge", "resolve_charge"],
         "allowed_org_ids": list(ORGS),
-        "charge_limits": {"per_charge": AMOUNT, "per_day": per_day},
+        "charge_limits": {"per_charge": 2 * AMOUNT, "per_day": per_day},
     }
 
 
@@ -58,10 +58,10 @@ async def endure(kills: list[Kill], name: str, *, crowd_every: int = 3) -> Judge
     batches = [
         _victims(f"{name}-{number}", number, crowd=not (number + 1) % crowd_every) for number in range(len(kills))
     ]
-    full = AMOUNT * len({victim.key for batch in batches for victim in batch})
+    all_but_one = AMOUNT * len({victim.key for batch in batches for victim in batch})
     with SandboxProcess("--quiet", "--organizations", str(len(ORGS))) as sandbox:
         async with Killable() as module:
-            block = attributes(sandbox, str(module.folder / "state"), full)
+            block = attributes(sandbox, str(module.folder / "state"), all_but_one + AMOUNT)
             judge = Judge(module, sandbox.control)
             module.kill()
             for number, kill in enumerate([*kills, None]):
@@ -73,7 +73,7 @@ async def endure(kills: list[Kill], name: str, *, crowd_every: int = 3) -> Judge
                 if kill is not None:
                     await _killed(module, sandbox.control, kill, batches[number])
                     sandbox.control.clear_faults()
-            await judge.at_the_end(Victim(f"{name}-more", ORGS[0], AMOUNT))
+            await judge.at_the_end(Victim(f"{name}-last", ORGS[0], AMOUNT))
             return judge
 
 

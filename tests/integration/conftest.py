@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from support.charging import CHARGING
 from support.module_process import ModuleProcess, Service
 from support.sandbox_process import SandboxProcess
 from viam_billing.sandbox.control import SandboxControl
@@ -94,3 +95,15 @@ async def make(
 async def service(make: Callable[..., Awaitable[Service]]) -> Service:
     """A service with the usual attributes, which sees every organization and location."""
     return await make(allowed_org_ids=["*"], allowed_location_ids=["*"])
+
+
+@pytest.fixture
+def charging(attributes: dict[str, Any]) -> dict[str, Any]:
+    """A configuration that may charge."""
+    return {**attributes, **CHARGING}
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def charger(make: Callable[..., Awaitable[Service]], charging: dict[str, Any]) -> Service:
+    """A service that may charge, with an empty journal."""
+    return await make(**charging)

@@ -1,0 +1,84 @@
+"""For tests that charge: a service that may, charges by key, the cloud's ledger, and a journal to change by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+from support.sandbox_caller import HARBOR_ID, NORTHWIND_ID
+from viam_billing.sandbox.control import SandboxControl, Stats
+from viam_billing.sandbox.scenario import DEFAULT_ORG_ID
+
+RPC: Final = "ChargeOrganization"
+INVOICES: Final = "GetInvoicesSummary"
+ALDER_ID: Final = "c93e5f7a-1b2d-4a38-8c4e-5f6071829304"
+ORGS: Final = (HARBOR_ID, NORTHWIND_ID, ALDER_ID, DEFAULT_ORG_ID)
+
+CHARGING: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "allowed_commands": ["read", "charge", "resolve_charge"],
+        "allowed_org_ids": list(ORGS),
+        "charge_limits": {"per_charge": 500, "per_day": 1000},
+        "timeout_s": 2,
+    }
+)
+"""Attributes of a service that may charge all of the default scenario."""
+
+
+class Asked(Protocol):
+    """A service, or a process with one."""
+
+    async def do(self, command: Mapping[str, Any], *, timeout_s: float = 30) -> dict[str, Any]:
+        """DoCommand."""
+
+    async def ask(self, command: str, /, **parameters: object) -> dict[str, Any]:
+        """The same, flat."""
+
+
+def charge(key: str, org_id: str = HARBOR_ID, subtotal: float = 12.5, **more: object) -> dict[str, Any]:
+    """A charge whose key stands in its description, so that the ledger tells it."""
+    return {
+        "command": "charge_organization",
+        "org_id_to_charge": org_id,
+        "subtotal": subtotal,
+        "description": key,
+        "idempotency_key": key,
+        **more,
+    }
+
+
+def keys(stats: Stats) -> list[str]:
+    """What the cloud has charged, in its order."""
+    return [str(each["description"]) for each in stats.charges]
+
+
+async def sent(control: SandboxControl, count: int = 1, rpc: str = RPC) -> Stats:
+    """Wait until the cloud has so many of these calls."""
+    return await asyncio.to_thread(control.wait_for, lambda stats: stats.calls.get(rpc, 0) >= count)
+
+
+async def state_of(service: Asked, key: str) -> str:
+    """What the journal has."""
+    state: str = (await service.ask("get_charge", idempotency_key=key))["state"]
+    return state
+
+
+async def until(condition: Callable[[], Awaitable[bool]], within_s: float = 10.0) -> None:
+    """Ask again and again until it holds."""
+    end_s = time.monotonic() + within_s
+    while not await condition():
+        assert time.monotonic() < end_s, "the condition did not come to hold"
+        await asyncio.sleep(0.02)
+
+
+def change_journal(state_dir: str, statement: str, *values: object) -> None:
+    """Change a journal that no module has open."""
+    with contextlib.closing(sqlite3.connect(Path(state_dir) / "journal.db")) as db:
+        db.execute(statement, values)
+        db.commit()
