@@ -77,8 +77,24 @@ async def until(condition: Callable[[], Awaitable[bool]], within_s: float = 10.0
         await asyncio.sleep(0.02)
 
 
+async def asked(service: Asked, count: int) -> None:
+    """Wait until the audit log has so many attempts: the last one has reached the module."""
+
+    async def has_them() -> bool:
+        return len((await service.ask("get_audit_log"))["entries"]) >= count
+
+    await until(has_them)
+
+
 def change_journal(state_dir: str, statement: str, *values: object) -> None:
     """Change a journal that no module has open."""
     with contextlib.closing(sqlite3.connect(Path(state_dir) / "journal.db")) as db:
         db.execute(statement, values)
         db.commit()
+
+
+def read_journal(state_dir: str, question: str) -> tuple[Any, ...]:
+    """The first row that a journal answers, which no module has open."""
+    with contextlib.closing(sqlite3.connect(Path(state_dir) / "journal.db")) as db:
+        row: tuple[Any, ...] = db.execute(question).fetchone()
+        return row
