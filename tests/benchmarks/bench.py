@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 _TESTS = Path(__file__).resolve().parents[1]
 sys.path[0] = str(_TESTS)  # in place of this folder, whose names would hide the packages'
 
-from benchmarks import against_cloud, against_echo, of_fleets  # noqa: E402 - see above
+from benchmarks import against_cloud, against_echo, charges, of_fleets  # noqa: E402 - see above
 from benchmarks.figures import Figure, not_measured, table  # noqa: E402 - the same
 from benchmarks.load import FULL, QUICK, Size  # noqa: E402 - the same
 
@@ -36,6 +36,8 @@ MEASUREMENTS: dict[str, Callable[[Size], Awaitable[list[Figure]]]] = {
     "silent_tls": against_cloud.silent_tls,
     "fleet": of_fleets.fleet,
     "history": of_fleets.history,
+    "charge_on_top": charges.on_top,
+    "charge_crowd": charges.crowd,
     "start": against_echo.start,
     "import": against_echo.import_time,
     "memory": against_echo.memory,
