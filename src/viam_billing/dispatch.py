@@ -105,8 +105,9 @@ async def _begin_attempt(row: Command, parameters: Mapping[str, object], context
     What may not happen twice, an e-mail or a charge, needs the folder itself and is refused without it.
     """
     allowed = context.policy.allows(row.name, row.effect)
+    synced = row.effect == "change"  # the others sync their own note, a cooldown or a charge, before they send
     try:
-        return await context.state.begin_attempt(row.name, parameters, allowed=allowed)
+        return await context.state.begin_attempt(row.name, parameters, allowed=allowed, synced=synced)
     except StateUnavailableError as error:
         shown = ", ".join(f"{quoted(name)}: {quoted(value)}" for name, value in list(parameters.items())[:10])
         LOGGER.warning("attempt of %s (%s) is not in the audit log: %s", row.name, shown, error.text)

@@ -69,8 +69,13 @@ class State:
         """Attempts that have begun and not ended."""
         self._closing = False
 
-    async def begin_attempt(self, command: str, parameters: Mapping[str, object], *, allowed: bool) -> int:
-        """Write an attempt into the audit log before anything is done about it. Returns the entry's number."""
+    async def begin_attempt(
+        self, command: str, parameters: Mapping[str, object], *, allowed: bool, synced: bool = True
+    ) -> int:
+        """Write an attempt into the audit log before anything is done about it. Returns the entry's number.
+
+        `synced` false is for attempts that write and sync something else in this folder before they send anything.
+        """
         summary = _summary(parameters)
         key = parameters.get("idempotency_key")
         key = key if isinstance(key, str) else None
@@ -89,7 +94,8 @@ class State:
             )
             return number
 
-        number = await self._usable().run(work)
+        store = self._usable()
+        number = await (store.run(work) if synced else store.run_before_next_sync(work))
         self.under_way += 1
         return number
 
@@ -115,7 +121,9 @@ class State:
                 db.execute("DELETE FROM audit WHERE id = ?", (number,))
 
         try:
-            await self._usable().run(work)
+            await self._usable().run_before_next_sync(
+                work
+            )  # what the power takes of it is an attempt that is unfinished
         finally:
             self.under_way -= 1
             self._close_if_unused()

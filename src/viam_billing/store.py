@@ -33,6 +33,7 @@ class Store:
         self._synchronous = "FULL" if synced else "NORMAL"
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"viam-billing {file_name}")
         self._connection: sqlite3.Connection | None = None
+        self._syncs_as = ""
         self._identity: os.stat_result | None = None
         self.damaged = False
         """Whether the last error says that the file, and not the disk, is to blame."""
@@ -45,8 +46,20 @@ class Store:
         Raises:
             StateUnavailableError: if the folder or the file cannot be used, or the disk is full.
         """
+        return await self._run(self._transaction, work)
+
+    async def run_before_next_sync(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """The same for what need not be on disk before the next transaction that is: that one's sync takes it along.
+
+        A process that is killed loses nothing of it, and whatever the power's failure takes, it takes from the end.
+        """
+        return await self._run(self._unsynced_transaction, work)
+
+    async def _run(
+        self, transaction: Callable[[Callable[[sqlite3.Connection], T]], T], work: Callable[[sqlite3.Connection], T]
+    ) -> T:
         try:
-            future = asyncio.get_running_loop().run_in_executor(self._thread, self._transaction, work)
+            future = asyncio.get_running_loop().run_in_executor(self._thread, transaction, work)
         except RuntimeError:
             raise self._unusable("the service was closed") from None
         return await asyncio.shield(future)
@@ -70,11 +83,15 @@ class Store:
         with contextlib.suppress(RuntimeError):
             self._thread.submit(self._transaction, work)
 
-    def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _unsynced_transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return self._transaction(work, "NORMAL")
+
+    def _transaction(self, work: Callable[[sqlite3.Connection], T], synchronous: str | None = None) -> T:
         import sqlite3  # noqa: PLC0415 - costs 6 ms, which a module that never writes does not pay at its start
 
         try:
             connection = self._opened(sqlite3)
+            self._sync_as(connection, synchronous or self._synchronous)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 result = work(connection)
@@ -104,7 +121,8 @@ class Store:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA secure_delete = ON")  # what is removed may have been a payment detail
-                connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+                self._syncs_as = ""
+                self._sync_as(connection, self._synchronous)
                 self._migrate(connection)
             except BaseException:
                 connection.close()
@@ -112,6 +130,11 @@ class Store:
             self._connection = connection
             self._identity = os.stat(path)
         return self._connection
+
+    def _sync_as(self, connection: sqlite3.Connection, synchronous: str) -> None:
+        if synchronous != self._syncs_as:
+            connection.execute(f"PRAGMA synchronous = {synchronous}")
+            self._syncs_as = synchronous
 
     def _make_file(self, path: str) -> None:
         """Make an empty file of mode 0600, unless there is one: to open and close that would end SQLite's locks on it.

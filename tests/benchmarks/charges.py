@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
+import functools
 import sqlite3
 import time
 from collections import Counter
@@ -16,8 +16,8 @@ from grpclib import GRPCError
 from viam.gen.app.v1 import billing_pb2
 
 from benchmarks.figures import Bar, Figure, percentile, shown
-from benchmarks.load import Ask, Size
-from benchmarks.processes import attributes
+from benchmarks.load import Ask, Size, latencies_s
+from benchmarks.processes import Asked, attributes
 from support.charging import charge
 from support.module_process import ModuleProcess
 from support.sandbox_caller import Caller, calling
@@ -52,22 +52,15 @@ async def on_top(size: Size) -> list[Figure]:
     with SandboxProcess("--quiet") as sandbox:
         async with ModuleProcess() as module, calling(sandbox) as bare:
             await module.add(_charging(sandbox, module, [DEFAULT_ORG_ID], 1_000_000))
-            numbers = itertools.count()
-
-            async def through_module() -> None:
-                await module.do(charge(f"k{next(numbers)}", DEFAULT_ORG_ID, _AMOUNT))
-
-            async def by_itself() -> None:
-                await _cloud_alone(bare)
-
+            cloud_alone = functools.partial(_cloud_alone, bare)
             with _transactions(module.folder) as write:
-                asks: dict[str, Ask] = {"module": through_module, "cloud": by_itself, "transaction": write}
                 for number in range(_WARM_UP + size.rounds * size.few_calls):
+                    through_module = Asked(module, "billing", charge(f"k{number}", DEFAULT_ORG_ID, _AMOUNT))
+                    asks: dict[str, Ask] = {"module": through_module, "cloud": cloud_alone, "transaction": write}
                     for name, ask in asks.items():
-                        started_s = time.perf_counter()
-                        await ask()
+                        (took_s,) = await latencies_s(ask, 1)
                         if number >= _WARM_UP:
-                            sides[name].append((time.perf_counter() - started_s) * 1e3)
+                            sides[name].append(took_s * 1e3)
     ours, cloud, transaction = (percentile(times, 0.5) for times in sides.values())
     allowed = _TRANSACTIONS * transaction + _PLUS_MS
     how = (
