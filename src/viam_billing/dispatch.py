@@ -96,7 +96,7 @@ async def _audited(row: Command, parameters: Mapping[str, object], context: Cont
         if number is not None:
             permitted = context.policy.allows(row.name, row.effect)
             allowed = permitted and code not in {CommandNotAllowedError.code, OutOfScopeError.code}
-            await asyncio.shield(_end_attempt(number, code, context, allowed=allowed))
+            _end_attempt(number, code, context, allowed=allowed)
 
 
 async def _begin_attempt(row: Command, parameters: Mapping[str, object], context: Context) -> int | None:
@@ -114,11 +114,21 @@ async def _begin_attempt(row: Command, parameters: Mapping[str, object], context
         return None
 
 
-async def _end_attempt(number: int, code: str | None, context: Context, *, allowed: bool) -> None:
-    try:
-        await context.state.end_attempt(number, code, allowed=allowed)
-    except StateUnavailableError as error:
+def _end_attempt(number: int, code: str | None, context: Context, *, allowed: bool) -> None:
+    """The answer does not wait for it."""
+
+    def look(ending: asyncio.Future[None]) -> None:
+        error = None if ending.cancelled() else ending.exception()
+        if isinstance(error, StateUnavailableError):
+            complain(error)
+
+    def complain(error: StateUnavailableError) -> None:
         LOGGER.warning("the end (%s) of audit entry %d is not in the audit log: %s", code or "done", number, error.text)
+
+    try:
+        context.state.end_attempt(number, code, allowed=allowed).add_done_callback(look)
+    except StateUnavailableError as error:
+        complain(error)
 
 
 def _without_secret(parameters: Mapping[str, object], context: Context) -> Mapping[str, object]:

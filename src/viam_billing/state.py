@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -95,12 +96,15 @@ class State:
             return number
 
         store = self._usable()
-        number = await (store.run(work) if synced else store.run_before_next_sync(work))
+        number = await (store.run(work) if synced else asyncio.shield(store.begin_before_next_sync(work)))
         self.under_way += 1
         return number
 
-    async def end_attempt(self, number: int, code: str | None, *, allowed: bool) -> None:
-        """Note how an attempt ended. A refusal that only repeats the entry before is counted there."""
+    def end_attempt(self, number: int, code: str | None, *, allowed: bool) -> asyncio.Future[None]:
+        """Begin to note how an attempt ended. A refusal that only repeats the entry before is counted there.
+
+        Nobody has to wait for it: whoever reads the log later finds it there.
+        """
 
         def work(db: sqlite3.Connection) -> None:
             db.execute("UPDATE audit SET code = ?, allowed = ? WHERE id = ?", (code, allowed, number))
@@ -120,13 +124,17 @@ class State:
                 )
                 db.execute("DELETE FROM audit WHERE id = ?", (number,))
 
-        try:
-            await self._usable().run_before_next_sync(
-                work
-            )  # what the power takes of it is an attempt that is unfinished
-        finally:
+        def ended(_: asyncio.Future[None] | None) -> None:
             self.under_way -= 1
             self._close_if_unused()
+
+        try:
+            ending = self._usable().begin_before_next_sync(work)
+        except StateUnavailableError:
+            ended(None)
+            raise
+        ending.add_done_callback(ended)
+        return ending
 
     async def attempts(self, sees: Sees, *, since_s: float, limit: int) -> list[Attempt]:
         """Entries of the audit log, newest first: this service's own, and those about what it sees."""

@@ -46,23 +46,26 @@ class Store:
         Raises:
             StateUnavailableError: if the folder or the file cannot be used, or the disk is full.
         """
-        return await self._run(self._transaction, work)
+        return await asyncio.shield(self._begun(self._transaction, work))
 
-    async def run_before_next_sync(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """The same for what need not be on disk before the next transaction that is: that one's sync takes it along.
+    def begin_before_next_sync(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        """Begin the same for what need not be on disk before the next transaction that is: its sync takes it along.
 
-        A process that is killed loses nothing of it, and whatever the power's failure takes, it takes from the end.
+        A process that is killed loses nothing of it, and what the power's failure takes, it takes from the end. What is
+        begun later runs later.
+
+        Raises:
+            StateUnavailableError: after `close`; as the future's result in the other cases.
         """
-        return await self._run(self._unsynced_transaction, work)
+        return self._begun(self._unsynced_transaction, work)
 
-    async def _run(
+    def _begun(
         self, transaction: Callable[[Callable[[sqlite3.Connection], T]], T], work: Callable[[sqlite3.Connection], T]
-    ) -> T:
+    ) -> asyncio.Future[T]:
         try:
-            future = asyncio.get_running_loop().run_in_executor(self._thread, transaction, work)
+            return asyncio.get_running_loop().run_in_executor(self._thread, transaction, work)
         except RuntimeError:
             raise self._unusable("the service was closed") from None
-        return await asyncio.shield(future)
 
     def exists(self) -> bool:
         """Whether the file is there. Blocks as long as the disk takes."""

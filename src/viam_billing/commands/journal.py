@@ -22,6 +22,9 @@ _STATES: Final[tuple[str, ...]] = get_args(State)
 _USUAL_LIMIT: Final = 1000
 """Without `limit`: what fits into an answer many times over."""
 
+_ROUNDED_S: Final = 0.0005
+"""Times are shown in whole milliseconds: an entry's own time, given back as `since`, has to find that entry."""
+
 _ORG_FIELDS: Final = (
     "org_id",
     "organization_id",
@@ -150,7 +153,7 @@ async def resolve_charge(parameters: ResolveParameters, context: Context, call: 
 
 async def get_audit_log(parameters: AuditParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
     """Who tried to notify, change or charge: the newest attempts."""
-    since_s = moment_s(given(parameters.since)) if parameters.since is not UNSET else float("-inf")
+    since_s = moment_s(given(parameters.since)) - _ROUNDED_S if parameters.since is not UNSET else float("-inf")
     attempts = await context.state.attempts(
         partial(_sees, context.policy), since_s=since_s, limit=given(parameters.limit, _USUAL_LIMIT)
     )
