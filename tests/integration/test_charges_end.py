@@ -129,12 +129,12 @@ async def test_a_service_that_is_removed_for_good_ends_its_charge(
     own: ModuleProcess, charging: dict[str, Any], control: SandboxControl
 ) -> None:
     """Nobody is left to ask, and the outcome is written; then the folder is free for another process."""
-    control.set_fault(Fault(RPC, latency_after_s=0.6, count=1))
-    call = asyncio.create_task(outcome(own.do(charge("a"))))
-    await sent(control)
-    await own.remove()
     async with ModuleProcess() as other:
         await other.add(charging)
+        control.set_fault(Fault(RPC, latency_after_s=1.0, count=1))
+        call = asyncio.create_task(outcome(own.do(charge("a"))))
+        await sent(control)
+        await own.remove()
         assert (await outcome(other.do(charge("x", NORTHWIND_ID)))).code == "state_unavailable"
         await call
         deadline_s = time.monotonic() + 5
