@@ -44,7 +44,7 @@ bench-archive: setup build ## measure the start of the archive's module, next to
 soak: setup ## let callers and faults at the module for 3 minutes (SECONDS=N; SEED=N has an earlier run's faults again)
 	$(python) tests/soak/soak.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
-crash: setup ## kill the module at every boundary of a charge, 330 times (KILLS=N; SEED=N has an earlier run's kills again)
+crash: setup ## kill the module at every boundary of a charge, 330 times (KILLS=N; SEED=N), then let a storm at it
 	$(python) tests/crash/crash.py --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 build: ## build the archive for the registry, check it and start it once

@@ -1,8 +1,9 @@
 """Kills the module at every boundary of the charging protocol, and holds what is left against the cloud's ledger.
 
-python tests/crash/crash.py [--kills N] [--seed N] [--jobs N]
+python tests/crash/crash.py [--kills N] [--seed N] [--jobs N] [--storm SECONDS]
 
-Prints per boundary: kills landed, charges made by then, answers lost. Ends with 1 at the first thing that is not true.
+Prints per boundary: kills landed, charges made by then, answers lost. Then a storm: see storm.py. Ends with 1 if
+anything is not true.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ sys.path[0] = str(_TESTS)  # in place of this folder, whose names would hide the
 
 from crash.boundaries import BOUNDARIES  # noqa: E402 - see above
 from crash.run import endure, plan  # noqa: E402 - the same
+from crash.storm import storm  # noqa: E402 - the same
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,6 +80,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description="Kill the module at every boundary of the charging protocol.")
     parser.add_argument("--kills", type=int, default=330)
     parser.add_argument("--seed", type=int, help="an earlier run's, to have its kills again")
+    parser.add_argument("--storm", type=float, default=60.0, help="seconds of the storm")
     parser.add_argument("--jobs", type=int, default=2, help="journals at once")
     parsed = parser.parse_args(arguments)
     seed = random.SystemRandom().randrange(1_000_000) if parsed.seed is None else parsed.seed
@@ -86,13 +89,18 @@ def main(arguments: Sequence[str]) -> int:
     started_s = time.monotonic()
     try:
         judges = asyncio.run(_all(parsed.kills, seed, parsed.jobs))
-    except AssertionError as broken:
-        sys.stdout.write(f"BROKEN: {broken}\n")
+    except AssertionError as error:
+        sys.stdout.write(f"BROKEN: {error}\n")
         raise
     sys.stdout.write(f"{table(judges)}\n")
     sys.stdout.write("charged twice: 0, forgotten: 0, entries that cannot be ended: 0, limits broken: 0; ")
-    sys.stdout.write(f"{time.monotonic() - started_s:.0f} s\n")
-    return 0
+    sys.stdout.write(f"{time.monotonic() - started_s:.0f} s\n\n")
+    sys.stdout.flush()
+    ends, broken = asyncio.run(storm(parsed.storm, seed))
+    sys.stdout.write(f"storm of {parsed.storm:g} s; how calls ended:\n")
+    sys.stdout.write("".join(f"{count:6}  {end}\n" for end, count in ends.most_common()))
+    sys.stdout.write("".join(f"BROKEN: {what}\n" for what in broken) or "charged twice: 0, forgotten: 0, limit held\n")
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import pytest
 
 from crash.boundaries import BOUNDARIES
 from crash.run import endure
+from crash.storm import storm
 from crash.victims import Kill
 from support.module_process import PACKAGED
 
@@ -21,3 +22,10 @@ async def test_no_kill_charges_twice_or_forgets() -> None:
     assert judge.answers_lost["answer: read"] == 1
     assert judge.states["unknown"] >= 10
     assert judge.states["failed"] >= 2
+
+
+async def test_no_storm_charges_twice_or_forgets() -> None:
+    """Five seconds of callers, faults, restarts and decisions at random."""
+    ends, broken = await storm(5, seed=1)
+    assert broken == []
+    assert ends["charged or replayed"] > 10
