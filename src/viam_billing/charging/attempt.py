@@ -23,6 +23,7 @@ class Attempt:
         self.desk = desk
         self.reserved = False
         """From right before the reservation is written: whether it was, only the disk knows from there on."""
+        self.dropped = False
         self.waiting = 0
         self.task: asyncio.Task[Entry] | None = None
 

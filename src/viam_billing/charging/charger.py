@@ -76,7 +76,8 @@ class Charger:
         self._journal_id = figures.journal_id
 
     async def _recover(self) -> None:
-        unknown = await self.journal.recover(self._attempts)
+        own = [key for key, attempt in self._attempts.items() if attempt.reserved]
+        unknown = await self.journal.recover(own)
         figures = self.journal.figures
         if figures is not None and not figures.entries:
             LOGGER.warning(
@@ -126,9 +127,7 @@ class Charger:
         entry = await self.journal.find(request.key)
         if entry is None:
             raise settling.no_such_key(request.key)
-        if entry.state != "succeeded":
-            raise refusals.ended_badly(entry)
-        return entry, True
+        return _good(entry), True
 
     async def _joined(self, attempt: Attempt, request: ChargeRequest, caller: Deadline) -> tuple[Entry, bool]:
         if attempt.request != request:
@@ -159,6 +158,7 @@ class Charger:
         """Its key is free at once: who comes next must not wait for what is being cancelled."""
         if attempt.task is not None and not attempt.task.done():
             self._take_out(attempt)
+            attempt.dropped = True
             attempt.task.cancel()
 
     def _take_out(self, attempt: Attempt) -> None:
@@ -173,9 +173,11 @@ class Charger:
                 await self.journal.check_not_blocked(request.org_id)
             invoices = await self._invoices_before(request, desk)
             self._check_open(desk)
+            if attempt.dropped:  # a cancellation can get lost on the way: before Python 3.12, `wait_for` swallows some
+                raise service_closed()
             attempt.reserved = True
             entry, own = await self._reserve(request, desk.limits, invoices)
-            return await self._send(entry, request, desk) if own else entry
+            return await self._send(entry, request, desk) if own else _good(entry)
 
     def _check_open(self, desk: Desk) -> None:
         if self.stopping or desk.closed:
@@ -233,3 +235,14 @@ class Charger:
         for attempt in list(self._attempts.values()):
             if not attempt.reserved and desk in (None, attempt.desk):
                 self._drop(attempt)
+
+
+def _good(entry: Entry) -> Entry:
+    """The entry that another attempt with the key left, if it succeeded.
+
+    Raises:
+        BillingError: what the entry tells otherwise.
+    """
+    if entry.state != "succeeded":
+        raise refusals.ended_badly(entry)
+    return entry

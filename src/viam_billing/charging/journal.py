@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from viam_billing.charging import rows
 from viam_billing.charging.entry import BLOCKING, UNSETTLED, ChargeRequest, Entry, Limits
 from viam_billing.charging.refusals import after_crash, check_limits, check_not_blocked, check_same, late
-from viam_billing.errors import BillingError
+from viam_billing.errors import BillingError, StateUnavailableError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -69,7 +69,7 @@ class Journal:
             check_not_blocked(rows.of_org(db, self._app, request.org_id, BLOCKING))
             return None
 
-        return await self._store.run(work)
+        return await self._deciding(work)
 
     async def check_not_blocked(self, org_id: str) -> None:
         """Raises: ChargeBlockedError: if it is not known what became of a charge of the organization."""
@@ -101,22 +101,31 @@ class Journal:
             rows.put(db, self._app, entry)
             return entry, True
 
-        return await self._writing(work)
+        return await self._deciding(work)
 
     async def note_failure(self, request: ChargeRequest, error: BillingError) -> None:
         """An attempt that ended before it was reserved, because the invoices could not be read."""
 
         def work(db: sqlite3.Connection) -> None:
             before = rows.find(db, self._app, request.key)
-            if before is None or before.state == "failed":
+            if before is None or (before.state == "failed" and before.late_invoice is None):
                 rows.put(db, self._app, self._attempt(db, request, before, None).failed(error))
 
         await self._writing(work)
 
     async def mark_sent(self, entry: Entry) -> Entry:
-        """Put on disk that the charge may leave from now on."""
+        """Put on disk that the charge may leave from now on.
+
+        Raises:
+            StateUnavailableError: also if the reservation is no longer there: another process took the folder up.
+        """
 
         def work(db: sqlite3.Connection) -> Entry:
+            if not _is_attempt_of(entry, rows.find(db, self._app, entry.key), "reserved"):
+                raise StateUnavailableError(
+                    "the journal was changed by somebody else while the charge was being made. "
+                    "Let one process charge from this folder."
+                )
             now_s = self._now()
             time_s = rows.journal_time(db, self._app, now_s)
             sent = entry.becoming("sent", sent_at=now_s, journal_time=time_s)
@@ -126,8 +135,17 @@ class Journal:
         return await self._writing(work)
 
     async def settle(self, entry: Entry) -> None:
-        """Write what became of a charge that this process has under way, also into a folder that was replaced."""
-        await self._writing(lambda db: rows.put(db, self._app, entry))
+        """Write what became of a charge that this process has under way, also into a folder that was replaced.
+
+        What another attempt with the key has written since stays: this one has been taken for ended.
+        """
+
+        def work(db: sqlite3.Connection) -> None:
+            before = rows.find(db, self._app, entry.key)
+            if before is None or _is_attempt_of(entry, before, "reserved", "sent", "unknown", "failed"):
+                rows.put(db, self._app, entry)
+
+        await self._writing(work)
 
     async def release(self, key: str, error: BillingError) -> None:
         """End a reservation of which it is not known whether it was written."""
@@ -162,12 +180,16 @@ class Journal:
 
     async def transact(self, step: Callable[[sqlite3.Connection, str, float], T]) -> T:
         """A transaction of `settling` or `rows`: called with the database, the `app_address` and the time."""
-        return await self._writing(lambda db: step(db, self._app, self._now()))
+
+        def work(db: sqlite3.Connection) -> T:
+            now_s = self._now()
+            rows.redate(db, self._app, now_s)
+            return step(db, self._app, now_s)
+
+        return await self._writing(work)
 
     def _check(self, db: sqlite3.Connection, request: ChargeRequest, limits: Limits) -> None:
-        now_s = self._now()
-        rows.redate(db, self._app, now_s)
-        check_limits(request.total, rows.count(db, self._app, now_s), limits)
+        check_limits(request.total, rows.count(db, self._app, self._now()), limits)
 
     def _attempt(
         self,
@@ -191,6 +213,21 @@ class Journal:
             known_invoices=None if known_invoices is None else tuple(known_invoices),
         )
 
+    async def _deciding(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """A transaction that may refuse. It writes nothing before it does, but what it dated to now stays dated."""
+
+        def dated(db: sqlite3.Connection) -> T | BillingError:
+            rows.redate(db, self._app, self._now())
+            try:
+                return work(db)
+            except BillingError as refusal:
+                return refusal
+
+        result = await self._writing(dated)
+        if isinstance(result, BillingError):
+            raise result
+        return result
+
     async def _writing(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def with_figures(db: sqlite3.Connection) -> tuple[T, Figures]:
             result = work(db)
@@ -198,3 +235,8 @@ class Journal:
 
         result, self.figures = await self._store.run(with_figures)
         return result
+
+
+def _is_attempt_of(entry: Entry, on_disk: Entry | None, *states: str) -> bool:
+    """Whether the disk has this very attempt with the key, in one of the states."""
+    return on_disk is not None and on_disk.attempts == entry.attempts and on_disk.state in states

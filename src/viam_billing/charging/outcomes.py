@@ -87,7 +87,8 @@ class Outcomes:
         """
         for key, write in list(self._unwritten.items()):
             await write()
-            self._unwritten.pop(key, None)
+            if self._unwritten.get(key) is write:  # and not what could not be written meanwhile
+                del self._unwritten[key]
 
     async def look(self, org_id: str, invoices: list[SeenInvoice]) -> settling.Found:
         """Settle what an organization's invoices tell about its charges, and log it."""

@@ -85,9 +85,11 @@ def owner_of(db: sqlite3.Connection, app_address: str, invoice_id: str) -> str |
 def redate(db: sqlite3.Connection, app_address: str, now_s: float) -> None:
     """Date what comes from the future to now: the clock was set back, or was ahead when the entry was made."""
     for column in ("created_at", "sent_at"):
-        db.execute(
-            f"UPDATE charges SET {column} = ? WHERE app_address = ? AND {column} > ?", (now_s, app_address, now_s)
+        db.execute(  # `journal_time` is never before the two, and has an index
+            f"UPDATE charges SET {column} = ? WHERE app_address = ? AND journal_time > ? AND {column} > ?",
+            (now_s, app_address, now_s, now_s),
         )
+    db.execute("UPDATE late_watch SET sent_at = ? WHERE app_address = ? AND sent_at > ?", (now_s, app_address, now_s))
 
 
 def journal_time(db: sqlite3.Connection, app_address: str, now_s: float) -> float:
@@ -128,7 +130,8 @@ def figures(db: sqlite3.Connection, app_address: str, now_s: float) -> Figures:
         "AND state = 'succeeded' AND (sent_at > ? OR (journal_time > ? AND journal_time <= ?))",
         (now_s, app_address, since_s, since_s, now_s),
     ).fetchall()
-    (watches,) = db.execute("SELECT count(*) FROM late_watch WHERE app_address = ?", (app_address,)).fetchone()
+    sql = "SELECT count(*) FROM late_watch WHERE app_address = ? AND until > ?"
+    (watches,) = db.execute(sql, (app_address, now_s)).fetchone()
     ends = tuple((time_s + DAY_S, Cents(cents)) for time_s, cents in counted)
     return Figures(journal_id, created_at, entries, unknown, watches, Cents(unsettled), ends)
 
@@ -150,12 +153,14 @@ def put_watched(db: sqlite3.Connection, app_address: str, watched: Watched) -> N
 
 
 def watched(db: sqlite3.Connection, app_address: str, now_s: float, org_id: str | None = None) -> list[Watched]:
-    """The attempts, of one organization or all, whose late invoice is still looked for."""
-    db.execute("DELETE FROM late_watch WHERE app_address = ? AND until <= ?", (app_address, now_s))
-    sql = "SELECT key, org_id, total, sent_at, known_invoices, until FROM late_watch WHERE app_address = ?"
+    """The attempts, of one organization or all, whose late invoice is still looked for.
+
+    Those whose time is over stay: with a clock that is ahead for a while it may only seem to be.
+    """
+    sql = "SELECT key, org_id, total, sent_at, known_invoices, until FROM late_watch WHERE app_address = ? AND until > ?"
     return [
         Watched(key, org, total, sent_at, tuple(json.loads(known)), until)
-        for key, org, total, sent_at, known, until in db.execute(sql, (app_address,))
+        for key, org, total, sent_at, known, until in db.execute(sql, (app_address, now_s))
         if org_id in (None, org)
     ]
 

@@ -1,0 +1,229 @@
+"""A cloud that charges when the test says so, and a folder that can be full: what charges meet, without a network."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from grpclib.const import Status
+from grpclib.exceptions import GRPCError, StreamTerminatedError
+from msgspec import Struct, field
+from typing_extensions import override
+from viam.gen.app.v1 import billing_pb2
+
+from support.fake_parts import Clock
+from viam_billing import config, journal_schema
+from viam_billing.call_attempts import Counters
+from viam_billing.calls import Calls
+from viam_billing.charging.charger import Charger
+from viam_billing.charging.desk import Desk
+from viam_billing.charging.entry import ChargeRequest, Entry
+from viam_billing.charging.journal import Journal
+from viam_billing.charging.lock import FolderLock
+from viam_billing.charging.watch import Watch
+from viam_billing.commands import EFFECTS
+from viam_billing.errors import BillingError, CloudUnreachableError, StateUnavailableError
+from viam_billing.gateway import CloudGateway
+from viam_billing.money import Cents, to_dollars
+from viam_billing.policy import Policy
+from viam_billing.retry import charge_outcome, translate
+from viam_billing.store import Store
+from viam_billing.times import Deadline
+
+T = TypeVar("T")
+
+APP = "https://app.viam.com"
+ORGS = ("a", "b", "c")
+FOR_EVER = Deadline(3600)
+
+
+class Invoice(Struct):
+    """An invoice in the cloud's ledger. One that is not `visible` has been charged and is not in the list yet."""
+
+    id: str
+    org_id: str
+    cents: int
+    date_s: float
+    visible: bool = True
+
+
+class Sending(Struct, eq=False):
+    """A request to charge that has reached the cloud, and waits for what the test does with it."""
+
+    org_id: str
+    cents: int
+    description: str
+    cloud: ChargeCloud
+    answer: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    invoice: Invoice | None = None
+    known: int = 0
+
+    def work(self, *, visible: bool = True) -> Invoice:
+        """The cloud charges."""
+        self.invoice = self.cloud.add_invoice(self.org_id, self.cents, visible=visible)
+        return self.invoice
+
+    def succeed(self) -> Invoice:
+        """The cloud charges and answers."""
+        invoice = self.invoice or self.work()
+        self._end(lambda: self.answer.set_result(invoice.id))
+        return invoice
+
+    def refuse(self, status: Status) -> None:
+        """The cloud answers with an error."""
+        self.fail(GRPCError(status))
+
+    def lose(self) -> None:
+        """The connection breaks."""
+        self.fail(StreamTerminatedError("Connection lost"))
+
+    def fail(self, error: BaseException) -> None:
+        """The call ends in what grpclib raises, and means what `retry` says."""
+        meaning = translate(error, "ChargeOrganization", sent=True)
+        meaning.outcome = charge_outcome(meaning, sent=True)
+        self._end(lambda: self.answer.set_exception(meaning))
+
+    def _end(self, how: Callable[[], None]) -> None:
+        if not self.answer.done():  # else whoever waited has died
+            how()
+
+
+class ChargeCloud(CloudGateway):
+    """Keeps a ledger of invoices; a charge waits until the test ends it, or until `automatic` does."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        super().__init__(Calls(None, Counters(), 20.0))
+        self._now = now
+        self._ids = itertools.count(1)
+        self.ledger: list[Invoice] = []
+        self.sendings: list[Sending] = []
+        self.lists = 0
+        self.automatic: Callable[[Sending], object] | None = None
+        self.on_sending: Callable[[Sending], None] = lambda _: None
+        self.reading_fails: BillingError | None = None
+        self.before_mark: BillingError | None = None
+        self.reading = asyncio.Event()
+        self.reading.set()
+        self._arrived = asyncio.Event()
+
+    def add_invoice(self, org_id: str, cents: int, *, visible: bool = True) -> Invoice:
+        """Somebody is charged."""
+        invoice = Invoice(f"inv-{next(self._ids)}", org_id, cents, self._now(), visible)
+        self.ledger.append(invoice)
+        return invoice
+
+    async def arrived(self, number: int = 1) -> Sending:
+        """Wait until so many charges have reached the cloud, and get the last of them."""
+        while len(self.sendings) < number:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self.sendings[number - 1]
+
+    @override
+    async def get_invoices_summary(self, org_id: str, deadline: Deadline) -> billing_pb2.GetInvoicesSummaryResponse:
+        self.lists += 1
+        await self.reading.wait()
+        if self.reading_fails is not None:
+            raise self.reading_fails
+        answer = billing_pb2.GetInvoicesSummaryResponse()
+        for invoice in self.ledger:
+            if invoice.org_id == org_id and invoice.visible:
+                summary = answer.invoices.add(id=invoice.id, invoice_amount=to_dollars(invoice.cents), status="paid")
+                summary.invoice_date.FromSeconds(int(invoice.date_s))
+        return answer
+
+    @override
+    async def charge(
+        self, command: str, parameters: Mapping[str, Any], deadline: Deadline, mark_sent: Callable[[], Awaitable[None]]
+    ) -> str:
+        if self.before_mark is not None:
+            raise self.before_mark
+        await mark_sent()
+        cents = round(100 * (parameters["subtotal"] + parameters.get("tax", 0)))
+        sending = Sending(parameters["org_id_to_charge"], cents, parameters.get("description", ""), self)
+        self.sendings.append(sending)
+        self._arrived.set()
+        self.on_sending(sending)
+        if self.automatic is not None:
+            self.automatic(sending)
+        return await sending.answer
+
+
+def away() -> BillingError:
+    """What a read gets while the cloud is away."""
+    return CloudUnreachableError("the connection to the cloud failed.")
+
+
+class TroubledStore(Store):
+    """A journal's database whose disk is full when the test says so: `before` a commit, or as if, right `after` it."""
+
+    trouble = ""
+    failing_on: Callable[[Callable[[sqlite3.Connection], Any]], bool] | None = None
+
+    @override
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        trouble = self.trouble
+        if trouble == "before":
+            raise StateUnavailableError("the disk is full.")
+        result = await super().run(work)
+        if trouble == "after":
+            raise StateUnavailableError("the disk is full.")
+        return result
+
+
+class Scene:
+    """One process over a folder: a charger with its parts, and as many services as the test wants."""
+
+    def __init__(self, folder: str, clock: Clock | None = None, cloud: ChargeCloud | None = None) -> None:
+        self.folder = folder
+        self.clock = clock or Clock()
+        self.cloud = cloud or ChargeCloud(self.clock)
+        self.store = TroubledStore(folder, journal_schema.FILE_NAME, journal_schema.MIGRATIONS, synced=False)
+        self.lock = FolderLock(folder)
+        self.journal = Journal(self.store, APP, self.clock)
+        self.charger = Charger(self.journal, self.lock)
+        self.watch = Watch(self.charger, self.clock, self.clock)
+        self.charger.outcomes.when_unknown = self.watch.wake
+
+    def desk(self, per_day: float = 1000.0, per_charge: float = 500.0, orgs: tuple[str, ...] = ORGS) -> Desk:
+        """A service."""
+        return Desk(self.cloud, Policy(settings(self.folder, per_day, per_charge, orgs)))
+
+    async def charge(
+        self, key: str = "k", org_id: str = "a", cents: int = 1000, desk: Desk | None = None
+    ) -> tuple[Entry, bool]:
+        """Charge, with all the time in the world."""
+        return await self.charger.charge(request(key, org_id, cents), desk or self.desk(), FOR_EVER)
+
+    async def entry(self, key: str = "k") -> Entry:
+        """What the journal has."""
+        found = await self.journal.find(key)
+        assert found is not None
+        return found
+
+    def close(self) -> None:
+        """The process ends."""
+        self.store.close()
+        self.lock.release()
+
+
+def settings(folder: str, per_day: float, per_charge: float, orgs: tuple[str, ...]) -> config.Config:
+    """The configuration of a service that may charge."""
+    attributes = {
+        "api_key": "a-key-that-nobody-else-has",
+        "api_key_id": "00000000-0000-0000-0000-000000000001",
+        "allowed_commands": ["read", "charge", "resolve_charge", "get_audit_log"],
+        "allowed_org_ids": list(orgs),
+        "charge_limits": {"per_charge": per_charge, "per_day": per_day},
+        "state_dir": folder,
+    }
+    return config.parse(attributes, {}, EFFECTS)
+
+
+def request(key: str = "k", org_id: str = "a", cents: int = 1000) -> ChargeRequest:
+    """A charge; the cloud sees its key in the description."""
+    parameters = {"org_id_to_charge": org_id, "subtotal": to_dollars(cents), "description": key}
+    return ChargeRequest.of("charge_organization", org_id, Cents(cents), key, parameters)
