@@ -161,7 +161,6 @@ class TroubledStore(Store):
     """A journal's database whose disk is full when the test says so: `before` a commit, or as if, right `after` it."""
 
     trouble = ""
-    failing_on: Callable[[Callable[[sqlite3.Connection], Any]], bool] | None = None
 
     @override
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:

@@ -1,0 +1,302 @@
+"""Charges under everything that can happen to them, in any order.
+
+A longer run: `CHARGE_MACHINE_EXAMPLES=5000 python -m pytest tests/property/test_charge_machine.py --timeout 3600`, with
+other random steps each time; what it finds is printed as steps that can be repeated.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from grpclib.const import Status
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from support.charge_world import Sent, World
+from support.fake_charges import ORGS, Scene, Sending, away
+from viam_billing.charging import settling
+from viam_billing.errors import BillingError, KeyLacksPermissionError
+from viam_billing.times import DAY_S
+
+KEYS = {"k1": "a", "k2": "a", "k3": "b", "k4": "b", "k5": "c"}
+CENTS = (1000, 2500)
+REFUSALS = (
+    Status.UNAUTHENTICATED,
+    Status.PERMISSION_DENIED,
+    Status.INVALID_ARGUMENT,
+    Status.NOT_FOUND,
+    Status.OUT_OF_RANGE,
+    Status.UNIMPLEMENTED,
+)
+SAYS_NOTHING = [each for each in Status if each not in (*REFUSALS, Status.OK, Status.FAILED_PRECONDITION)]
+PICK = st.integers(0, 10**6)
+STEPS = st.none() | st.integers(1, 30)
+"""How far everything goes on after a rule: to its rest, or so many steps of the event loop."""
+
+
+class ChargeMachine(RuleBasedStateMachine):
+    """Each rule is something that callers, the cloud, the machine or a person do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.keys = 0
+
+    def _alive(self) -> bool:
+        return self.world.scene is not None
+
+    def _under_way(self) -> list[Sent]:
+        return [sent for sent in self.world.sent if sent.fate == "under way"]
+
+    def _unknown(self) -> list[str]:
+        return [key for key, entry in self.world.entries().items() if entry.state == "unknown"]
+
+    # --- callers ---
+
+    @precondition(_alive)
+    @rule(
+        key=st.sampled_from(sorted(KEYS)),
+        cents=st.sampled_from(CENTS),
+        desk=st.integers(0, 1),
+        callers=st.integers(1, 3),
+        steps=STEPS,
+    )
+    def charge(self, key: str, cents: int, desk: int, callers: int, steps: int | None) -> None:
+        """One caller or several charge with a key, which now and then stands for another amount."""
+        for _ in range(callers):
+            self.world.charge(key, KEYS[key], cents, desk)
+        self.world.go(steps)
+
+    @precondition(_alive)
+    @rule(key=st.sampled_from(sorted(KEYS)), desk=st.integers(0, 1))
+    def charge_again(self, key: str, desk: int) -> None:
+        """A charge that gets as far as it can."""
+        self.world.charge(key, KEYS[key], CENTS[0], desk)
+        self.world.go()
+
+    @precondition(_alive)
+    @rule(org_id=st.sampled_from(ORGS), cents=st.sampled_from(CENTS), desk=st.integers(0, 1), steps=STEPS)
+    def charge_new(self, org_id: str, cents: int, desk: int, steps: int | None) -> None:
+        """The same with a key that nobody has used."""
+        self.keys += 1
+        self.world.charge(f"new-{self.keys}", org_id, cents, desk)
+        self.world.go(steps)
+
+    @precondition(lambda self: self.world.calls)
+    @rule(pick=PICK, steps=STEPS)
+    def leave(self, pick: int, steps: int | None) -> None:
+        """A caller hangs up."""
+        self.world.calls[pick % len(self.world.calls)].task.cancel()
+        self.world.go(steps)
+
+    @rule(steps=STEPS)
+    def go_on(self, steps: int | None) -> None:
+        """Everything goes on."""
+        self.world.go(steps)
+
+    # --- the cloud ---
+
+    @precondition(_under_way)
+    @rule(pick=PICK, how=st.sampled_from(["work", "work", "work unseen"]))
+    def work(self, pick: int, how: str) -> None:
+        """The cloud charges; its answer is still on the way, and its list may be behind."""
+        sent = self._picked(pick)
+        if sent.sending.invoice is None:
+            sent.sending.work(visible=how == "work")
+
+    @precondition(_under_way)
+    @rule(pick=PICK, worked=st.booleans(), steps=STEPS)
+    def answer(self, pick: int, worked: bool, steps: int | None) -> None:  # noqa: FBT001 - hypothesis calls it by name
+        """The cloud answers: that it charged, or that it refuses to."""
+        sent = self._picked(pick)
+        if worked or sent.sending.invoice is not None:
+            sent.sending.succeed()
+            sent.fate = "answered"
+        else:
+            sent.sending.refuse(REFUSALS[pick % len(REFUSALS)])
+            sent.fate = "refused"
+        self.world.go(steps)
+
+    @precondition(_under_way)
+    @rule(pick=PICK, steps=STEPS)
+    def decline(self, pick: int, steps: int | None) -> None:
+        """The card is declined, with an invoice left behind if the cloud has made one, which it may not show."""
+        sent = self._picked(pick)
+        sent.sending.refuse(Status.FAILED_PRECONDITION)
+        left = sent.sending.invoice is not None and sent.sending.invoice.visible
+        sent.fate = "declined" if left else "nothing left behind"
+        self.world.go(steps)
+
+    @precondition(_under_way)
+    @rule(pick=PICK, how=st.sampled_from(["connection", "silence", "status"]), steps=STEPS)
+    def lose(self, pick: int, how: str, steps: int | None) -> None:
+        """No answer that says whether the work was done, before or after it."""
+        sent = self._picked(pick)
+        if how == "status":
+            sent.sending.refuse(SAYS_NOTHING[pick % len(SAYS_NOTHING)])
+        elif how == "silence":
+            sent.sending.fail(TimeoutError())
+        else:
+            sent.sending.lose()
+        sent.fate = "lost"
+        self.world.go(steps)
+
+    @rule(pick=PICK, what=st.sampled_from(["late work", "shown", "other robot"]))
+    def ledger(self, pick: int, what: str) -> None:
+        """What was lost is charged long after; the list catches up; another robot charges the same."""
+        lost = [sent for sent in self.world.sent if sent.fate in ("lost", "never answered", "a person says failed")]
+        if what == "late work" and lost:
+            late = lost[pick % len(lost)].sending
+            late.invoice = late.invoice or late.work()
+        elif what == "other robot":
+            self.world.cloud.add_invoice(ORGS[pick % 3], CENTS[pick % 2])
+        else:
+            self._show_all()
+
+    @rule(how=st.sampled_from(["well", "unreadable", "forbidden", "away"]))
+    def weather(self, how: str) -> None:
+        """The list of invoices cannot be read, the login for a charge fails, or all is well again."""
+        errors = {"unreadable": away(), "forbidden": KeyLacksPermissionError("the API key may not do this.")}
+        self.world.cloud.reading_fails = errors.get(how)
+        self.world.cloud.before_mark = away() if how == "away" else None
+
+    # --- the machine ---
+
+    @precondition(_alive)
+    @rule(trouble=st.sampled_from(["", "before", "after"]))
+    def disk(self, trouble: str) -> None:
+        """The disk is full or not; or it says it is, and has written all the same."""
+        assert self.world.scene is not None
+        self.world.scene.store.trouble = trouble
+
+    @rule()
+    def crash_or_start(self) -> None:
+        """The module is killed, or comes back."""
+        if self.world.scene is None:
+            self.world.start()
+        else:
+            self.world.crash()
+
+    @rule(seconds=st.sampled_from([61.0, 3600.0, 13 * 3600.0, DAY_S, 3 * DAY_S]), steps=STEPS)
+    def pass_time(self, seconds: float, steps: int | None) -> None:
+        """Time passes, and the watch looks."""
+        self.world.pass_time(seconds)
+        self._wake(steps)
+
+    @rule(by_s=st.sampled_from([-400 * DAY_S, -2 * DAY_S, -3600.0, 0.0, 0.0, 3600.0, 400 * DAY_S]), steps=STEPS)
+    def set_clock(self, by_s: float, steps: int | None) -> None:
+        """The clock is set, wrong or right."""
+        self.world.set_clock(self.world.time.now_s + by_s)
+        self._wake(steps)
+
+    # --- settling ---
+
+    @precondition(lambda self: self.world.scene is not None and self._unknown())
+    @rule(pick=PICK, how=st.sampled_from(["reconcile", "failed", "failed", "succeeded"]))
+    def settle(self, pick: int, how: str) -> None:
+        """By command, or by a person who cannot see what the cloud does not show."""
+        unknown = self._unknown()
+        if how == "reconcile":
+            self.world.command(self._reconcile)
+        else:
+            self._resolve(unknown[pick % len(unknown)], how)
+
+    async def _reconcile(self, scene: Scene) -> settling.Found:
+        await scene.charger.prepare()
+        return await scene.watch.look_for(self.world.desks[0])
+
+    def _resolve(self, key: str, outcome: Any) -> None:  # noqa: ANN401 - one of two words
+        org_id = self.world.entries()[key].org_id
+        last = next((each for each in reversed(self.world.sent) if each.key == key), None)  # it may not have left
+        invoice = last.sending.invoice if last is not None else None
+        if outcome == "failed" and invoice is not None and invoice.visible and self.world.cloud.reading_fails:
+            return  # a person who calls failed what has an invoice, while the module cannot read it, is beyond help
+
+        async def resolve(scene: Scene) -> None:
+            await scene.charger.prepare()
+            try:
+                invoices = await self.world.desks[0].invoices(org_id)
+            except BillingError:
+                invoices = None
+            decision = settling.Decision(key, outcome, "looked", None, invoices)
+            await scene.journal.transact(lambda db, app, now_s: settling.resolve(db, app, now_s, decision))
+
+        self.world.command(resolve)
+        if last is not None and outcome == "failed" and self.world.entries()[key].state == "failed":
+            last.fate = "a person says failed"
+
+    def _show_all(self) -> None:
+        for invoice in self.world.cloud.ledger:
+            invoice.visible = True
+
+    def _wake(self, steps: int | None) -> None:
+        if self.world.scene is not None:
+            self.world.scene.watch.wake()
+        self.world.go(steps)
+
+    def _picked(self, pick: int) -> Sent:
+        under_way = self._under_way()
+        return under_way[pick % len(under_way)]
+
+    # --- what holds ---
+
+    @invariant()
+    def holds(self) -> None:
+        """At any moment."""
+        self.world.check()
+        self.world.check_answers()
+
+    def teardown(self) -> None:
+        """No state is left that no command can end."""
+        try:
+            self._end_all()
+        finally:
+            self.world.close()
+
+    def _end_all(self) -> None:
+        world = self.world
+        for sent in self._under_way():
+            sent.sending.lose()
+            sent.fate = "lost"
+        world.cloud.reading_fails = world.cloud.before_mark = None
+        if world.scene is None:
+            world.start()
+        assert world.scene is not None
+        world.scene.store.trouble = ""
+        world.set_clock(world.time.now_s)
+        world.cloud.automatic = self._answer_at_once
+        world.go()
+        self._show_all()
+        world.command(self._reconcile)
+        for key, entry in world.entries().items():
+            assert entry.state in ("unknown", "succeeded", "failed"), f"nothing ends {key}, which is {entry.state}"
+            if entry.state == "unknown":
+                self._resolve(key, "failed")
+        for key in self._unknown():
+            self._resolve(key, "succeeded")
+        assert not self._unknown()
+        world.pass_time(DAY_S + 1)
+        for org_id in ORGS:
+            world.charge(f"last-{org_id}", org_id, 1000, 1)
+            world.go()
+            assert world.entries()[f"last-{org_id}"].state == "succeeded"
+        self.holds()
+
+    def _answer_at_once(self, sending: Sending) -> None:
+        sending.succeed()
+        self.world.sent[-1].fate = "answered"
+
+
+EXAMPLES = int(os.environ.get("CHARGE_MACHINE_EXAMPLES", "0"))
+TestChargeMachine = ChargeMachine.TestCase
+TestChargeMachine.settings = settings(
+    max_examples=EXAMPLES or 150,
+    stateful_step_count=60 if EXAMPLES else 40,
+    derandomize=not EXAMPLES,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate] if os.environ.get('NOSHRINK') else list(Phase),
+)

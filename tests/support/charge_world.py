@@ -1,0 +1,276 @@
+"""The world of the charge machine: a module that dies and comes back, true time beside what its clock says, the rules.
+
+Nothing here waits for a thread or for real time: the database runs inside the event loop, which goes on step by step.
+A charge can therefore be caught between any two of its steps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import tempfile
+from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+
+from msgspec import Struct
+from typing_extensions import override
+
+from support.fake_charges import APP, FOR_EVER, ORGS, ChargeCloud, Scene, Sending, request
+from support.fake_parts import Clock
+from viam_billing.charging import rows
+from viam_billing.charging.desk import Desk
+from viam_billing.charging.entry import UNSETTLED, ChargeRequest, Entry, Limits
+from viam_billing.charging.journal import Journal
+from viam_billing.errors import BillingError
+from viam_billing.money import Cents
+from viam_billing.times import DAY_S
+
+T = TypeVar("T")
+
+LIMITS: Final = (60.0, 40.0)
+"""`per_day` of the two services, in dollars."""
+
+MAY_FOLLOW: Final = ("refused", "nothing left behind", "a person says failed", "never left")
+"""What may have become of a sending, if its key is sent again."""
+
+
+class Inline(ThreadPoolExecutor):
+    """Runs at once what it is given."""
+
+    @override
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        future: Future[T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - as an executor does
+            future.set_exception(error)
+        return future
+
+
+class Sent(Struct, eq=False):
+    """A sending as the world knows it."""
+
+    key: str
+    sending: Sending
+    at_s: float
+    fate: str = "under way"
+
+    def __repr__(self) -> str:
+        """For what is broken."""
+        return f"<{self.key} {self.fate}, {'charged' if self.sending.invoice else 'not charged'}>"
+
+
+class Call(Struct, eq=False):
+    """Somebody who waits for a charge."""
+
+    task: asyncio.Task[tuple[Entry, bool]]
+    wanted: ChargeRequest
+
+
+class CheckedJournal(Journal):
+    """A journal whose reservations are held to the day's limit of the true time."""
+
+    world: World
+
+    @override
+    async def reserve(
+        self, request: ChargeRequest, limits: Limits, known_invoices: Iterable[str] | None
+    ) -> tuple[Entry, bool]:
+        charged = self.world.truly_charged()
+        entry, own = await super().reserve(request, limits, known_invoices)
+        if own and charged is not None:
+            self.world.must(charged + request.total <= limits.per_day, "the day's limit was passed")
+        return entry, own
+
+
+class World:
+    """All that a charge depends on, and what must hold of it."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.loop.set_default_executor(Inline(1))
+        self.loop.set_exception_handler(self._lost_error)
+        self._folder = tempfile.TemporaryDirectory(prefix="viam-billing-")
+        self.time = Clock()
+        self.clock = Clock()
+        self.sent: list[Sent] = []
+        self.calls: list[Call] = []
+        self.broken: list[str] = []
+        """What turned out not to hold, where the module would take an exception for its own."""
+        self.clock_told_nothing = False
+        """Whether the clock was set back before anybody saw what it had dated to the future: no rule covers that."""
+        self._reader: sqlite3.Connection | None = None
+        self.scene: Scene | None = None
+        self.desks: list[Desk] = []
+        self.cloud = self.do(self._make_cloud())
+        self.start()
+
+    async def _make_cloud(self) -> ChargeCloud:
+        cloud = ChargeCloud(self.time)
+        cloud.on_sending = self._note_sending
+        return cloud
+
+    # --- the process ---
+
+    def start(self) -> None:
+        """The module starts."""
+
+        async def start() -> Scene:
+            scene = Scene(self._folder.name, self.clock, self.cloud)
+            scene.store._thread = Inline(1)  # noqa: SLF001 - so that the loop alone says what happens when
+            scene.store._synchronous = "OFF"  # noqa: SLF001 - no power fails here, and this is a hundred times faster
+            journal = CheckedJournal(scene.store, APP, self.clock)
+            journal.world = self
+            scene.journal = scene.charger.journal = scene.charger.outcomes._journal = journal  # noqa: SLF001 - the checked one
+            self.desks = [scene.desk(per_day) for per_day in LIMITS]
+            for desk in self.desks:
+                scene.watch.join(desk)
+            return scene
+
+        self.scene = self.do(start())
+        if self._reader is None:
+            self.go()
+            self._reader = sqlite3.connect(f"{self._folder.name}/journal.db", isolation_level=None)
+
+    def crash(self) -> None:
+        """The module is killed: what is in memory is gone, wherever it stood."""
+        if self.scene is None:
+            return
+        self.scene.store.trouble = "before"  # a dead process writes nothing, whatever its tasks do while they end
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
+        self.go()
+        self.scene.close()
+        self.scene, self.calls = None, []
+        for sent in self.sent:
+            if sent.fate == "under way":
+                sent.fate = "never answered"
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self.crash()
+        if self._reader is not None:
+            self._reader.close()
+        self.loop.close()
+        self._folder.cleanup()
+
+    # --- steps ---
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run something to its end; all else goes on meanwhile."""
+        return self.loop.run_until_complete(work)
+
+    def go(self, steps: int | None = None) -> None:
+        """Let everything go on for some steps of the event loop, by default until all wait."""
+        ready: Any = self.loop._ready  # type: ignore[attr-defined] # noqa: SLF001 - what the loop has to do is nowhere else to be seen
+        taken = 0
+        while ready and (steps is None or taken < steps):
+            self.loop.call_soon(self.loop.stop)
+            self.loop.run_forever()
+            taken += 1
+            assert taken < 5000, "it never comes to rest"
+
+    def _lost_error(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.broken.append(f"{context.get('message')}: {context.get('exception')!r}")
+
+    def must(self, holds: bool, what: str) -> None:  # noqa: FBT001 - as `assert` has it
+        """Note what does not hold."""
+        if not holds:
+            self.broken.append(what)
+
+    # --- what callers do ---
+
+    def charge(self, key: str, org_id: str, cents: int, desk: int) -> None:
+        """Somebody charges."""
+        assert self.scene is not None
+        wanted = request(key, org_id, cents)
+        work = self.scene.charger.charge(wanted, self.desks[desk], FOR_EVER)
+        self.calls.append(Call(self.loop.create_task(work), wanted))
+
+    def check_answers(self) -> None:
+        """Who got an answer got one about his own charge, which the cloud has made or another's invoice hides."""
+        waiting = []
+        for call in self.calls:
+            if not call.task.done():
+                waiting.append(call)
+                continue
+            if call.task.cancelled():
+                continue
+            error = call.task.exception()
+            if error is None:
+                entry, _ = call.task.result()
+                assert (entry.key, entry.state, entry.total) == (call.wanted.key, "succeeded", call.wanted.total)
+            else:
+                assert isinstance(error, BillingError), f"{error!r} reached a caller"
+                assert error.code != "internal_error"
+        self.calls = waiting
+
+    def command(self, work: Callable[[Scene], Coroutine[Any, Any, T]]) -> T | None:
+        """A command that may be refused."""
+        if self.scene is None:
+            return None
+        with contextlib.suppress(BillingError):
+            return self.do(work(self.scene))
+        return None
+
+    # --- what is true ---
+
+    def entries(self) -> dict[str, Entry]:
+        """What is on the disk."""
+        if self._reader is None:
+            return {}
+        states = ("reserved", "sent", "succeeded", "failed", "unknown")
+        return {entry.key: entry for entry in rows.in_states(self._reader, APP, states)}
+
+    def _note_sending(self, sending: Sending) -> None:
+        key = sending.description
+        sending.known = len([each for each in self.cloud.ledger if each.org_id == sending.org_id and each.visible])
+        earlier = [sent for sent in self.sent if sent.key == key]
+        self.must(all(sent.fate in MAY_FOLLOW for sent in earlier), f"{key} is sent again: {earlier}")
+        entry = self.entries()[key]
+        self.must(entry.state == "sent", "it is sent before that is on the disk")
+        self.must(entry.late_invoice is None, "it is sent although its invoice has turned up")
+        others = [sent for sent in self.sent if sent.fate == "under way" and sent.sending.org_id == sending.org_id]
+        self.must(not others, "two charges of one organization are under way")
+        self.sent.append(Sent(key, sending, self.time.now_s))
+
+    def truly_charged(self) -> Cents | None:
+        """What counts towards the day by the true time; None while the clock is ahead, which nobody can know."""
+        if self.clock.now_s > self.time.now_s or self.clock_told_nothing:
+            return None
+        last_s = {sent.key: sent.at_s for sent in self.sent}
+        return Cents(
+            sum(
+                entry.total
+                for entry in self.entries().values()
+                if entry.state in UNSETTLED
+                or (entry.state == "succeeded" and last_s.get(entry.key, 0.0) > self.time.now_s - DAY_S)
+            )
+        )
+
+    def check(self) -> None:
+        """What holds at any moment, also after a crash."""
+        entries = self.entries()
+        for org_id in ORGS:
+            unsettled = [each.key for each in entries.values() if each.org_id == org_id and each.state in UNSETTLED]
+            assert len(unsettled) <= 1, f"{unsettled} of one organization are not settled"
+        for sent in self.sent:
+            if sent.sending.invoice is not None and sent.fate not in MAY_FOLLOW:
+                state = entries[sent.key].state
+                assert state in ("succeeded", "sent", "unknown"), f"{sent.key} was charged and is {state}"
+        assert not self.broken, self.broken
+
+    def set_clock(self, now_s: float) -> None:
+        """The clock is set."""
+        if now_s < self.time.now_s and any((each.sent_at or 0) > self.time.now_s for each in self.entries().values()):
+            self.clock_told_nothing = True
+        self.clock.now_s = now_s
+
+    def pass_time(self, seconds: float) -> None:
+        """Time passes, for the clock too."""
+        self.time.now_s += seconds
+        self.clock.now_s += seconds
+
+
