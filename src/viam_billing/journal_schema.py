@@ -40,6 +40,7 @@ MIGRATIONS: Final = (
         state TEXT NOT NULL CHECK (state IN ('reserved', 'sent', 'succeeded', 'failed', 'unknown')),
         created_at REAL NOT NULL,
         journal_time REAL NOT NULL,
+        times TEXT NOT NULL,
         attempts INTEGER NOT NULL,
         reconcilable INTEGER NOT NULL,
         sent_at REAL,
@@ -57,6 +58,7 @@ MIGRATIONS: Final = (
     CREATE INDEX charges_by_sending ON charges (app_address, sent_at);
     CREATE INDEX charges_by_journal_time ON charges (app_address, journal_time);
     CREATE INDEX charges_by_invoice ON charges (app_address, invoice_id) WHERE invoice_id IS NOT NULL;
+    CREATE TABLE journal_clock (app_address TEXT PRIMARY KEY, times TEXT NOT NULL) STRICT;
     CREATE TABLE late_watch (
         app_address TEXT NOT NULL,
         key TEXT NOT NULL,

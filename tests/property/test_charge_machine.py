@@ -281,7 +281,7 @@ class ChargeMachine(RuleBasedStateMachine):
         for org_id in ORGS:
             world.charge(f"last-{org_id}", org_id, 1000, 1)
             world.go()
-            assert world.entries()[f"last-{org_id}"].state == "succeeded"
+            assert world.calls[-1].task.result()[0].state == "succeeded"
         self.holds()
 
     def _answer_at_once(self, sending: Sending) -> None:

@@ -81,7 +81,8 @@ class Limits(Struct, frozen=True):
 class Entry(Struct, frozen=True):
     """An entry of the journal. Times are Unix seconds.
 
-    `journal_time` is the time of the last sending on a clock that never runs backwards: see `rows.count`.
+    `times` are all the times at which the last sending may have been, latest first, and `journal_time` the latest that
+    was ever thought of: see `rows.count`.
     `known_invoices` are the ids of the list read before the sending, kept until the charge is settled; None where the
     key may not read it.
     """
@@ -97,6 +98,7 @@ class Entry(Struct, frozen=True):
     attempts: int
     reconcilable: bool = True
     sent_at: float | None = None
+    times: tuple[float, ...] = ()
     invoice_id: str | None = None
     error_code: str | None = None
     error_text: str | None = None

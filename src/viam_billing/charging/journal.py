@@ -127,8 +127,8 @@ class Journal:
                     "Let one process charge from this folder."
                 )
             now_s = self._now()
-            time_s = rows.journal_time(db, self._app, now_s)
-            sent = entry.becoming("sent", sent_at=now_s, journal_time=time_s)
+            times = rows.sending_times(db, self._app, now_s)
+            sent = entry.becoming("sent", sent_at=now_s, times=times, journal_time=times[0])
             rows.put(db, self._app, sent)
             return sent
 
@@ -207,7 +207,7 @@ class Journal:
             parameters=request.parameters,
             state="reserved",
             created_at=now_s if before is None else before.created_at,
-            journal_time=rows.journal_time(db, self._app, now_s),
+            journal_time=now_s if before is None else max(now_s, before.journal_time),
             attempts=1 if before is None else before.attempts + 1,
             reconcilable=known_invoices is not None,
             known_invoices=None if known_invoices is None else tuple(known_invoices),

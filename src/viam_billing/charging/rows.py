@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 # ruff: noqa: S608 - what is put into a statement are names of columns, constants and question marks
 
 _COLUMNS: Final = Entry.__struct_fields__
-_LISTS: Final = ("candidates", "known_invoices")
+_LISTS: Final = ("times", "candidates", "known_invoices")
 _SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM charges WHERE app_address = ?"
 _UPSERT: Final = (
     f"INSERT INTO charges (app_address, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)}) "
     f"ON CONFLICT (app_address, key) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS)}"
 )
 _IN_UNSETTLED: Final = f"state IN ({', '.join(repr(state) for state in UNSETTLED)})"
+_COUNTS: Final = (
+    "(state = 'succeeded' AND (sent_at > :since OR (journal_time > :since AND EXISTS "
+    "(SELECT 1 FROM json_each(times) WHERE value > :since AND value <= :now))))"
+)
 
 
 class Figures(Struct, frozen=True):
@@ -83,41 +87,62 @@ def owner_of(db: sqlite3.Connection, app_address: str, invoice_id: str) -> str |
 
 
 def redate(db: sqlite3.Connection, app_address: str, now_s: float) -> None:
-    """Date what comes from the future to now: the clock was set back, or was ahead when the entry was made."""
-    for column in ("created_at", "sent_at"):
-        db.execute(  # `journal_time` is never before the two, and has an index
-            f"UPDATE charges SET {column} = ? WHERE app_address = ? AND journal_time > ? AND {column} > ?",
-            (now_s, app_address, now_s, now_s),
-        )
+    """Date what comes from the future to now: the clock was set back, or was ahead when the entry was made.
+
+    Which of the two, only the future tells: the times that were thought of before are kept in `times`.
+    """
+    app_and_times = (app_address, now_s, now_s)
+    db.execute(  # `journal_time` is before neither of the two, and has an index
+        "UPDATE charges SET created_at = ? WHERE app_address = ? AND journal_time > ? AND created_at > ?",
+        (now_s, *app_and_times),
+    )
+    db.execute(
+        "UPDATE charges SET sent_at = ?, times = json_insert(times, '$[#]', ?) "
+        "WHERE app_address = ? AND journal_time > ? AND sent_at > ?",
+        (now_s, now_s, *app_and_times),
+    )
     db.execute("UPDATE late_watch SET sent_at = ? WHERE app_address = ? AND sent_at > ?", (now_s, app_address, now_s))
+    clock = _clock(db, app_address)
+    if clock and clock[-1] > now_s:
+        _set_clock(db, app_address, (*clock, now_s))
 
 
-def journal_time(db: sqlite3.Connection, app_address: str, now_s: float) -> float:
-    """Now, on a clock that never runs backwards: one that is behind the newest entry counts as that entry's time."""
-    sql = "SELECT max(journal_time) FROM charges WHERE app_address = ?"
-    (newest,) = db.execute(sql, (app_address,)).fetchone()
-    return now_s if newest is None else max(now_s, newest)
+def sending_times(db: sqlite3.Connection, app_address: str, now_s: float) -> tuple[float, ...]:
+    """The times at which a sending may be that is made now, latest first, the clock's own last.
+
+    A clock that is behind an earlier sending was set back, or was ahead then: that sending's times may be this one's.
+    """
+    times = (*(time_s for time_s in _clock(db, app_address) if time_s > now_s), now_s)
+    _set_clock(db, app_address, times)
+    return times
+
+
+def _clock(db: sqlite3.Connection, app_address: str) -> tuple[float, ...]:
+    """The times at which the newest sending may have been, latest first."""
+    row = db.execute("SELECT times FROM journal_clock WHERE app_address = ?", (app_address,)).fetchone()
+    return tuple(json.loads(row[0])) if row else ()
+
+
+def _set_clock(db: sqlite3.Connection, app_address: str, times: Sequence[float]) -> None:
+    db.execute("INSERT OR REPLACE INTO journal_clock VALUES (?, ?)", (app_address, json.dumps(times)))
 
 
 def count(db: sqlite3.Connection, app_address: str, now_s: float) -> Cents:
     """Cents that count towards `per_day`: all that is not settled, and what succeeded within 24 hours.
 
-    A sending is within them by either of its two times. By `sent_at`, which `redate` takes out of the future; and by
-    `journal_time`, which is not redated: a clock that was set back for a while must not make yesterday of what was
-    charged an hour ago once it is right again. A `journal_time` in the future says nothing, its `sent_at` does.
+    A sending is within them if one of its times is. A clock that was set back for a while must not make yesterday of
+    what was charged an hour ago once it is right again; and one that was ahead must not count for ever. A time in the
+    future says nothing, but `redate` has put now beside it.
     """
-    since_s = now_s - DAY_S
     (cents,) = db.execute(
-        f"SELECT coalesce(sum(total), 0) FROM charges WHERE app_address = ? AND ({_IN_UNSETTLED} OR "
-        "(state = 'succeeded' AND (sent_at > ? OR (journal_time > ? AND journal_time <= ?))))",
-        (app_address, since_s, since_s, now_s),
+        f"SELECT coalesce(sum(total), 0) FROM charges WHERE app_address = :app AND ({_IN_UNSETTLED} OR {_COUNTS})",
+        {"app": app_address, "since": now_s - DAY_S, "now": now_s},
     ).fetchone()
     return Cents(cents)
 
 
 def figures(db: sqlite3.Connection, app_address: str, now_s: float) -> Figures:
     """What `get_status` tells."""
-    since_s = now_s - DAY_S
     journal_id, created_at = db.execute("SELECT id, created_at FROM journal").fetchone()
     (entries,) = db.execute("SELECT coalesce(max(rowid), 0) FROM charges").fetchone()  # none is ever removed
     unknown, unsettled = db.execute(
@@ -126,9 +151,9 @@ def figures(db: sqlite3.Connection, app_address: str, now_s: float) -> Figures:
         (app_address,),
     ).fetchone()
     counted = db.execute(
-        "SELECT max(sent_at, iif(journal_time <= ?, journal_time, 0)), total FROM charges WHERE app_address = ? "
-        "AND state = 'succeeded' AND (sent_at > ? OR (journal_time > ? AND journal_time <= ?))",
-        (now_s, app_address, since_s, since_s, now_s),
+        "SELECT max(sent_at, coalesce((SELECT max(value) FROM json_each(times) WHERE value <= :now), 0)), total "
+        f"FROM charges WHERE app_address = :app AND {_COUNTS}",
+        {"app": app_address, "since": now_s - DAY_S, "now": now_s},
     ).fetchall()
     sql = "SELECT count(*) FROM late_watch WHERE app_address = ? AND until > ?"
     (watches,) = db.execute(sql, (app_address, now_s)).fetchone()
@@ -179,4 +204,5 @@ def _entry(row: Sequence[Any]) -> Entry:
     for name in _LISTS:
         values[name] = None if values[name] is None else tuple(json.loads(values[name]))
     values["candidates"] = values["candidates"] or ()
+    values["times"] = values["times"] or ()
     return Entry(**{**values, "reconcilable": bool(values["reconcilable"])})
