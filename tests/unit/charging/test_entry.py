@@ -1,0 +1,131 @@
+"""An entry of the journal and the states that it may take."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, get_args
+
+import pytest
+
+from viam_billing.charging import refusals
+from viam_billing.charging.entry import NEXT, ChargeRequest, Entry, State
+from viam_billing.errors import (
+    BillingError,
+    ChargeOutcomeUnknownError,
+    CloudRejectedError,
+    CloudTimeoutError,
+    IdempotencyConflictError,
+    Outcome,
+)
+from viam_billing.money import Cents
+
+STATES: tuple[Any, ...] = get_args(State)
+MAY = {
+    ("reserved", "sent"),
+    ("reserved", "failed"),
+    ("sent", "succeeded"),
+    ("sent", "failed"),
+    ("sent", "unknown"),
+    ("unknown", "succeeded"),
+    ("unknown", "failed"),
+    ("failed", "reserved"),
+    ("failed", "failed"),
+}
+
+
+def entry(state: Any = "sent", **changes: Any) -> Entry:  # noqa: ANN401 - the fields' own types
+    """An entry of ten dollars."""
+    return Entry(
+        **{
+            "key": "k",
+            "command": "charge_organization",
+            "org_id": "a",
+            "total": Cents(1000),
+            "parameters": "{}",
+            "state": state,
+            "created_at": 0.0,
+            "journal_time": 0.0,
+            "attempts": 1,
+            "known_invoices": ("i",),
+            **changes,
+        }
+    )
+
+
+@pytest.mark.parametrize("pair", list(itertools.product(STATES, STATES)))
+def test_only_what_is_drawn_may_follow(pair: tuple[Any, Any]) -> None:
+    """Nothing else, and nothing follows a success."""
+    assert (pair[1] in NEXT[pair[0]]) is (pair in MAY)
+    if pair in MAY:
+        assert entry(pair[0]).becoming(pair[1]).state == pair[1]
+    else:
+        with pytest.raises(AssertionError, match="does not become"):
+            entry(pair[0]).becoming(pair[1])
+
+
+def test_what_a_state_brings_with_it() -> None:
+    """The list of invoices is kept as long as it may be needed."""
+    unknown = entry().unknown(CloudTimeoutError("x"))
+    assert (unknown.state, unknown.error_code, unknown.known_invoices) == ("unknown", "cloud_timeout", ("i",))
+    succeeded = unknown.succeeded("")
+    assert (succeeded.invoice_id, succeeded.error_code, succeeded.known_invoices) == (None, None, None)
+    assert entry().failed(CloudTimeoutError("x")).known_invoices is None
+
+
+def test_an_entry_shows_what_is_known() -> None:
+    """And nothing of what is kept for the module itself."""
+    assert entry().shown() == {
+        "idempotency_key": "k",
+        "command": "charge_organization",
+        "state": "sent",
+        "org_id": "a",
+        "total": 10.0,
+        "created_at": "1970-01-01T00:00:00Z",
+        "attempts": 1,
+        "reconcilable": True,
+    }
+    shown = entry(error_code="c", error_text="t", candidates=("i",), sent_at=1.0, late_invoice="l", note="n").shown()
+    assert shown["error"] == {"code": "c", "message": "t"}
+    assert (shown["candidates"], shown["sent_at"], shown["late_invoice"], shown["note"]) == (
+        ["i"],
+        "1970-01-01T00:00:01Z",
+        "l",
+        "n",
+    )
+
+
+def test_the_order_of_parameters_does_not_matter() -> None:
+    """Their values do, and the command."""
+    one = ChargeRequest.of("c", "a", Cents(1), "k", {"x": 1.0, "y": 2.0})
+    assert one == ChargeRequest.of("c", "a", Cents(1), "k", {"y": 2.0, "x": 1.0})
+    known = entry(command="c", parameters=one.parameters)
+    refusals.check_same(one, known)
+    for other in (
+        ChargeRequest.of("c", "a", Cents(1), "k", {"x": 1.0}),
+        ChargeRequest.of("d", "a", Cents(1), "k", {"x": 1.0, "y": 2.0}),
+    ):
+        with pytest.raises(IdempotencyConflictError):
+            refusals.check_same(other, known)
+
+
+def test_after_a_crash() -> None:
+    """Before the mark nothing was sent; after it nobody knows."""
+    assert refusals.after_crash(entry("reserved")).state == "failed"
+    assert refusals.after_crash(entry("sent")).state == "unknown"
+
+
+def test_what_ended_is_told_from_its_entry() -> None:
+    """With the code of its error."""
+    failed = refusals.ended_badly(entry("failed", error_code="cloud_rejected", error_text="no."))
+    assert (type(failed), failed.text) == (CloudRejectedError, "no. The same idempotency_key may be sent again.")
+    for state in ("reserved", "sent", "unknown"):
+        assert isinstance(refusals.ended_badly(entry(state)), ChargeOutcomeUnknownError)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"), [(Outcome.NEVER_SENT, "Nothing was sent"), (Outcome.REFUSED, "Nothing was charged")]
+)
+def test_a_failure_says_that_the_key_may_be_sent_again(outcome: Outcome, words: str) -> None:
+    """And keeps its code and what is known."""
+    error: BillingError = refusals.with_hint(CloudRejectedError("no."), outcome)
+    assert (error.code, error.outcome, words in error.text) == ("cloud_rejected", outcome, True)

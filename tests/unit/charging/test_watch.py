@@ -1,0 +1,167 @@
+"""When the invoices of unknown charges are looked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from grpclib.const import Status
+
+from support.fake_charges import Scene, Sending, away
+from viam_billing.charging import watch
+from viam_billing.errors import BillingError
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for it."""
+    while not holds():
+        await asyncio.sleep(0.001)
+
+
+async def settled(scene: Scene) -> bool:
+    """Whether the charge has succeeded."""
+    return (await scene.entry()).state == "succeeded"
+
+
+async def lost(scene: Scene, key: str = "k", org_id: str = "a") -> Sending:
+    """A charge that the cloud made, and whose answer was lost."""
+
+    def lose(sending: Sending) -> None:
+        sending.work()
+        sending.lose()
+
+    scene.cloud.automatic = lose
+    with pytest.raises(BillingError, match="not known"):
+        await scene.charge(key, org_id)
+    return scene.cloud.sendings[-1]
+
+
+async def looked(scene: Scene) -> None:
+    """The watch has come to rest after being woken."""
+    for _ in range(3):
+        scene.watch.wake()
+        await asyncio.sleep(0.02)
+
+
+async def test_it_looks_at_the_start_for_what_a_dead_process_left(scene: Scene) -> None:
+    """A minute after the charge at the earliest."""
+    await lost(scene)
+    scene.lock.release()
+    scene.clock.now_s += 61
+    later = Scene(scene.folder, scene.clock, scene.cloud)
+    desk = later.desk()
+    later.watch.join(desk)
+    lists = scene.cloud.lists
+    await until(lambda: scene.cloud.lists > lists)
+    while not await settled(later):
+        await asyncio.sleep(0.001)
+    later.watch.leave(desk)
+    later.close()
+
+
+async def test_it_never_looks_sooner_than_a_minute_after_the_charge(scene: Scene) -> None:
+    """By itself: the command does."""
+    desk = scene.desk()
+    scene.watch.join(desk)
+    await lost(scene)
+    lists = scene.cloud.lists
+    scene.clock.now_s += 59
+    await looked(scene)
+    assert scene.cloud.lists == lists
+    found = await scene.watch.look_for(desk)
+    assert [entry.key for entry in found.settled] == ["k"]
+    scene.watch.leave(desk)
+
+
+async def test_it_looks_when_it_is_woken_after_a_minute(scene: Scene) -> None:
+    """As it is when the cloud is back."""
+    desk = scene.desk()
+    scene.watch.join(desk)
+    await lost(scene)
+    await looked(scene)
+    scene.clock.now_s += 61
+    scene.watch.wake()
+    while not await settled(scene):
+        await asyncio.sleep(0.001)
+    scene.watch.leave(desk)
+
+
+async def test_how_long_it_waits(scene: Scene) -> None:
+    """For what is young until its minute is over, an hour else, a minute where the cloud is away, for ever for nothing."""
+    desk = scene.desk()
+    scene.watch._desks.append(desk)  # noqa: SLF001 - its rounds are made by hand here
+    assert await scene.watch._look_round() is None  # noqa: SLF001 - the same
+    scene.cloud.automatic = lambda sending: sending.lose()
+    with pytest.raises(BillingError, match="not known"):
+        await scene.charge()
+    assert await scene.watch._look_round() == watch.NOT_BEFORE_S  # noqa: SLF001 - the same
+    scene.clock.now_s += 61
+    assert await scene.watch._look_round() == watch.EVERY_S  # noqa: SLF001 - the same
+    scene.cloud.reading_fails = away()
+    assert await scene.watch._look_round() == watch.TRY_AGAIN_S  # noqa: SLF001 - the same
+
+
+async def test_it_looks_only_at_what_a_service_sees(scene: Scene) -> None:
+    """What it does not see stays unknown and is not told."""
+    await lost(scene, "k1", "a")
+    await lost(scene, "k2", "b")
+    found = await scene.watch.look_for(scene.desk(orgs=("b",)))
+    assert ([entry.key for entry in found.settled], found.still_unknown) == (["k2"], [])
+    assert (await scene.entry("k1")).state == "unknown"
+
+
+async def test_the_command_fails_where_nothing_can_be_read(scene: Scene) -> None:
+    """One organization of two that can be is an answer, which names the other as still unknown."""
+    await lost(scene)
+    scene.cloud.reading_fails = away()
+    with pytest.raises(BillingError, match="failed"):
+        await scene.watch.look_for(scene.desk())
+
+
+async def test_the_command_without_anything_to_look_for_is_an_answer(scene: Scene) -> None:
+    """Empty, and without a call."""
+    found = await scene.watch.look_for(scene.desk())
+    assert (found.settled, found.still_unknown, scene.cloud.lists) == ([], [], 0)
+
+
+async def test_a_full_disk_is_complained_of_once(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """And looked past."""
+    scene.store.trouble = "before"
+    desk = scene.desk()
+    scene.watch.join(desk)
+    await looked(scene)
+    assert caplog.text.count("are not looked for") == 1
+    scene.watch.leave(desk)
+    scene.watch.leave(desk)
+
+
+async def test_what_a_dead_process_left_is_settled_before_it_is_shown(scene: Scene) -> None:
+    """Where a service charges; one that only reads does not take the lock."""
+    await scene.watch.recovered()
+    assert scene.lock.generation == 0
+    desk = scene.desk()
+    scene.watch.join(desk)
+    await scene.watch.recovered()
+    assert scene.lock.generation == 1
+    scene.watch.leave(desk)
+
+
+async def test_a_refused_charge_is_not_looked_for(scene: Scene) -> None:
+    """There is nothing to find."""
+    scene.cloud.automatic = lambda sending: sending.refuse(Status.NOT_FOUND)
+    with pytest.raises(BillingError, match="Nothing was charged"):
+        await scene.charge()
+    assert await scene.charger.outcomes.to_look_for() == ([], [])
+
+
+async def test_figures_are_read_for_a_service_that_only_reads(scene: Scene) -> None:
+    """Once, without the lock."""
+    scene.cloud.automatic = lambda sending: sending.succeed()
+    await scene.charge()
+    reader = Scene(scene.folder, scene.clock, scene.cloud)
+    reader.watch.look_at_figures()
+    await until(lambda: reader.journal.figures is not None)
+    assert reader.journal.figures is not None
+    assert (reader.journal.figures.entries, reader.lock.generation) == (1, 0)
+    reader.close()
