@@ -300,7 +300,6 @@ MUTATIONS: Final = (
         "                if known.late_invoice is not None:\n                    raise late(known)\n",
         "",
         SETTLING,
-        "tests/unit/charging/test_late.py",
     ),
     _of(
         "a late invoice is ignored in the reservation",

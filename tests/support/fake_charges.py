@@ -18,18 +18,22 @@ from support.fake_parts import Clock
 from viam_billing import config, journal_schema
 from viam_billing.call_attempts import Counters
 from viam_billing.calls import Calls
+from viam_billing.charging.books import Book
 from viam_billing.charging.charger import Charger
 from viam_billing.charging.desk import Desk
 from viam_billing.charging.entry import ChargeRequest, Entry
 from viam_billing.charging.journal import Journal
 from viam_billing.charging.lock import FolderLock
 from viam_billing.charging.watch import Watch
-from viam_billing.commands import EFFECTS
+from viam_billing.commands import COMMANDS, EFFECTS
+from viam_billing.commands.context import Context
 from viam_billing.errors import BillingError, CloudUnreachableError, StateUnavailableError
 from viam_billing.gateway import CloudGateway
 from viam_billing.money import Cents, to_dollars
 from viam_billing.policy import Policy
+from viam_billing.reads import Reads
 from viam_billing.retry import charge_outcome, translate
+from viam_billing.state import State
 from viam_billing.store import Store
 from viam_billing.times import Deadline
 
@@ -197,6 +201,22 @@ class Scene:
         """Charge, with all the time in the world."""
         return await self.charger.charge(request(key, org_id, cents), desk or self.desk(), FOR_EVER)
 
+    def context(self, attributes: Mapping[str, object] | None = None, service: str = "billing") -> Context:
+        """A service's parts, with more or other attributes than a service that may charge has."""
+        configured = settings(self.folder, 1000.0, 500.0, ORGS, attributes)
+        policy = Policy(configured)
+        return Context(
+            config=configured,
+            policy=policy,
+            gateway=self.cloud,
+            reads=Reads(self.cloud, None, configured, self.clock),
+            state=State(self.store, APP, self.clock, service=service),
+            desk=Desk(self.cloud, policy),
+            book=Book(self.folder, self.store, self.charger, self.watch),
+            now=self.clock,
+            commands=COMMANDS,
+        )
+
     async def entry(self, key: str = "k") -> Entry:
         """What the journal has."""
         found = await self.journal.find(key)
@@ -209,7 +229,13 @@ class Scene:
         self.lock.release()
 
 
-def settings(folder: str, per_day: float, per_charge: float, orgs: tuple[str, ...]) -> config.Config:
+def settings(
+    folder: str,
+    per_day: float,
+    per_charge: float,
+    orgs: tuple[str, ...],
+    more: Mapping[str, object] | None = None,
+) -> config.Config:
     """The configuration of a service that may charge."""
     attributes = {
         "api_key": "a-key-that-nobody-else-has",
@@ -219,7 +245,7 @@ def settings(folder: str, per_day: float, per_charge: float, orgs: tuple[str, ..
         "charge_limits": {"per_charge": per_charge, "per_day": per_day},
         "state_dir": folder,
     }
-    return config.parse(attributes, {}, EFFECTS)
+    return config.parse({**attributes, **(more or {})}, {}, EFFECTS)
 
 
 def request(key: str = "k", org_id: str = "a", cents: int = 1000) -> ChargeRequest:
