@@ -81,7 +81,10 @@ class CheckedJournal(Journal):
         charged = self.world.truly_charged()
         entry, own = await super().reserve(request, limits, known_invoices)
         if own and charged is not None:
-            self.world.must(charged + request.total <= limits.per_day, "the day's limit was passed")
+            self.world.must(
+                charged + request.total <= limits.per_day,
+                f"the day's limit of {limits.per_day} was passed by {request.key} of {request.total}, after {charged}",
+            )
         return entry, own
 
 
@@ -99,6 +102,7 @@ class World:
         self.calls: list[Call] = []
         self.broken: list[str] = []
         """What turned out not to hold, where the module would take an exception for its own."""
+        self.lies = 0
         self.clock_told_nothing = False
         """Whether the clock was set back before anybody saw what it had dated to the future: no rule covers that."""
         self._reader: sqlite3.Connection | None = None
@@ -143,6 +147,7 @@ class World:
             task.cancel()
         self.go()
         self.scene.close()
+        self.check_answers()
         self.scene, self.calls = None, []
         for sent in self.sent:
             if sent.fate == "under way":
@@ -237,8 +242,13 @@ class World:
         self.sent.append(Sent(key, sending, self.time.now_s))
 
     def truly_charged(self) -> Cents | None:
-        """What counts towards the day by the true time; None while the clock is ahead, which nobody can know."""
-        if self.clock.now_s > self.time.now_s or self.clock_told_nothing:
+        """What counts towards the day by the true time; None where the clock lies in a way that nobody can see through.
+
+        A clock that is ahead makes the past of what was charged just now. One that is set back says for every entry that
+        it is new, once: from the second lie on it has to be right again.
+        """
+        ahead_s = self.clock.now_s - self.time.now_s
+        if ahead_s > 0 or (ahead_s < 0 and self.lies > 1) or self.clock_told_nothing:
             return None
         last_s = {sent.key: sent.at_s for sent in self.sent}
         return Cents(
@@ -267,6 +277,7 @@ class World:
         if now_s < self.time.now_s and any((each.sent_at or 0) > self.time.now_s for each in self.entries().values()):
             self.clock_told_nothing = True
         self.clock.now_s = now_s
+        self.lies += now_s != self.time.now_s
 
     def pass_time(self, seconds: float) -> None:
         """Time passes, for the clock too."""

@@ -16,6 +16,8 @@ from viam.gen.app.v1 import billing_pb2
 
 from support.fake_parts import Clock
 from viam_billing import config, journal_schema
+from viam_billing.answers import Answers
+from viam_billing.cache import Cache
 from viam_billing.call_attempts import Counters
 from viam_billing.calls import Calls
 from viam_billing.charging.books import Book
@@ -31,6 +33,7 @@ from viam_billing.errors import BillingError, CloudUnreachableError, StateUnavai
 from viam_billing.gateway import CloudGateway
 from viam_billing.money import Cents, to_dollars
 from viam_billing.policy import Policy
+from viam_billing.presence import Presence
 from viam_billing.reads import Reads
 from viam_billing.retry import charge_outcome, translate
 from viam_billing.state import State
@@ -146,7 +149,7 @@ class ChargeCloud(CloudGateway):
         if self.before_mark is not None:
             raise self.before_mark
         await mark_sent()
-        cents = round(100 * (parameters["subtotal"] + parameters.get("tax", 0)))
+        cents = round(100 * (parameters.get("subtotal", parameters.get("amount", 0)) + parameters.get("tax", 0)))
         sending = Sending(parameters["org_id_to_charge"], cents, parameters.get("description", ""), self)
         self.sendings.append(sending)
         self._arrived.set()
@@ -209,7 +212,7 @@ class Scene:
             config=configured,
             policy=policy,
             gateway=self.cloud,
-            reads=Reads(self.cloud, None, configured, self.clock),
+            reads=Reads(self.cloud, Cache(Presence(APP), answers=Answers(self.clock, self.clock)), configured, self.clock),
             state=State(self.store, APP, self.clock, service=service),
             desk=Desk(self.cloud, policy),
             book=Book(self.folder, self.store, self.charger, self.watch),
