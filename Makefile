@@ -7,10 +7,11 @@ SECONDS ?= 180
 KILLS ?= 330
 SEED ?=
 TAG ?=
+WORDS ?=
 entrypoint := dist/viam-billing/viam-billing
 compile := uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test lint forecast bench soak build test-archive test-viam-server lock clean check-release bench-archive crash
+.PHONY: help setup demo test lint forecast bench soak build test-archive test-viam-server lock clean check-release bench-archive crash mutate
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:/ { printf "make %-16s  %s\n", $$1, $$2 }' Makefile
@@ -34,6 +35,9 @@ lint: setup ## check style, format and types
 
 forecast: setup ## compare the projection with the straight line over simulated months; prints a table
 	$(python) tests/forecast/forecast.py
+
+mutate: setup ## break the money rules one at a time and see a test fail for each (WORDS="late limit" for some of them)
+	PYTHONPATH=tests $(python) tests/mutations/mutate.py $(WORDS)
 
 bench: setup ## measure next to the bare SDK and the naive way; prints a table and writes build/bench.json
 	$(python) tests/benchmarks/bench.py

@@ -57,7 +57,7 @@ def copied(folder: Path) -> Path:
 
 def run(tests: Sequence[str], root: Path) -> tuple[int, str]:
     """Run tests in a copy. Returns pytest's status, and the first test that failed or what pytest said last."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout", "30", *tests]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout", "15", *tests]
     try:
         done = subprocess.run(  # noqa: S603 - our own tests
             command, cwd=root, capture_output=True, text=True, check=False, timeout=LONGEST_S, env=_environment()
@@ -65,7 +65,7 @@ def run(tests: Sequence[str], root: Path) -> tuple[int, str]:
     except subprocess.TimeoutExpired:
         return FAILED, "(it never ended)"
     lines = done.stdout.splitlines()
-    first = next((line.split(" ")[1] for line in lines if line.startswith(("FAILED ", "ERROR "))), "")
+    first = next((line.split(" ")[1] for line in lines if line.startswith(("FAILED tests", "ERROR tests"))), "")
     return done.returncode, first.rpartition("/")[2] or (lines or done.stderr.splitlines() or [""])[-1]
 
 

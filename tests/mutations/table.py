@@ -7,8 +7,11 @@ from typing import Final, NamedTuple
 UNIT: Final = "tests/unit/charging/"
 
 
+# ruff: noqa: E501 - lines of the source stand here as they stand there
+
+
 class Mutation(NamedTuple):
-    """`old` stands in exactly one place of `file`, under `src/viam_billing`; with `new` in its place a test must fail."""
+    """`old` stands in one place of `file`, which is under `src/viam_billing`; with `new` there a test must fail."""
 
     breaks: str
     file: str
@@ -159,7 +162,14 @@ MUTATIONS: Final = (
             RETRY,
             OUTCOMES,
         )
-        for status in ("UNAVAILABLE", "ALREADY_EXISTS", "RESOURCE_EXHAUSTED", "ABORTED", "DEADLINE_EXCEEDED", "INTERNAL")
+        for status in (
+            "UNAVAILABLE",
+            "ALREADY_EXISTS",
+            "RESOURCE_EXHAUSTED",
+            "ABORTED",
+            "DEADLINE_EXCEEDED",
+            "INTERNAL",
+        )
     ),
     _of(
         "FAILED_PRECONDITION is a refusal without a look",
@@ -347,7 +357,7 @@ MUTATIONS: Final = (
     _of(
         "the limits are not checked in the reservation",
         "charging/journal.py",
-        "            self._check(db, request, limits)\n            check_not_blocked(rows.of_org(db, self._app, request.org_id, UNSETTLED))\n",
+        "            self._check_limits(db, request.total, limits)\n            check_not_blocked(rows.of_org(db, self._app, request.org_id, UNSETTLED))\n",
         "            check_not_blocked(rows.of_org(db, self._app, request.org_id, UNSETTLED))\n",
         CHARGER,
     ),
@@ -468,7 +478,7 @@ MUTATIONS: Final = (
     _of(
         "no reconciling at the start",
         "charging/watch.py",
-        "            self._loop = asyncio.create_task(self._look_for_ever(), name=\"viam-billing charge watch\")\n        self.wake()\n",
+        '            self._loop = asyncio.create_task(self._look_for_ever(), name="viam-billing charge watch")\n        self.wake()\n',
         "            pass\n",
         WATCH,
     ),

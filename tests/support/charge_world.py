@@ -55,6 +55,7 @@ class Sent(Struct, eq=False):
     key: str
     sending: Sending
     at_s: float
+    """When it was; for one under a clock that was set back, the newest time that the journal knew before."""
     fate: str = "under way"
 
     def __repr__(self) -> str:
@@ -80,6 +81,7 @@ class CheckedJournal(Journal):
     ) -> tuple[Entry, bool]:
         charged = self.world.truly_charged()
         entry, own = await super().reserve(request, limits, known_invoices)
+        self.world.note_attempt()
         if own and charged is not None:
             self.world.must(
                 charged + request.total <= limits.per_day,
@@ -103,6 +105,8 @@ class World:
         self.broken: list[str] = []
         """What turned out not to hold, where the module would take an exception for its own."""
         self.lies = 0
+        self.known_s = 0.0
+        """When the newest attempt was that a right clock dated."""
         self.clock_told_nothing = False
         """Whether the clock was set back before anybody saw what it had dated to the future: no rule covers that."""
         self._reader: sqlite3.Connection | None = None
@@ -222,6 +226,11 @@ class World:
 
     # --- what is true ---
 
+    def note_attempt(self) -> None:
+        """The journal has an entry of now."""
+        if self.clock.now_s == self.time.now_s:
+            self.known_s = self.time.now_s
+
     def entries(self) -> dict[str, Entry]:
         """What is on the disk."""
         if self._reader is None:
@@ -239,13 +248,14 @@ class World:
         self.must(entry.late_invoice is None, "it is sent although its invoice has turned up")
         others = [sent for sent in self.sent if sent.fate == "under way" and sent.sending.org_id == sending.org_id]
         self.must(not others, "two charges of one organization are under way")
-        self.sent.append(Sent(key, sending, self.time.now_s))
+        at_s = self.time.now_s if self.clock.now_s >= self.time.now_s else self.known_s
+        self.sent.append(Sent(key, sending, at_s))
 
     def truly_charged(self) -> Cents | None:
         """What counts towards the day by the true time; None where the clock lies in a way that nobody can see through.
 
-        A clock that is ahead makes the past of what was charged just now. One that is set back says for every entry that
-        it is new, once: from the second lie on it has to be right again.
+        A clock that is ahead makes the past of what was charged just now. One that is set back makes every entry a new
+        one, once: from the second lie on it has to be right again.
         """
         ahead_s = self.clock.now_s - self.time.now_s
         if ahead_s > 0 or (ahead_s < 0 and self.lies > 1) or self.clock_told_nothing:
@@ -283,5 +293,3 @@ class World:
         """Time passes, for the clock too."""
         self.time.now_s += seconds
         self.clock.now_s += seconds
-
-

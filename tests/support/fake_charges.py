@@ -115,6 +115,7 @@ class ChargeCloud(CloudGateway):
         self.reading = asyncio.Event()
         self.reading.set()
         self._arrived = asyncio.Event()
+        self._asked = asyncio.Event()
 
     def add_invoice(self, org_id: str, cents: int, *, visible: bool = True) -> Invoice:
         """Somebody is charged."""
@@ -129,9 +130,16 @@ class ChargeCloud(CloudGateway):
             await self._arrived.wait()
         return self.sendings[number - 1]
 
+    async def asked(self, number: int = 1) -> None:
+        """Wait until the invoices have been asked for so often."""
+        while self.lists < number:
+            self._asked.clear()
+            await self._asked.wait()
+
     @override
     async def get_invoices_summary(self, org_id: str, deadline: Deadline) -> billing_pb2.GetInvoicesSummaryResponse:
         self.lists += 1
+        self._asked.set()
         await self.reading.wait()
         if self.reading_fails is not None:
             raise self.reading_fails
@@ -212,7 +220,9 @@ class Scene:
             config=configured,
             policy=policy,
             gateway=self.cloud,
-            reads=Reads(self.cloud, Cache(Presence(APP), answers=Answers(self.clock, self.clock)), configured, self.clock),
+            reads=Reads(
+                self.cloud, Cache(Presence(APP), answers=Answers(self.clock, self.clock)), configured, self.clock
+            ),
             state=State(self.store, APP, self.clock, service=service),
             desk=Desk(self.cloud, policy),
             book=Book(self.folder, self.store, self.charger, self.watch),

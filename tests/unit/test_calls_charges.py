@@ -64,7 +64,13 @@ async def test_without_its_mark_a_charge_is_not_sent() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [GRPCError(Status.UNAVAILABLE), GRPCError(Status.INTERNAL), StreamTerminatedError("gone"), TimeoutError(), OSError()],
+    [
+        GRPCError(Status.UNAVAILABLE),
+        GRPCError(Status.INTERNAL),
+        StreamTerminatedError("gone"),
+        TimeoutError(),
+        OSError(),
+    ],
     ids=repr,
 )
 async def test_a_charge_is_never_repeated(error: Exception) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from unit.cloud_fakes import answer, refused
 from support.fake_charges import Scene, away
+from unit.cloud_fakes import answer, refused
 from viam_billing.errors import KeyLacksPermissionError
 
 CHARGE = {"command": "charge_organization", "org_id": "a", "subtotal": 10.0, "tax": 0.5, "idempotency_key": "k"}
@@ -62,7 +62,8 @@ async def test_the_same_charge_in_other_words_is_the_same(scene: Scene, same: di
 
 
 @pytest.mark.parametrize(
-    "other", [{"subtotal": 10.01}, {"tax": 0}, {"org_id": "b"}, {"description": "x"}, {"disable_confirmation_email": True}]
+    "other",
+    [{"subtotal": 10.01}, {"tax": 0}, {"org_id": "b"}, {"description": "x"}, {"disable_confirmation_email": True}],
 )
 async def test_another_charge_with_the_key_is_a_conflict(scene: Scene, other: dict[str, Any]) -> None:
     """Whatever differs."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from unit.cloud_fakes import answer, refused
 from support.fake_charges import Scene, Sending, away
+from unit.cloud_fakes import answer, refused
 
 CHARGE = {"command": "charge_organization", "org_id": "a", "subtotal": 10, "idempotency_key": "k"}
 RESOLVE = {"command": "resolve_charge", "idempotency_key": "k", "note": "looked"}
@@ -78,7 +78,7 @@ async def test_charges_are_listed(scene: Scene) -> None:
         await answer(scene.context(), {**CHARGE, "idempotency_key": key, "org_id": org_id})
     await lost(scene, worked=False, idempotency_key="k4", org_id="c")
 
-    async def keys(attributes: dict[str, Any] | None = None, **parameters: Any) -> list[str]:
+    async def keys(attributes: dict[str, Any] | None = None, **parameters: object) -> list[str]:
         found = await answer(scene.context(attributes), {"command": "list_charges", **parameters})
         return [entry["idempotency_key"] for entry in found["charges"]]
 

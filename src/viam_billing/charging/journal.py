@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from viam_billing.charging.rows import Figures
+    from viam_billing.money import Cents
     from viam_billing.store import Store
 
 T = TypeVar("T")
@@ -65,7 +66,7 @@ class Journal:
                     return known
                 if known.late_invoice is not None:
                     raise late(known)
-            self._check(db, request, limits)
+            self._check_limits(db, request.total, limits)
             check_not_blocked(rows.of_org(db, self._app, request.org_id, BLOCKING))
             return None
 
@@ -95,7 +96,7 @@ class Journal:
                     raise late(before)
                 if before.state != "failed":
                     return before, False
-            self._check(db, request, limits)
+            self._check_limits(db, request.total, limits)
             check_not_blocked(rows.of_org(db, self._app, request.org_id, UNSETTLED))
             entry = self._attempt(db, request, before, known_invoices)
             rows.put(db, self._app, entry)
@@ -188,8 +189,8 @@ class Journal:
 
         return await self._writing(work)
 
-    def _check(self, db: sqlite3.Connection, request: ChargeRequest, limits: Limits) -> None:
-        check_limits(request.total, rows.count(db, self._app, self._now()), limits)
+    def _check_limits(self, db: sqlite3.Connection, total: Cents, limits: Limits) -> None:
+        check_limits(total, rows.count(db, self._app, self._now()), limits)
 
     def _attempt(
         self,
@@ -207,7 +208,7 @@ class Journal:
             parameters=request.parameters,
             state="reserved",
             created_at=now_s if before is None else before.created_at,
-            journal_time=now_s if before is None else max(now_s, before.journal_time),
+            journal_time=rows.sending_times(db, self._app, now_s)[0],
             attempts=1 if before is None else before.attempts + 1,
             reconcilable=known_invoices is not None,
             known_invoices=None if known_invoices is None else tuple(known_invoices),

@@ -108,9 +108,9 @@ def redate(db: sqlite3.Connection, app_address: str, now_s: float) -> None:
 
 
 def sending_times(db: sqlite3.Connection, app_address: str, now_s: float) -> tuple[float, ...]:
-    """The times at which a sending may be that is made now, latest first, the clock's own last.
+    """The times at which an attempt may be that is made now, latest first, the clock's own last.
 
-    A clock that is behind an earlier sending was set back, or was ahead then: that sending's times may be this one's.
+    A clock that is behind an earlier attempt was set back, or was ahead then: that attempt's times may be this one's.
     """
     times = (*(time_s for time_s in _clock(db, app_address) if time_s > now_s), now_s)
     _set_clock(db, app_address, times)
@@ -118,7 +118,7 @@ def sending_times(db: sqlite3.Connection, app_address: str, now_s: float) -> tup
 
 
 def _clock(db: sqlite3.Connection, app_address: str) -> tuple[float, ...]:
-    """The times at which the newest sending may have been, latest first."""
+    """The times at which the newest attempt may have been, latest first."""
     row = db.execute("SELECT times FROM journal_clock WHERE app_address = ?", (app_address,)).fetchone()
     return tuple(json.loads(row[0])) if row else ()
 
@@ -182,7 +182,9 @@ def watched(db: sqlite3.Connection, app_address: str, now_s: float, org_id: str 
 
     Those whose time is over stay: with a clock that is ahead for a while it may only seem to be.
     """
-    sql = "SELECT key, org_id, total, sent_at, known_invoices, until FROM late_watch WHERE app_address = ? AND until > ?"
+    sql = (
+        "SELECT key, org_id, total, sent_at, known_invoices, until FROM late_watch WHERE app_address = ? AND until > ?"
+    )
     return [
         Watched(key, org, total, sent_at, tuple(json.loads(known)), until)
         for key, org, total, sent_at, known, until in db.execute(sql, (app_address, now_s))

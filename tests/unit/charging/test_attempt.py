@@ -8,15 +8,22 @@ import pytest
 
 from support.fake_charges import Scene, request
 from viam_billing.charging.attempt import Attempt
+from viam_billing.charging.entry import Entry
 from viam_billing.errors import BillingError
 from viam_billing.times import Deadline
+
+
+async def never() -> Entry:
+    """No outcome."""
+    await asyncio.Event().wait()
+    raise AssertionError
 
 
 def attempt(scene: Scene, *, reserved: bool) -> Attempt:
     """One that never ends by itself."""
     made = Attempt(request(), scene.desk())
     made.reserved = reserved
-    made.task = asyncio.ensure_future(asyncio.Event().wait())  # type: ignore[assignment] # it has no outcome
+    made.task = asyncio.get_running_loop().create_task(never())
     return made
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import contextlib
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from viam_billing.errors import BillingError, CloudUnreachableError, KeyLacksPer
 from viam_billing.times import Deadline
 
 
-async def code_of(work: Coroutine[Any, Any, object]) -> str:
+async def code_of(work: Awaitable[object]) -> str:
     """The code of the error that something ends in."""
     with pytest.raises(BillingError) as caught:
         await work
@@ -31,7 +32,7 @@ async def under_way(scene: Scene, key: str = "k", org_id: str = "a", number: int
 
 async def attempts(scene: Scene, number: int) -> None:
     """Wait until there are so many, under way or waiting for their turn."""
-    while len(scene.charger._attempts) < number:  # noqa: SLF001 - nothing else shows who waits
+    while len(scene.charger._attempts) < number:  # noqa: ASYNC110, SLF001 - nothing else shows who waits
         await asyncio.sleep(0.001)
 
 
@@ -66,8 +67,7 @@ async def test_without_the_mark_nothing_is_sent(scene: Scene) -> None:
     reading = scene.cloud.reading
     reading.clear()
     task = asyncio.ensure_future(scene.charge(desk=desk))
-    while not scene.cloud.lists:
-        await asyncio.sleep(0)
+    await scene.cloud.asked()
     reserve = scene.journal.reserve
 
     async def reserve_and_fill_up(*args: Any) -> Any:  # noqa: ANN401 - passed through
@@ -75,7 +75,7 @@ async def test_without_the_mark_nothing_is_sent(scene: Scene) -> None:
         scene.store.trouble = "before"
         return result
 
-    scene.journal.reserve = reserve_and_fill_up  # type: ignore[method-assign] # the moment can be had in no other way
+    scene.journal.reserve = reserve_and_fill_up  # type: ignore[assignment,method-assign] # the moment is to be had in no other way
     reading.set()
     assert await code_of(task) == "state_unavailable"
     assert not scene.cloud.sendings
@@ -152,8 +152,7 @@ async def test_a_charge_that_nobody_waits_for_is_dropped_before_it_is_reserved(s
     """It leaves no entry, and its key is free."""
     scene.cloud.reading.clear()
     task = asyncio.ensure_future(scene.charge())
-    while not scene.cloud.lists:
-        await asyncio.sleep(0)
+    await scene.cloud.asked()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -171,10 +170,8 @@ async def test_a_dropped_attempt_is_not_reserved_though_its_cancellation_got_los
     async def deaf(org_id: str) -> list[Any]:  # noqa: ARG001 - the signature of what it stands for
         started.set()
         while not released.is_set():
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 await released.wait()
-            except asyncio.CancelledError:
-                continue
         return []
 
     desk.invoices = deaf  # type: ignore[method-assign] # a reading that swallows its cancellation
@@ -212,7 +209,7 @@ async def test_who_waits_behind_an_unknown_charge_is_blocked(scene: Scene) -> No
     scene.cloud.sendings[0].lose()
     assert await code_of(first) == "charge_outcome_unknown"
     assert await code_of(second) == "charge_blocked"
-    assert len(scene.cloud.sendings) == 1
+    assert (len(scene.cloud.sendings), scene.cloud.lists) == (1, 1)
     assert await scene.journal.find("k2") is None
 
 
@@ -272,8 +269,7 @@ async def test_the_limit_is_checked_in_the_reservation(scene: Scene) -> None:
     desk = scene.desk(per_day=30, orgs=tuple("abcdefghij"))
     scene.cloud.reading.clear()
     tasks = [asyncio.ensure_future(scene.charge(f"k{org}", org, desk=desk)) for org in "abcdefghij"]
-    while scene.cloud.lists < len(tasks):
-        await asyncio.sleep(0)
+    await scene.cloud.asked(len(tasks))
     scene.cloud.reading.set()
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert len(scene.cloud.sendings) == 3
@@ -306,8 +302,7 @@ async def test_an_unwritten_reservation_is_ended_later(scene: Scene) -> None:
     """It may be on the disk although the disk said no."""
     scene.cloud.reading.clear()
     task = asyncio.ensure_future(scene.charge())
-    while not scene.cloud.lists:
-        await asyncio.sleep(0)
+    await scene.cloud.asked()
     scene.store.trouble = "after"
     scene.cloud.reading.set()
     assert await code_of(task) == "state_unavailable"
@@ -356,7 +351,7 @@ async def test_a_second_process_is_refused_and_tries_again(scene: Scene) -> None
 async def test_a_lock_that_was_lost_does_not_end_what_is_under_way(scene: Scene) -> None:
     """Its file was removed: it is taken anew, and what is found is settled, but not what goes on here."""
     task = await under_way(scene)
-    Path(scene.folder, "journal.lock").unlink()
+    Path(scene.folder, "journal.lock").unlink()  # noqa: ASYNC240 - the test itself may wait for its own small files
     await scene.charger.prepare()
     assert scene.lock.generation == 2
     assert (await scene.entry()).state == "sent"
@@ -406,8 +401,7 @@ async def test_a_dry_run_beside_the_charge_itself_is_compared_with_it(scene: Sce
     """Other parameters are a conflict, the same ones are not."""
     scene.cloud.reading.clear()
     task = asyncio.ensure_future(scene.charge())
-    while not scene.cloud.lists:
-        await asyncio.sleep(0)
+    await scene.cloud.asked()
     assert await code_of(scene.charger.check(request(cents=5), scene.desk().limits)) == "idempotency_conflict"
     assert await scene.charger.check(request(), scene.desk().limits) is None
     scene.cloud.reading.set()
@@ -419,8 +413,7 @@ async def test_a_key_that_another_process_used_meanwhile_is_told_as_it_stands(sc
     """Between the look at the key and the reservation: an attempt of somebody else's is not taken for a success."""
     scene.cloud.reading.clear()
     task = asyncio.ensure_future(scene.charge())
-    while not scene.cloud.lists:
-        await asyncio.sleep(0)
+    await scene.cloud.asked()
     reserved, _ = await scene.journal.reserve(request(), scene.desk().limits, [])
     await scene.journal.mark_sent(reserved)
     scene.cloud.reading.set()

@@ -20,7 +20,7 @@ from viam_billing.errors import (
 from viam_billing.money import Cents
 
 STATES: tuple[Any, ...] = get_args(State)
-MAY = {
+MAY: set[tuple[Any, Any]] = {
     ("reserved", "sent"),
     ("reserved", "failed"),
     ("sent", "succeeded"),

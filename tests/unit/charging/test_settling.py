@@ -220,7 +220,9 @@ async def test_a_late_invoice_is_shown_and_its_key_never_sent_again(scene: Scene
     with pytest.raises(BillingError, match="resolved as failed") as caught:
         await scene.charge()
     assert caught.value.code == "charge_outcome_unknown"
-    assert len(scene.cloud.sendings) == 1
+    with pytest.raises(BillingError, match="resolved as failed"):
+        await scene.charger.check(request(), scene.desk().limits)
+    assert (len(scene.cloud.sendings), scene.cloud.lists) == (1, 3)
 
 
 async def test_a_late_invoice_is_seen_when_the_key_is_sent_again(scene: Scene) -> None:

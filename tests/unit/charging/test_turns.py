@@ -19,7 +19,7 @@ async def test_who_comes_first_is_served_first() -> None:
             await asyncio.sleep(0)
             return waited
 
-    assert await asyncio.gather(take("1"), take("2"), take("3")) == [False, True, True]
+    assert list(await asyncio.gather(take("1"), take("2"), take("3"))) == [False, True, True]
     assert order == ["1", "2", "3"]
 
 

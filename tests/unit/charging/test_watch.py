@@ -15,13 +15,14 @@ from viam_billing.errors import BillingError
 
 async def until(holds: Callable[[], bool]) -> None:
     """Wait for it."""
-    while not holds():
+    while not holds():  # noqa: ASYNC110 - what is waited for rings no bell
         await asyncio.sleep(0.001)
 
 
-async def settled(scene: Scene) -> bool:
-    """Whether the charge has succeeded."""
-    return (await scene.entry()).state == "succeeded"
+async def settled(scene: Scene) -> None:
+    """Wait until the charge has succeeded."""
+    while (await scene.entry()).state != "succeeded":  # noqa: ASYNC110 - the same
+        await asyncio.sleep(0.001)
 
 
 async def lost(scene: Scene, key: str = "k", org_id: str = "a") -> Sending:
@@ -54,8 +55,7 @@ async def test_it_looks_at_the_start_for_what_a_dead_process_left(scene: Scene) 
     later.watch.join(desk)
     lists = scene.cloud.lists
     await until(lambda: scene.cloud.lists > lists)
-    while not await settled(later):
-        await asyncio.sleep(0.001)
+    await settled(later)
     later.watch.leave(desk)
     later.close()
 
@@ -82,13 +82,12 @@ async def test_it_looks_when_it_is_woken_after_a_minute(scene: Scene) -> None:
     await looked(scene)
     scene.clock.now_s += 61
     scene.watch.wake()
-    while not await settled(scene):
-        await asyncio.sleep(0.001)
+    await settled(scene)
     scene.watch.leave(desk)
 
 
 async def test_how_long_it_waits(scene: Scene) -> None:
-    """For what is young until its minute is over, an hour else, a minute where the cloud is away, for ever for nothing."""
+    """What is young: its minute. Else an hour, a minute where the cloud is away, and for ever for nothing."""
     desk = scene.desk()
     scene.watch._desks.append(desk)  # noqa: SLF001 - its rounds are made by hand here
     assert await scene.watch._look_round() is None  # noqa: SLF001 - the same
