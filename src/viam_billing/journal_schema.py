@@ -58,6 +58,7 @@ MIGRATIONS: Final = (
     CREATE INDEX charges_by_sending ON charges (app_address, sent_at);
     CREATE INDEX charges_by_journal_time ON charges (app_address, journal_time);
     CREATE INDEX charges_by_invoice ON charges (app_address, invoice_id) WHERE invoice_id IS NOT NULL;
+    CREATE INDEX charges_by_late_invoice ON charges (app_address, late_invoice) WHERE late_invoice IS NOT NULL;
     CREATE TABLE journal_clock (app_address TEXT PRIMARY KEY, times TEXT NOT NULL) STRICT;
     CREATE TABLE late_watch (
         app_address TEXT NOT NULL,

@@ -81,9 +81,12 @@ def of_org(db: sqlite3.Connection, app_address: str, org_id: str, states: Sequen
 
 def owner_of(db: sqlite3.Connection, app_address: str, invoice_id: str) -> str | None:
     """The key of the entry that an invoice belongs to, found or late."""
-    sql = "SELECT key FROM charges WHERE app_address = ? AND (invoice_id = ? OR late_invoice = ?)"
-    row = db.execute(sql, (app_address, invoice_id, invoice_id)).fetchone()
-    return row[0] if row else None
+    for column in ("invoice_id", "late_invoice"):
+        sql = f"SELECT key FROM charges WHERE app_address = ? AND {column} = ?"
+        row = db.execute(sql, (app_address, invoice_id)).fetchone()
+        if row:
+            return str(row[0])
+    return None
 
 
 def redate(db: sqlite3.Connection, app_address: str, now_s: float) -> None:
@@ -134,10 +137,11 @@ def count(db: sqlite3.Connection, app_address: str, now_s: float) -> Cents:
     what was charged an hour ago once it is right again; and one that was ahead must not count for ever. A time in the
     future says nothing, but `redate` has put now beside it.
     """
-    (cents,) = db.execute(
-        f"SELECT coalesce(sum(total), 0) FROM charges WHERE app_address = :app AND ({_IN_UNSETTLED} OR {_COUNTS})",
-        {"app": app_address, "since": now_s - DAY_S, "now": now_s},
-    ).fetchone()
+    words = {"app": app_address, "since": now_s - DAY_S, "now": now_s}
+    cents = 0
+    for which in (_IN_UNSETTLED, _COUNTS):  # two questions, each with an index of its own; one would read all entries
+        sql = f"SELECT coalesce(sum(total), 0) FROM charges WHERE app_address = :app AND {which}"
+        cents += db.execute(sql, words).fetchone()[0]
     return Cents(cents)
 
 
