@@ -25,6 +25,7 @@ def _of(breaks: str, file: str, old: str, new: str, *tests: str) -> Mutation:
 
 
 CHARGER: Final = f"{UNIT}test_charger.py"
+TROUBLES: Final = f"{UNIT}test_charger_troubles.py"
 JOURNAL: Final = f"{UNIT}test_journal.py"
 SETTLING: Final = f"{UNIT}test_settling.py"
 OUTCOMES: Final = f"{UNIT}test_outcomes.py"
@@ -69,7 +70,7 @@ MUTATIONS: Final = (
         "charging/charger.py",
         "            if attempt.dropped:",
         "            if False:",
-        CHARGER,
+        TROUBLES,
     ),
     _of(
         "a caller that joins starts another attempt",
@@ -98,7 +99,7 @@ MUTATIONS: Final = (
         "charging/charger.py",
         "        if self.stopping or desk.closed:\n",
         "        if desk.closed:\n",
-        CHARGER,
+        TROUBLES,
     ),
     _of(
         "a charge is retried",
@@ -190,7 +191,7 @@ MUTATIONS: Final = (
         "charging/charger.py",
         'meaning = InternalError("the module has a defect in charging.", Outcome.UNKNOWN)',
         'meaning = InternalError("the module has a defect in charging.", Outcome.REFUSED)',
-        CHARGER,
+        TROUBLES,
     ),
     # --- the disk ---
     _of(
@@ -198,7 +199,7 @@ MUTATIONS: Final = (
         "charging/outcomes.py",
         "            self._unwritten[entry.key] = partial(self._journal.settle, entry)\n",
         "",
-        CHARGER,
+        TROUBLES,
         OUTCOMES,
     ),
     _of(
@@ -206,14 +207,14 @@ MUTATIONS: Final = (
         "charging/charger.py",
         "            await self.outcomes.write_left_over()\n",
         "            pass\n",
-        CHARGER,
+        TROUBLES,
     ),
     _of(
         "a reservation that was not written is forgotten",
         "charging/charger.py",
         "            self.outcomes.release_later(request.key, error)\n",
         "",
-        CHARGER,
+        TROUBLES,
     ),
     _of(
         "a reservation is sent although another process has ended it",
@@ -234,7 +235,7 @@ MUTATIONS: Final = (
         "charging/charger.py",
         "            return await self._send(entry, request, desk) if own else _good(entry)\n",
         "            return await self._send(entry, request, desk) if own else entry\n",
-        CHARGER,
+        TROUBLES,
     ),
     _of(
         "the journal is not synced",
@@ -250,7 +251,7 @@ MUTATIONS: Final = (
         "charging/refusals.py",
         '    if entry.state == "reserved":\n',
         '    if entry.state in ("reserved", "sent"):\n',
-        CHARGER,
+        TROUBLES,
         f"{UNIT}test_entry.py",
     ),
     _of(
@@ -258,14 +259,14 @@ MUTATIONS: Final = (
         "charging/charger.py",
         "                await self._recover()\n",
         "",
-        CHARGER,
+        TROUBLES,
     ),
     _of(
         "recovering ends what this process has under way",
         "charging/charger.py",
         "            unknown = await self.journal.recover(own)\n".replace("            ", "        ", 1),
         "        unknown = await self.journal.recover([])\n",
-        CHARGER,
+        TROUBLES,
     ),
     _of(
         "no lock",
@@ -273,7 +274,7 @@ MUTATIONS: Final = (
         "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
         "            pass\n",
         LOCK,
-        CHARGER,
+        TROUBLES,
     ),
     _of(
         "a lock on a file that was replaced is kept",
