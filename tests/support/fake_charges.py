@@ -29,6 +29,7 @@ from viam_billing.charging.lock import FolderLock
 from viam_billing.charging.watch import Watch
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Context
+from viam_billing.crossings import Crossings
 from viam_billing.errors import BillingError, CloudUnreachableError, StateUnavailableError
 from viam_billing.gateway import CloudGateway
 from viam_billing.money import Cents, to_dollars
@@ -224,6 +225,8 @@ class Scene:
                 self.cloud, Cache(Presence(APP), answers=Answers(self.clock, self.clock)), configured, self.clock
             ),
             state=State(self.store, APP, self.clock, service=service),
+            history=None,
+            crossings=Crossings(None),
             desk=Desk(self.cloud, policy),
             book=Book(self.folder, self.store, self.charger, self.watch),
             now=self.clock,

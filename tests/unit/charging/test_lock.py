@@ -25,12 +25,21 @@ def test_one_at_a_time(tmp_path: Path) -> None:
 
 
 def test_taking_it_again_is_no_new_generation(tmp_path: Path) -> None:
-    """After it was given back it is."""
+    """It is held."""
     lock = FolderLock(str(tmp_path))
     assert (lock.take(), lock.take()) == (1, 1)
     lock.release()
-    assert lock.take() == 2
-    lock.release()
+
+
+def test_what_was_given_back_is_not_taken_again(tmp_path: Path) -> None:
+    """A thread that comes to its turn after the last service is gone must not keep the folder for ever."""
+    folder = str(tmp_path / "state")
+    gone, coming = FolderLock(folder), FolderLock(folder)
+    gone.release()
+    with pytest.raises(StateUnavailableError, match="closed"):
+        gone.take()
+    assert coming.take() == 1
+    coming.release()
 
 
 @pytest.mark.parametrize("replaced", ["file", "folder"])
