@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from support.conditions import holds
 from unit.fleet_scene import NOVEMBER_S, Fleet
 from viam_billing.errors import CloudUnreachableError
 from viam_billing.times import DAY_S, HOUR_S
+from viam_billing.usage_history import FILE_NAME
 
 CHECK = "check_budget"
 BUDGET = {"monthly": 100.0, "warn_at": [0.8, 0.5]}
@@ -152,12 +154,14 @@ async def test_a_caller_that_leaves_does_not_take_the_warning_with_it(
     """It is remembered as told, so it is told."""
     scene = fleet(50.0, tmp_path / "state")
     await scene.ask("get_location_usage")
+    busy = sqlite3.connect(tmp_path / "state" / FILE_NAME, isolation_level=None)
+    busy.execute("BEGIN IMMEDIATE")
     checking = asyncio.create_task(scene.ask(CHECK))
-    # The moment in which the disk is being written to.
     await holds(lambda: bool(scene.context.crossings._found))  # noqa: SLF001 - nothing else tells it
     checking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await checking
+    busy.close()
     await holds(lambda: bool(warnings(caplog)))
     assert (await scene.ask(CHECK))["newly_crossed"] == []
     assert len(warnings(caplog)) == 1
