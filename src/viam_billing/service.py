@@ -53,6 +53,8 @@ class BillingService(Generic):
         super().__init__(name)
         self._runtime = runtime
         self._ready: dict[bytes, _Ready] = {}
+        self._long = b""
+        """The request whose ready message is a long one: of those that have megabytes there is one at a time."""
 
     @classmethod
     def validate_config(cls, config: ComponentConfig) -> tuple[Sequence[str], Sequence[str]]:
@@ -95,11 +97,15 @@ class BillingService(Generic):
             del self._ready[words]
         answer, readings = await self._guarded(lambda: wire.from_struct(command), timeout_s)
         response = DoCommandResponse()
-        if await wire.fill(response.result, answer) and response.ByteSize() > LARGEST_BYTES:
+        is_long = await wire.fill(response.result, answer)
+        if is_long and response.ByteSize() > LARGEST_BYTES:
             raise _grpc_error(_too_large(), self._runtime.context)
         if readings and len(words) < _LONGEST_REPEATED_BYTES and reads.is_current(readings):
             if len(self._ready) >= _MOST_READY:
                 self._ready.clear()
+            if is_long:
+                self._ready.pop(self._long, None)
+                self._long = words
             self._ready[words] = _Ready(response, readings)
         return response
 
