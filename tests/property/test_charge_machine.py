@@ -85,6 +85,25 @@ class ChargeMachine(RuleBasedStateMachine):
         self.world.charge(f"new-{self.keys}", org_id, cents, desk)
         self.world.go(steps)
 
+    @precondition(_alive)
+    @rule(
+        key=st.sampled_from(sorted(KEYS)),
+        desk=st.integers(0, 1),
+        steps=st.integers(1, 50),
+        what=st.sampled_from(["crash", "before", "after", "leave"]),
+    )
+    def charge_interrupted(self, key: str, desk: int, steps: int, what: str) -> None:
+        """In the midst of a charge the module is killed, the disk fills up, or the caller hangs up."""
+        self.world.charge(key, KEYS[key], CENTS[0], desk)
+        self.world.go(steps)
+        if what == "crash":
+            self.world.crash()
+        elif what == "leave":
+            self.world.calls[-1].task.cancel()
+        else:
+            self.set_disk(what)
+        self.world.go()
+
     @precondition(lambda self: self.world.calls)
     @rule(pick=PICK, steps=STEPS)
     def leave(self, pick: int, steps: int | None) -> None:
@@ -166,8 +185,8 @@ class ChargeMachine(RuleBasedStateMachine):
     # --- the machine ---
 
     @precondition(_alive)
-    @rule(trouble=st.sampled_from(["", "before", "after"]))
-    def disk(self, trouble: str) -> None:
+    @rule(trouble=st.sampled_from(["", "", "before", "after"]))
+    def set_disk(self, trouble: str) -> None:
         """The disk is full or not; or it says it is, and has written all the same."""
         assert self.world.scene is not None
         self.world.scene.store.trouble = trouble
