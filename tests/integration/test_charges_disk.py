@@ -140,17 +140,38 @@ async def test_a_folder_that_became_a_file_while_a_charge_was_under_way(
 async def test_an_empty_folder_in_its_place(
     own: ModuleProcess, charging: dict[str, Any], control: SandboxControl
 ) -> None:
-    """It is a new journal, which is said; what was under way is in it when it ends."""
+    """It is a new journal, which does not know what was charged: nothing is, until a restart says so in the log.
+
+    What was under way ends all the same.
+    """
     control.set_fault(Fault(RPC, latency_after_s=0.6, count=1))
     call = asyncio.create_task(own.do(charge("a")))
     await sent(control)
     before = own.log.count("is empty")
     empty(charging["state_dir"])
-    assert (await own.do(charge("b", NORTHWIND_ID)))["state"] == "succeeded"
+    assert (await refused(own.do(charge("b", NORTHWIND_ID)))).code == "state_unavailable"
     assert own.log.count("is empty") == before + 1
     assert (await call)["state"] == "succeeded"
+    assert (await refused(own.do(charge("a")))).code == "state_unavailable"
+    await own.restart()
+    await own.add(charging)
     assert (await own.do(charge("a")))["replayed"] is True
+    assert (await own.do(charge("b", NORTHWIND_ID)))["state"] == "succeeded"
     assert sorted(keys(control.stats())) == ["a", "b"]
+
+
+async def test_the_folder_is_put_back(own: ModuleProcess, charging: dict[str, Any], control: SandboxControl) -> None:
+    """Then all goes on, with what was charged before."""
+    await own.do(charge("a"))
+    folder = charging["state_dir"]
+    become_file(folder)
+    os.unlink(folder)
+    os.mkdir(folder, 0o700)
+    assert (await refused(own.do(charge("a")))).code == "state_unavailable"
+    shutil.rmtree(folder)
+    os.rename(f"{folder}-away", folder)
+    assert (await own.do(charge("a")))["replayed"] is True
+    assert keys(control.stats()) == ["a"]
 
 
 async def test_an_empty_journal_is_a_warning(own: ModuleProcess, charging: dict[str, Any]) -> None:

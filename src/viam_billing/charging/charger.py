@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from viam_billing.charging.entry import ChargeRequest, Entry, Limits
     from viam_billing.charging.journal import Journal
     from viam_billing.charging.lock import FolderLock
+    from viam_billing.charging.rows import Figures
     from viam_billing.encode import SeenInvoice
     from viam_billing.times import Deadline
 
@@ -47,7 +48,9 @@ class Charger:
         self._attempts: dict[str, Attempt] = {}
         self._preparing = asyncio.Lock()
         self._recovered_in = 0
-        self._journal_id: str | None = None
+        self._journal_id = ""
+        self._has_entries = False
+        self._said_empty = ""
         self.stopping = False
 
     # --- before a charge ---
@@ -61,25 +64,29 @@ class Charger:
         async with self._preparing:
             generation = await asyncio.to_thread(self._lock.take)
             if generation != self._recovered_in:
+                before = self.journal.figures
                 await self._recover()
-                self._check_same_journal()
+                self._check_same_journal(before)
                 self._recovered_in = generation
             await self.outcomes.write_left_over()
 
-    def _check_same_journal(self) -> None:
+    def _check_same_journal(self, before: Figures | None) -> None:
         """A journal that was put in the place of another one while the module runs does not know what was charged."""
+        if before is not None and before.journal_id == self._journal_id:
+            self._has_entries = before.entries > 0
         figures = self.journal.figures
         if figures is None:
             raise AssertionError("the journal has just been recovered")
-        if self._journal_id not in (None, figures.journal_id):
+        if self._has_entries and figures.journal_id != self._journal_id:
             raise refusals.another_journal(self._journal_id, figures.journal_id)
-        self._journal_id = figures.journal_id
+        self._journal_id, self._has_entries = figures.journal_id, figures.entries > 0
 
     async def _recover(self) -> None:
         own = [key for key, attempt in self._attempts.items() if attempt.reserved]
         unknown = await self.journal.recover(own)
         figures = self.journal.figures
-        if figures is not None and not figures.entries:
+        if figures is not None and not figures.entries and figures.journal_id != self._said_empty:
+            self._said_empty = figures.journal_id
             LOGGER.warning(
                 "the charge journal %s is empty: no charge is known. If this machine has charged before, its journal "
                 "is lost: put the folder back before anything is charged",
