@@ -28,6 +28,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     secrets: ClassVar[frozenset[str]] = frozenset()
     """Fields whose values are never shown."""
 
+    schema_of_contradictions: ClassVar[Mapping[str, Any]] = {}
+    """JSON Schema of what contradicts each other, as far as it can say it; put under `not`."""
+
+    def contradiction(self) -> str:
+        """What is wrong with values that are each good by themselves, as an error's text; empty if nothing is."""
+        return ""
+
 
 R = TypeVar("R", bound=Record)
 
@@ -67,7 +74,11 @@ def read(
         for name in _required(shape)
         if name not in tried
     ]
-    return (None, errors) if errors else (shape(**known), [])
+    if errors:
+        return None, errors
+    record = shape(**known)
+    wrong_together = record.contradiction()
+    return (None, [wrong_together]) if wrong_together else (record, [])
 
 
 def _unknown(shape: type[Record], name: str, kind: str, prefix: str) -> str:
@@ -138,6 +149,8 @@ def schema(shape: type[Record]) -> dict[str, Any]:
         if field in top.get("required", [])
     ]
     top["required"] = needed
+    if shape.schema_of_contradictions:
+        top["not"] = dict(shape.schema_of_contradictions)
     if either:
         top["allOf"] = either
     return top

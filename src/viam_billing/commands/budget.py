@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from msgspec import UNSET, Meta, UnsetType
+from typing_extensions import override
 from viam import logging
 
 from viam_billing import encode, forecast, money, times
-from viam_billing.commands.context import Answer, Context, LocationId, OrgId, ReadParameters
+from viam_billing.commands.context import Answer, Context, LocationId, OrgId, ReadParameters, only_one
 from viam_billing.commands.locations import payer_of
-from viam_billing.errors import InvalidRequestError, NotConfiguredError, quoted
+from viam_billing.errors import NotConfiguredError, quoted
 from viam_billing.reads import Call, provenance
 from viam_billing.strict import given
 
@@ -30,12 +32,15 @@ class CheckBudgetParameters(ReadParameters, frozen=True, kw_only=True):
         UNSET
     )
     org_id: Annotated[OrgId, Meta(description="An organization, in place of a location.")] | UnsetType = UNSET
+    schema_of_contradictions: ClassVar[Mapping[str, Any]] = {"required": ["org_id", "location_id"]}
+
+    @override
+    def contradiction(self) -> str:
+        return only_one("org_id", self.org_id, "location_id", self.location_id)
 
 
 async def check_budget(parameters: CheckBudgetParameters, context: Context, call: Call) -> Answer:
     """Used and projected against the monthly budget; a threshold that is newly crossed is a warning in the log."""
-    if parameters.location_id is not UNSET and parameters.org_id is not UNSET:
-        raise InvalidRequestError("org_id: found location_id and org_id, expected one of the two.")
     max_age_s = given(parameters.max_age_s)
     whose: Answer
     if parameters.org_id is not UNSET:

@@ -71,6 +71,13 @@ def moment_s(text: str) -> float:
     return msgspec.convert(text.upper(), datetime).timestamp()
 
 
+def only_one(name: str, value: object, other: str, other_value: object) -> str:
+    """A record's contradiction: of two parameters that stand in place of each other both are given."""
+    if UNSET in (value, other_value):
+        return ""
+    return f"{name}: found {other} and {name}, expected one of the two"
+
+
 class ReadParameters(Record, frozen=True, kw_only=True):
     """Parameters of every command whose answer may come from memory."""
 

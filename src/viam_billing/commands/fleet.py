@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
+from typing_extensions import override
 
 from viam_billing import encode, money
 from viam_billing.commands.budget import month_to_date
-from viam_billing.commands.context import Answer, Context, Id, OrgId, ReadParameters
+from viam_billing.commands.context import Answer, Context, Id, OrgId, ReadParameters, only_one
 from viam_billing.commands.locations import no_payer
 from viam_billing.commands.many import for_each, in_turns
 from viam_billing.errors import (
     BillingError,
-    InvalidRequestError,
     KeyRejectedError,
     NotConfiguredError,
     ResultTooLargeError,
@@ -44,6 +44,11 @@ class FleetUsageParameters(ReadParameters, frozen=True, kw_only=True):
         ]
         | UnsetType
     ) = UNSET
+    schema_of_contradictions: ClassVar[Mapping[str, Any]] = {"required": ["org_id", "location_ids"]}
+
+    @override
+    def contradiction(self) -> str:
+        return only_one("location_ids", self.location_ids, "org_id", self.org_id)
 
 
 class _Fleet(Struct):
@@ -58,8 +63,6 @@ class _Fleet(Struct):
 
 async def get_fleet_usage(parameters: FleetUsageParameters, context: Context, call: Call) -> Answer:
     """One row for each paying organization and each location; a row that fails fails alone."""
-    if parameters.org_id is not UNSET and parameters.location_ids is not UNSET:
-        raise InvalidRequestError("location_ids: found org_id and location_ids, expected one of the two.")
     max_age_s: float | None = given(parameters.max_age_s)
     fleet = await _locations(parameters, context, call, max_age_s)
     end = Deadline(_time_to_ask_s(call.caller.remaining_s(), len(fleet.names)))

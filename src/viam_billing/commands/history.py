@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType
+from typing_extensions import override
 
 from viam_billing.commands.context import (
     Answer,
@@ -17,9 +18,10 @@ from viam_billing.commands.context import (
     ReadParameters,
     is_moment,
     moment_s,
+    only_one,
 )
 from viam_billing.commands.locations import payer_of
-from viam_billing.errors import InvalidRequestError, NotConfiguredError
+from viam_billing.errors import NotConfiguredError
 from viam_billing.history_steps import steps
 from viam_billing.reads import Call, provenance
 from viam_billing.state import no_state_dir
@@ -43,6 +45,14 @@ class UsageHistoryParameters(ReadParameters, frozen=True, kw_only=True):
         Literal["hour", "day"], Meta(title="hour or day", description="One point for each hour, or each day of UTC.")
     ] = "day"
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"since": is_moment, "until": is_moment}
+    schema_of_contradictions: ClassVar[Mapping[str, Any]] = {"required": ["org_id", "location_id"]}
+
+    @override
+    def contradiction(self) -> str:
+        since, until = given(self.since), given(self.until)
+        if since is not None and until is not None and moment_s(since) > moment_s(until):
+            return "until: found a time before since, expected one after it"
+        return only_one("org_id", self.org_id, "location_id", self.location_id)
 
 
 async def get_usage_history(parameters: UsageHistoryParameters, context: Context, call: Call) -> Answer:
@@ -74,8 +84,6 @@ def _period(parameters: UsageHistoryParameters, now_s: float) -> tuple[float, fl
     """From when to when, in Unix seconds. What is not given takes nothing away from what is."""
     since_s = moment_s(given(parameters.since)) if parameters.since is not UNSET else -math.inf
     until_s = moment_s(given(parameters.until)) if parameters.until is not UNSET else math.inf
-    if since_s > until_s:
-        raise InvalidRequestError("until: found a time before since, expected one after it.")
     # What lies ahead was seen by a clock that was wrong.
     return max(since_s, now_s - KEPT_S), min(until_s, now_s + 1)
 
@@ -83,8 +91,6 @@ def _period(parameters: UsageHistoryParameters, now_s: float) -> tuple[float, fl
 async def _whose(parameters: UsageHistoryParameters, context: Context, call: Call) -> tuple[str, Answer]:
     if parameters.location_id is UNSET:
         return context.policy.org_in_scope(given(parameters.org_id)), {}
-    if parameters.org_id is not UNSET:
-        raise InvalidRequestError("org_id: found location_id and org_id, expected one of the two.")
     location_id = context.policy.location_in_scope(given(parameters.location_id))
     payer, org_id = await payer_of(context, location_id, call, given(parameters.max_age_s))
     return org_id, {"location_id": location_id, **provenance([payer])}

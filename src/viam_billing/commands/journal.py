@@ -7,12 +7,13 @@ from functools import partial
 from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 
 from msgspec import UNSET, Meta, UnsetType
+from typing_extensions import override
 
 from viam_billing.charging import settling
 from viam_billing.charging.entry import State
 from viam_billing.commands.charges import IdempotencyKey
 from viam_billing.commands.context import Answer, Context, Id, Limit, Moment, ReadParameters, is_moment, moment_s
-from viam_billing.errors import BillingError, InvalidRequestError
+from viam_billing.errors import BillingError
 from viam_billing.policy import Policy
 from viam_billing.reads import Call, provenance
 from viam_billing.strict import Record, given
@@ -80,6 +81,16 @@ class ResolveParameters(Record, frozen=True, kw_only=True):
             description="Who found it out, and how.",
         ),
     ]
+    schema_of_contradictions: ClassVar[Mapping[str, Any]] = {
+        "properties": {"outcome": {"const": "failed"}},
+        "required": ["outcome", "invoice_id"],
+    }
+
+    @override
+    def contradiction(self) -> str:
+        if self.outcome == "failed" and self.invoice_id is not UNSET:
+            return "invoice_id: found an invoice of a charge that failed, expected none"
+        return ""
 
 
 class AuditParameters(Record, frozen=True, kw_only=True):
@@ -132,8 +143,6 @@ async def reconcile_charges(parameters: ReconcileParameters, context: Context, c
 async def resolve_charge(parameters: ResolveParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
     """A person's decision about an unknown charge."""
     key, invoice_id = parameters.idempotency_key, given(parameters.invoice_id)
-    if parameters.outcome == "failed" and invoice_id is not None:
-        raise InvalidRequestError("invoice_id: found an invoice of a charge that failed, expected none.")
     charger = context.open_book().charger
     await charger.prepare()
     entry = await charger.journal.find(key)
