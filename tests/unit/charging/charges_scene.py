@@ -30,3 +30,9 @@ async def attempts(scene: Scene, number: int) -> None:
     """Wait until there are so many, under way or waiting for their turn."""
     while len(scene.charger._attempts) < number:  # noqa: ASYNC110, SLF001 - nothing else shows who waits
         await asyncio.sleep(0.001)
+
+
+async def joined(scene: Scene, number: int, key: str = "k") -> None:
+    """Wait until so many callers wait for the key's attempt."""
+    while scene.charger._attempts[key].waiting < number:  # noqa: ASYNC110, SLF001 - nothing else shows who waits
+        await asyncio.sleep(0.001)

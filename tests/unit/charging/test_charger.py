@@ -8,7 +8,7 @@ import pytest
 from grpclib.const import Status
 
 from support.fake_charges import Scene, away, request
-from unit.charging.charges_scene import attempts, code_of, under_way
+from unit.charging.charges_scene import attempts, code_of, joined, under_way
 from viam_billing.errors import BillingError, CloudUnreachableError, KeyLacksPermissionError
 from viam_billing.times import Deadline
 
@@ -73,7 +73,9 @@ async def test_callers_with_one_key_share_one_attempt(scene: Scene) -> None:
 async def test_a_caller_that_joins_never_starts_another_attempt(scene: Scene) -> None:
     """Where the attempt that it waits for is refused, it gets the refusal."""
     tasks = [asyncio.ensure_future(scene.charge()) for _ in range(3)]
-    (await scene.cloud.arrived()).refuse(Status.NOT_FOUND)
+    sending = await scene.cloud.arrived()
+    await joined(scene, 3)
+    sending.refuse(Status.NOT_FOUND)
     codes = {await code_of(task) for task in tasks}
     assert codes == {"not_found"}
     assert (len(scene.cloud.sendings), (await scene.entry()).attempts) == (1, 1)
@@ -86,7 +88,7 @@ async def test_a_charge_outlives_its_caller(scene: Scene) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     again = asyncio.ensure_future(scene.charge())
-    await asyncio.sleep(0)
+    await joined(scene, 1)
     scene.cloud.sendings[0].succeed()
     entry, replayed = await again
     assert (entry.state, replayed, len(scene.cloud.sendings)) == ("succeeded", True, 1)
