@@ -218,16 +218,16 @@ MUTATIONS: Final = (
     ),
     _of(
         "a reservation is sent although another process has ended it",
-        "charging/journal.py",
-        '            if not _is_attempt_of(entry, rows.find(db, self._app, entry.key), "reserved"):\n',
-        "            if False:\n",
+        "charging/rows.py",
+        "WHERE app_address = ? AND key = ? AND state = 'reserved' AND attempts = ?\"\n    )\n    times",
+        'WHERE app_address = ? AND key = ? AND ? > 0"\n    )\n    times',
         JOURNAL,
     ),
     _of(
         "an outcome is written over another attempt's",
         "charging/journal.py",
-        "            if before is None or _is_attempt_of(",
-        "            if True or _is_attempt_of(",
+        "            if before is None or (before[0] == entry.attempts",
+        "            if True or (before[0] == entry.attempts",
         JOURNAL,
     ),
     _of(

@@ -33,7 +33,7 @@ class Journal:
         self._app = app_address
         self._now = now
         self.figures: Figures | None = None
-        """What `get_status` tells, as of the last time that something was written; None before the first."""
+        """What `get_status` tells, as of the last time that a charge ended; None before the first look at the file."""
 
     async def find(self, key: str) -> Entry | None:
         """The entry of a key."""
@@ -122,18 +122,17 @@ class Journal:
         """
 
         def work(db: sqlite3.Connection) -> Entry:
-            if not _is_attempt_of(entry, rows.find(db, self._app, entry.key), "reserved"):
+            now_s = self._now()
+            times = rows.sending_times(db, self._app, now_s)
+            sent = entry.becoming("sent", sent_at=now_s, times=times, journal_time=times[0])
+            if not rows.mark_sent(db, self._app, sent):
                 raise StateUnavailableError(
                     "the journal was changed by somebody else while the charge was being made. "
                     "Let one process charge from this folder."
                 )
-            now_s = self._now()
-            times = rows.sending_times(db, self._app, now_s)
-            sent = entry.becoming("sent", sent_at=now_s, times=times, journal_time=times[0])
-            rows.put(db, self._app, sent)
             return sent
 
-        return await self._writing(work)
+        return await self._store.run(work)
 
     async def settle(self, entry: Entry) -> None:
         """Write what became of a charge that this process has under way, also into a folder that was replaced.
@@ -142,8 +141,8 @@ class Journal:
         """
 
         def work(db: sqlite3.Connection) -> None:
-            before = rows.find(db, self._app, entry.key)
-            if before is None or _is_attempt_of(entry, before, "reserved", "sent", "unknown", "failed"):
+            before = rows.attempt_and_state(db, self._app, entry.key)
+            if before is None or (before[0] == entry.attempts and before[1] != "succeeded"):
                 rows.put(db, self._app, entry)
 
         await self._writing(work)
@@ -224,7 +223,7 @@ class Journal:
             except BillingError as refusal:
                 return refusal
 
-        result = await self._writing(dated)
+        result = await self._store.run(dated)
         if isinstance(result, BillingError):
             raise result
         return result
@@ -236,8 +235,3 @@ class Journal:
 
         result, self.figures = await self._store.run(with_figures)
         return result
-
-
-def _is_attempt_of(entry: Entry, on_disk: Entry | None, *states: str) -> bool:
-    """Whether the disk has this very attempt with the key, in one of the states."""
-    return on_disk is not None and on_disk.attempts == entry.attempts and on_disk.state in states

@@ -56,6 +56,24 @@ def put(db: sqlite3.Connection, app_address: str, entry: Entry) -> None:
     db.execute(_UPSERT, (app_address, *(values[name] for name in _COLUMNS)))
 
 
+def mark_sent(db: sqlite3.Connection, app_address: str, entry: Entry) -> bool:
+    """Write what changes when an entry becomes `sent`. Returns whether the disk had this attempt with it reserved."""
+    sql = (
+        "UPDATE charges SET state = ?, sent_at = ?, times = ?, journal_time = ? "
+        "WHERE app_address = ? AND key = ? AND state = 'reserved' AND attempts = ?"
+    )
+    times = _to_json(entry.times)
+    values = (entry.state, entry.sent_at, times, entry.journal_time, app_address, entry.key, entry.attempts)
+    return db.execute(sql, values).rowcount == 1
+
+
+def attempt_and_state(db: sqlite3.Connection, app_address: str, key: str) -> tuple[int, str] | None:
+    """How many attempts the entry of a key has had, and its state; without the rest, which can be long."""
+    sql = "SELECT attempts, state FROM charges WHERE app_address = ? AND key = ?"
+    found: tuple[int, str] | None = db.execute(sql, (app_address, key)).fetchone()
+    return found
+
+
 def find(db: sqlite3.Connection, app_address: str, key: str) -> Entry | None:
     """The entry of a key."""
     row = db.execute(f"{_SELECT} AND key = ?", (app_address, key)).fetchone()
@@ -155,7 +173,8 @@ def figures(db: sqlite3.Connection, app_address: str, now_s: float) -> Figures:
         (app_address,),
     ).fetchone()
     counted = db.execute(
-        "SELECT max(sent_at, coalesce((SELECT max(value) FROM json_each(times) WHERE value <= :now), 0)), total "
+        "SELECT iif(sent_at >= journal_time, sent_at, "
+        "max(sent_at, coalesce((SELECT max(value) FROM json_each(times) WHERE value <= :now), 0))), total "
         f"FROM charges WHERE app_address = :app AND {_COUNTS}",
         {"app": app_address, "since": now_s - DAY_S, "now": now_s},
     ).fetchall()
@@ -201,7 +220,7 @@ def end_watch(db: sqlite3.Connection, app_address: str, key: str) -> None:
     db.execute("DELETE FROM late_watch WHERE app_address = ? AND key = ?", (app_address, key))
 
 
-def _to_json(values: Sequence[str] | None) -> str | None:
+def _to_json(values: Sequence[object] | None) -> str | None:
     return None if values is None else json.dumps(values)
 
 
