@@ -20,13 +20,11 @@ _JITTER_S: Final = 0.2
 set_on_retry_hooks([])  # by default each retry is a warning in the log; an operator wants to see one line for an outage
 
 
-async def repeat(call: Callable[[], Awaitable[T]]) -> T:
-    """Call until it answers or its error is final. The caller sees to its time."""
-    try:
-        return await call()  # nearly always all there is to do: stamina's own work would be a tenth of the whole call
-    except BillingError as error:
-        if not error.retryable:
-            raise
+async def repeat_again(call: Callable[[], Awaitable[T]]) -> T:
+    """Call after a first attempt that failed, with a pause before each, until it answers or its error is final.
+
+    The caller sees to its time.
+    """
     await asyncio.sleep(_FIRST_WAIT_S + random.uniform(0, _JITTER_S))  # noqa: S311 - no secret
     async for attempt in stamina.retry_context(
         on=_may_repeat, attempts=None, timeout=None, wait_initial=2 * _FIRST_WAIT_S, wait_max=2.0, wait_jitter=_JITTER_S

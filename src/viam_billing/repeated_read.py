@@ -64,9 +64,14 @@ class RepeatedRead(Generic[T]):
 
     async def _in_time(self) -> T:
         await self._link.prepare()
+        try:
+            return await self._once()  # keeps the deadline itself, and is nearly always all there is to do
+        except BillingError as error:
+            if not error.retryable:
+                raise
         from viam_billing import attempts  # noqa: PLC0415 - imported by prepare, in a thread
 
-        task = asyncio.ensure_future(attempts.repeat(self._once))
+        task = asyncio.ensure_future(attempts.repeat_again(self._once))
         task.add_done_callback(_retrieved)
         try:
             await asyncio.wait({task}, timeout=self._deadline.remaining_s() + _GRACE_S)
