@@ -32,6 +32,7 @@ from viam_billing.errors import (
     KeyLacksPermissionError,
     Outcome,
 )
+from viam_billing.tasks import unwatched
 from viam_billing.times import Deadline
 
 if TYPE_CHECKING:
@@ -230,8 +231,7 @@ class Cache:
             del self._fetches[question]
         if question not in self._fetches:
             self.deadlines.pop(question, None)
-        if not task.cancelled():
-            task.exception()  # whoever waited has it; nobody may have
+        unwatched(task)
 
     def _last_known(self, question: str, error: BillingError, limits: Limits) -> Reading | None:
         entry = self._answers.valid(question)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from viam_billing.errors import BillingError, CloudTimeoutError, CloudUnreachableError
+from viam_billing.tasks import unwatched
 
 if TYPE_CHECKING:
     from viam_billing.link import Link
@@ -72,7 +73,7 @@ class RepeatedRead(Generic[T]):
         from viam_billing import attempts  # noqa: PLC0415 - imported by prepare, in a thread
 
         task = asyncio.ensure_future(attempts.repeat_again(self._once))
-        task.add_done_callback(_retrieved)
+        task.add_done_callback(unwatched)
         try:
             await asyncio.wait({task}, timeout=self._deadline.remaining_s() + _GRACE_S)
             if task.done():
@@ -105,9 +106,3 @@ class RepeatedRead(Generic[T]):
     def _note_silence(self, error: BillingError) -> None:
         if time.monotonic() - self._started_s >= self._patience_s:
             self._link.presence.no_answer_since(self._started_s, error)
-
-
-def _retrieved(task: asyncio.Future[T]) -> None:
-    """Where the caller left first, nobody asks how it ended, and asyncio would log that as an error."""
-    if not task.cancelled():
-        task.exception()

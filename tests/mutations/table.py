@@ -204,8 +204,8 @@ MUTATIONS: Final = (
     ),
     _of(
         "charges go on while an outcome is not written",
-        "charging/charger.py",
-        "            await self.outcomes.write_left_over()\n",
+        "charging/recovery.py",
+        "            await self._outcomes.write_left_over()\n",
         "            pass\n",
         TROUBLES,
     ),
@@ -256,16 +256,16 @@ MUTATIONS: Final = (
     ),
     _of(
         "nothing is recovered at a restart",
-        "charging/charger.py",
+        "charging/recovery.py",
         "                await self._recover()\n",
         "",
         TROUBLES,
     ),
     _of(
         "recovering ends what this process has under way",
-        "charging/charger.py",
-        "            unknown = await self.journal.recover(own)\n".replace("            ", "        ", 1),
-        "        unknown = await self.journal.recover([])\n",
+        "charging/recovery.py",
+        "await self._journal.recover(self._under_way())",
+        "await self._journal.recover([])",
         TROUBLES,
     ),
     _of(

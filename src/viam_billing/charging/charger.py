@@ -15,6 +15,7 @@ from viam import logging
 from viam_billing.charging import refusals, settling
 from viam_billing.charging.attempt import Attempt
 from viam_billing.charging.outcomes import Outcomes
+from viam_billing.charging.recovery import Recovery
 from viam_billing.charging.turns import Turns
 from viam_billing.errors import (
     BillingError,
@@ -24,13 +25,13 @@ from viam_billing.errors import (
     quoted,
 )
 from viam_billing.link import service_closed
+from viam_billing.tasks import unwatched
 
 if TYPE_CHECKING:
     from viam_billing.charging.desk import Desk
     from viam_billing.charging.entry import ChargeRequest, Entry, Limits
     from viam_billing.charging.journal import Journal
     from viam_billing.charging.lock import FolderLock
-    from viam_billing.charging.rows import Figures
     from viam_billing.encode import SeenInvoice
     from viam_billing.times import Deadline
 
@@ -43,56 +44,10 @@ class Charger:
     def __init__(self, journal: Journal, lock: FolderLock) -> None:
         self.journal = journal
         self.outcomes = Outcomes(journal)
-        self._lock = lock
         self._turns = Turns()
         self._attempts: dict[str, Attempt] = {}
-        self._preparing = asyncio.Lock()
-        self._recovered_in = 0
-        self._journal_id = ""
-        self._has_entries = False
-        self._said_empty = ""
+        self.prepare = Recovery(journal, self.outcomes, lock, self._reserved_keys).prepare
         self.stopping = False
-
-    # --- before a charge ---
-
-    async def prepare(self) -> None:
-        """Hold the lock, settle what a dead process left, and write what could not be written before.
-
-        Raises:
-            StateUnavailableError: if one of them cannot be done. Nothing is charged then.
-        """
-        async with self._preparing:
-            generation = await asyncio.to_thread(self._lock.take)
-            if generation != self._recovered_in:
-                before = self.journal.figures
-                await self._recover()
-                self._check_same_journal(before)
-                self._recovered_in = generation
-            await self.outcomes.write_left_over()
-
-    def _check_same_journal(self, before: Figures | None) -> None:
-        """A journal that was put in the place of another one while the module runs does not know what was charged."""
-        if before is not None and before.journal_id == self._journal_id:
-            self._has_entries = before.entries > 0
-        figures = self.journal.figures
-        if figures is None:
-            raise AssertionError("the journal has just been recovered")
-        if self._has_entries and figures.journal_id != self._journal_id:
-            raise refusals.another_journal(self._journal_id, figures.journal_id)
-        self._journal_id, self._has_entries = figures.journal_id, figures.entries > 0
-
-    async def _recover(self) -> None:
-        own = [key for key, attempt in self._attempts.items() if attempt.reserved]
-        unknown = await self.journal.recover(own)
-        figures = self.journal.figures
-        if figures is not None and not figures.entries and figures.journal_id != self._said_empty:
-            self._said_empty = figures.journal_id
-            LOGGER.warning(
-                "the charge journal %s is empty: no charge is known. If this machine has charged before, its journal "
-                "is lost: put the folder back before anything is charged",
-                figures.journal_id,
-            )
-        self.outcomes.announce(unknown)
 
     # --- a charge ---
 
@@ -158,8 +113,8 @@ class Charger:
 
     def _forget(self, attempt: Attempt) -> None:
         self._take_out(attempt)
-        if attempt.task is not None and not attempt.task.cancelled():
-            attempt.task.exception()  # whoever waited has it; nobody may have
+        if attempt.task is not None:
+            unwatched(attempt.task)
 
     def _drop(self, attempt: Attempt) -> None:
         """Its key is free at once: who comes next must not wait for what is being cancelled."""
@@ -232,6 +187,9 @@ class Charger:
         return succeeded
 
     # --- the end ---
+
+    def _reserved_keys(self) -> list[str]:
+        return [attempt.request.key for attempt in self.under_way()]
 
     def under_way(self, desk: Desk | None = None) -> list[Attempt]:
         """Attempts that go on whoever leaves, of one service or all."""

@@ -33,7 +33,7 @@ class Journal:
         self._app = app_address
         self._now = now
         self.figures: Figures | None = None
-        """What `get_status` tells, as of the last time that a charge ended; None before the first look at the file."""
+        """What `get_status` tells, as of the last time that an amount changed; None before the first look at the file."""
 
     async def find(self, key: str) -> Entry | None:
         """The entry of a key."""
@@ -70,7 +70,7 @@ class Journal:
             check_not_blocked(rows.of_org(db, self._app, request.org_id, BLOCKING))
             return None
 
-        return await self._deciding(work)
+        return await self._deciding(work, writes=False)
 
     async def check_not_blocked(self, org_id: str) -> None:
         """Raises: ChargeBlockedError: if it is not known what became of a charge of the organization."""
@@ -102,7 +102,7 @@ class Journal:
             rows.put(db, self._app, entry)
             return entry, True
 
-        return await self._deciding(work)
+        return await self._deciding(work, writes=True)
 
     async def note_failure(self, request: ChargeRequest, error: BillingError) -> None:
         """An attempt that ended before it was reserved, because the invoices could not be read."""
@@ -213,7 +213,7 @@ class Journal:
             known_invoices=None if known_invoices is None else tuple(known_invoices),
         )
 
-    async def _deciding(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _deciding(self, work: Callable[[sqlite3.Connection], T], *, writes: bool) -> T:
         """A transaction that may refuse. It writes nothing before it does, but what it dated to now stays dated."""
 
         def dated(db: sqlite3.Connection) -> T | BillingError:
@@ -223,7 +223,7 @@ class Journal:
             except BillingError as refusal:
                 return refusal
 
-        result = await self._store.run(dated)
+        result = await (self._writing(dated) if writes else self._store.run(dated))
         if isinstance(result, BillingError):
             raise result
         return result

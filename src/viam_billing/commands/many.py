@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from typing import Final, TypeVar
 
 from viam_billing.link import AT_ONCE
+from viam_billing.tasks import unwatched
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ class _Workers:
 
     async def _start(self) -> None:
         task = asyncio.create_task(self._worker())
-        task.add_done_callback(_retrieved)
+        task.add_done_callback(unwatched)
         self._tasks.add(task)
         await asyncio.sleep(0)
 
@@ -74,12 +75,6 @@ class _Workers:
                     await asyncio.sleep(0)
             if len(self._under_way) >= _WORKERS + self._paused:
                 return
-
-
-def _retrieved(task: asyncio.Task[None]) -> None:
-    """The first exception is everybody's: asyncio would log the others as lost."""
-    if not task.cancelled():
-        task.exception()
 
 
 async def for_each(
