@@ -33,7 +33,7 @@ class Journal:
         self._app = app_address
         self._now = now
         self.figures: Figures | None = None
-        """What `get_status` tells, as of the last time that an amount changed; None before the first look at the file."""
+        """What `get_status` tells, as of the last change of an amount; None before the first look at the file."""
 
     async def find(self, key: str) -> Entry | None:
         """The entry of a key."""
