@@ -20,6 +20,7 @@ from viam_billing.errors import (
 )
 from viam_billing.repeated_read import RepeatedRead
 from viam_billing.retry import as_change, change_outcome, charge_outcome
+from viam_billing.tasks import unwatched
 
 if TYPE_CHECKING:
     from viam_billing.connection import Session
@@ -97,7 +98,7 @@ class Calls:
     async def change(self, rpc: str, request: Message, deadline: Deadline) -> None:
         """A call that changes something, sent at most once."""
         try:
-            await self._sent_once(rpc, request, deadline, change_outcome, _nothing)
+            await self._sent_once(rpc, request, deadline, change_outcome, _nothing, self._log_in_anew)
         except BillingError as error:
             raise self._failed(as_change(error)) from None
 
@@ -106,7 +107,7 @@ class Calls:
     ) -> Message:
         """A charge, sent at most once. `mark_sent` is called when all is ready; where it raises, nothing is sent."""
         try:
-            return await self._sent_once(rpc, request, deadline, charge_outcome, mark_sent)
+            return await self._sent_once(rpc, request, deadline, charge_outcome, mark_sent, self._log_in_later)
         except BillingError as error:
             raise self._failed(error) from None
 
@@ -117,6 +118,7 @@ class Calls:
         deadline: Deadline,
         outcome_of: OutcomeOf,
         mark_sent: Callable[[], Awaitable[None]],
+        log_in: Callable[[str, Session, Deadline], Awaitable[BillingError]],
     ) -> Message:
         session = await self.session(deadline)
         sent = False
@@ -132,7 +134,7 @@ class Calls:
         try:
             return await self._attempts.make(rpc, attempt, self._known_link(), session, deadline, lambda: sent)
         except LoginExpiredError:
-            raise await self._log_in_anew(rpc, session, deadline) from None
+            raise await log_in(rpc, session, deadline) from None
         except BillingError as error:
             error.outcome = outcome_of(error, sent=sent)
             raise
@@ -191,6 +193,16 @@ class Calls:
         return CloudError(
             f"the login had expired and the cloud refused the call ({rpc}); nothing was done. "
             "The module has logged in anew: repeat the call.",
+            Outcome.REFUSED,
+        )
+
+    async def _log_in_later(self, rpc: str, session: Session, deadline: Deadline) -> BillingError:
+        """The same for a charge: that it was refused is noted at once, and not when a login has ended."""
+        login = asyncio.ensure_future(self.session(deadline, expired=session))
+        login.add_done_callback(unwatched)
+        return CloudError(
+            f"the login had expired and the cloud refused the call ({rpc}); nothing was done. "
+            "The module logs in anew: repeat the call.",
             Outcome.REFUSED,
         )
 

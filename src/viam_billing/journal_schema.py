@@ -63,12 +63,14 @@ MIGRATIONS: Final = (
     CREATE TABLE late_watch (
         app_address TEXT NOT NULL,
         key TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
         org_id TEXT NOT NULL,
         total INTEGER NOT NULL,
         sent_at REAL NOT NULL,
-        known_invoices TEXT NOT NULL,
         until REAL NOT NULL,
-        PRIMARY KEY (app_address, key)
+        known_invoices TEXT NOT NULL,
+        found TEXT NOT NULL,
+        PRIMARY KEY (app_address, key, attempt)
     ) STRICT
     """,
 )

@@ -56,6 +56,8 @@ class Runtime:
         desk = Desk(gateway, policy)
         self._book = book = BOOKS.open(config.state_dir, config.app.text) if config.state_dir else None
         self._closing = False
+        self._wakes = False
+        """Whether the journal's watch is woken when this service's cloud is back."""
         self.context = Context(
             config=config,
             policy=policy,
@@ -79,6 +81,7 @@ class Runtime:
             if link is not None and any(policy.allows(command, EFFECTS[command]) for command in _CHARGING):
                 book.watch.join(desk)
                 link.presence.when_back.append(book.watch.wake)
+                self._wakes = True
             else:
                 book.watch.look_at_figures()
 
@@ -118,10 +121,9 @@ class Runtime:
         desk.closed = True
         if book is not None:
             book.watch.leave(desk)
-            if self._cloud is not None:
-                self._cloud.link.presence.when_back[:] = [
-                    call for call in self._cloud.link.presence.when_back if call != book.watch.wake
-                ]
+            if self._wakes and self._cloud is not None:
+                self._cloud.link.presence.when_back.remove(book.watch.wake)
+                self._wakes = False
             book.charger.drop_waiting(desk)
         self.context.state.close()
         self._closing = True

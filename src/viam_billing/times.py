@@ -47,12 +47,17 @@ def steady_s() -> float:
 class Deadline:
     """The moment at which one call has to be answered, on the clock that never jumps."""
 
-    __slots__ = ("_ends_at", "last_error")
+    __slots__ = ("_ends_at", "_time_s", "last_error")
 
     def __init__(self, time_s: float) -> None:
-        self._ends_at = time.monotonic() + min(time_s, FOREVER_S)
+        self._time_s = min(time_s, FOREVER_S)
+        self.renew()
         self.last_error: Exception | None = None
         """What a read under this deadline got last, while it pauses before it asks again."""
+
+    def renew(self) -> None:
+        """Let all of the time begin anew."""
+        self._ends_at = time.monotonic() + self._time_s
 
     def remaining_s(self) -> float:
         """Seconds left, never below 0."""

@@ -82,8 +82,8 @@ MUTATIONS: Final = (
     _of(
         "one turn an organization removed",
         "charging/turns.py",
-        "            async with lock:\n                yield waited\n",
-        "            yield waited\n",
+        "            async with lock:\n                yield waits\n",
+        "            yield waits\n",
         f"{UNIT}test_turns.py",
         CHARGER,
     ),
@@ -104,29 +104,29 @@ MUTATIONS: Final = (
     _of(
         "a charge is retried",
         "calls.py",
-        "            return await self._sent_once(rpc, request, deadline, charge_outcome, mark_sent)\n",
+        "            return await self._sent_once(rpc, request, deadline, charge_outcome, mark_sent, self._log_in_later)\n",
         "            try:\n"
-        "                return await self._sent_once(rpc, request, deadline, charge_outcome, mark_sent)\n"
+        "                return await self._sent_once(rpc, request, deadline, charge_outcome, mark_sent, self._log_in_later)\n"
         "            except BillingError:\n"
-        "                return await self._sent_once(rpc, request, deadline, charge_outcome, mark_sent)\n",
+        "                return await self._sent_once(rpc, request, deadline, charge_outcome, mark_sent, self._log_in_later)\n",
         CALLS,
     ),
     _of(
         "changes are retried",
         "calls.py",
-        "            await self._sent_once(rpc, request, deadline, change_outcome, _nothing)\n        except",
+        "            await self._sent_once(rpc, request, deadline, change_outcome, _nothing, self._log_in_anew)\n        except",
         "            try:\n"
-        "                await self._sent_once(rpc, request, deadline, change_outcome, _nothing)\n"
+        "                await self._sent_once(rpc, request, deadline, change_outcome, _nothing, self._log_in_anew)\n"
         "            except BillingError:\n"
-        "                await self._sent_once(rpc, request, deadline, change_outcome, _nothing)\n        except",
+        "                await self._sent_once(rpc, request, deadline, change_outcome, _nothing, self._log_in_anew)\n        except",
         "tests/unit/test_calls.py",
     ),
     _of(
         "a charge is sent again after UNAUTHENTICATED",
         "calls.py",
-        "            raise await self._log_in_anew(rpc, session, deadline) from None\n",
-        "            await self._log_in_anew(rpc, session, deadline)\n"
-        "            return await self._sent_once(rpc, request, deadline, outcome_of, mark_sent)\n",
+        "            raise await log_in(rpc, session, deadline) from None\n",
+        "            await log_in(rpc, session, deadline)\n"
+        "            return await self._sent_once(rpc, request, deadline, outcome_of, mark_sent, log_in)\n",
         CALLS,
     ),
     # --- what an error means ---
@@ -197,7 +197,7 @@ MUTATIONS: Final = (
     _of(
         "an outcome that was not written counts as written",
         "charging/outcomes.py",
-        "            self._unwritten[entry.key] = partial(self._journal.settle, entry)\n",
+        "            self._unwritten[entry.key] = partial(self._write, entry)\n",
         "",
         TROUBLES,
         OUTCOMES,
@@ -408,8 +408,8 @@ MUTATIONS: Final = (
     _of(
         "what comes from the future is not dated to now",
         "charging/journal.py",
-        "        def dated(db: sqlite3.Connection) -> T | BillingError:\n            rows.redate(db, self._app, self._now())\n",
-        "        def dated(db: sqlite3.Connection) -> T | BillingError:\n",
+        "            self._check_journal(db)\n            rows.redate(db, self._app, self._now())\n",
+        "            self._check_journal(db)\n",
         JOURNAL,
     ),
     _of(
@@ -458,9 +458,33 @@ MUTATIONS: Final = (
     _of(
         "reconciling ignores other entries",
         "charging/settling.py",
-        "[invoice_id for invoice_id in invoice_ids if rows.owner_of(db, app, invoice_id) is None]",
-        "list(invoice_ids)",
+        "[each for each in fits if rows.owner_of(db, app, each, but_not=charge.key) is None]",
+        "fits",
         SETTLING,
+    ),
+    *(
+        _of(
+            f"a journal that was replaced is charged with: {what}",
+            "charging/journal.py",
+            "        if self._entries and (journal_id != self._id or entries < self._entries):\n",
+            f"        if self._entries and ({left}):\n",
+            f"{UNIT}test_replaced_journal.py",
+        )
+        for what, left in (("another one", "entries < self._entries"), ("an older copy", "journal_id != self._id"))
+    ),
+    _of(
+        "a decision falls on another attempt",
+        "charging/settling.py",
+        "    if entry.attempts != decision.attempt:\n",
+        "    if False:\n",
+        f"{UNIT}test_late_invoices.py",
+    ),
+    _of(
+        "an invoice that fits two attempts is taken for the earlier one's",
+        "charging/settling.py",
+        '        if entry is None or entry.state == "unknown":\n',
+        "        if entry is None:\n",
+        f"{UNIT}test_late_invoices.py",
     ),
     _of(
         "reconciling takes the first of two",

@@ -240,7 +240,9 @@ class ChargeMachine(RuleBasedStateMachine):
                 invoices = await self.world.desks[0].invoices(org_id)
             except BillingError:
                 invoices = None
-            decision = settling.Decision(key, outcome, "looked", None, invoices)
+            entry = await scene.journal.find(key)
+            attempt = entry.attempts if entry is not None else 0
+            decision = settling.Decision(key, attempt, outcome, "looked", None, invoices)
             await scene.journal.transact(lambda db, app, now_s: settling.resolve(db, app, now_s, decision))
 
         self.world.command(resolve)

@@ -69,4 +69,10 @@ class Desk:
             BillingError: its `outcome` says what is known.
         """
         parameters: dict[str, Any] = msgspec.json.decode(request.parameters)
-        return await self._gateway.charge(request.command, parameters, Deadline(OWN_TIME_S[request.command]), mark_sent)
+        deadline = Deadline(OWN_TIME_S[request.command])
+
+        async def mark_and_start_anew() -> None:
+            await mark_sent()
+            deadline.renew()  # what login and other calls before it took is not the charge's
+
+        return await self._gateway.charge(request.command, parameters, deadline, mark_and_start_anew)

@@ -153,11 +153,13 @@ class Entry(Struct, frozen=True):
 
 
 class Watched(Struct, frozen=True):
-    """An attempt that a person called failed: its invoice may still turn up until `until_s`."""
+    """An attempt that a person called failed: its invoice may still turn up until `until_s`. `found` are those told."""
 
     key: str
+    attempt: int
     org_id: str
     total: Cents
     sent_at: float
-    known_invoices: tuple[str, ...]
     until_s: float
+    known_invoices: tuple[str, ...]
+    found: tuple[str, ...] = ()

@@ -7,9 +7,18 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+from msgspec import structs
+
 from viam_billing.charging import rows
 from viam_billing.charging.entry import BLOCKING, UNSETTLED, ChargeRequest, Entry, Limits
-from viam_billing.charging.refusals import after_crash, check_limits, check_not_blocked, check_same, late
+from viam_billing.charging.refusals import (
+    after_crash,
+    another_journal,
+    check_limits,
+    check_not_blocked,
+    check_same,
+    late,
+)
 from viam_billing.errors import BillingError, StateUnavailableError
 
 if TYPE_CHECKING:
@@ -32,6 +41,9 @@ class Journal:
         self._store = store
         self._app = app_address
         self._now = now
+        self._id = ""
+        self._entries = 0
+        """Which journal it is and how many entries it has had, as this process has seen it."""
         self.figures: Figures | None = None
         """What `get_status` tells, as of the last change of an amount; None before the first look at the file."""
 
@@ -112,7 +124,7 @@ class Journal:
             if before is None or (before.state == "failed" and before.late_invoice is None):
                 rows.put(db, self._app, self._attempt(db, request, before, None).failed(error))
 
-        await self._writing(work)
+        await self._with_figures(work)
 
     async def mark_sent(self, entry: Entry) -> Entry:
         """Put on disk that the charge may leave from now on.
@@ -134,18 +146,26 @@ class Journal:
 
         return await self._store.run(work)
 
-    async def settle(self, entry: Entry) -> None:
+    async def settle(self, entry: Entry) -> bool:
         """Write what became of a charge that this process has under way, also into a folder that was replaced.
 
-        What another attempt with the key has written since stays: this one has been taken for ended.
+        Returns:
+            false where another attempt with the key stands there, as this one was taken for ended: that one stays, and
+            an invoice of this one is its `late_invoice`.
         """
 
-        def work(db: sqlite3.Connection) -> None:
+        def work(db: sqlite3.Connection) -> bool:
             before = rows.attempt_and_state(db, self._app, entry.key)
             if before is None or (before[0] == entry.attempts and before[1] != "succeeded"):
                 rows.put(db, self._app, entry)
+                return True
+            other = rows.find(db, self._app, entry.key)
+            if other is not None and entry.invoice_id not in (None, other.invoice_id):
+                rows.put(db, self._app, structs.replace(other, late_invoice=other.late_invoice or entry.invoice_id))
+                return False
+            return True
 
-        await self._writing(work)
+        return await self._with_figures(work)
 
     async def release(self, key: str, error: BillingError) -> None:
         """End a reservation of which it is not known whether it was written."""
@@ -155,7 +175,7 @@ class Journal:
             if entry is not None and entry.state == "reserved":
                 rows.put(db, self._app, entry.failed(error))
 
-        await self._writing(work)
+        await self._with_figures(work)
 
     async def recover(self, under_way: Iterable[str]) -> list[Entry]:
         """After a crash: what was reserved was never sent, what was sent is unknown. Returns the latter.
@@ -165,18 +185,19 @@ class Journal:
         own = set(under_way)
 
         def work(db: sqlite3.Connection) -> list[Entry]:
+            self._check_journal(db)
             left = [entry for entry in rows.in_states(db, self._app, ("reserved", "sent")) if entry.key not in own]
             ended = [after_crash(entry) for entry in left]
             for entry in ended:
                 rows.put(db, self._app, entry)
             return [entry for entry in ended if entry.state == "unknown"]
 
-        return await self._writing(work)
+        return await self._with_figures(work)
 
     async def refresh(self) -> None:
         """Read the figures that `get_status` tells, if there is a journal."""
         if await asyncio.to_thread(self._store.exists):
-            await self._writing(lambda _: None)
+            await self._with_figures(lambda _: None)
 
     async def transact(self, step: Callable[[sqlite3.Connection, str, float], T]) -> T:
         """A transaction of `settling` or `rows`: called with the database, the `app_address` and the time."""
@@ -186,7 +207,7 @@ class Journal:
             rows.redate(db, self._app, now_s)
             return step(db, self._app, now_s)
 
-        return await self._writing(work)
+        return await self._with_figures(work)
 
     def _check_limits(self, db: sqlite3.Connection, total: Cents, limits: Limits) -> None:
         check_limits(total, rows.count(db, self._app, self._now()), limits)
@@ -210,6 +231,7 @@ class Journal:
             journal_time=rows.sending_times(db, self._app, now_s)[0],
             attempts=1 if before is None else before.attempts + 1,
             reconcilable=known_invoices is not None,
+            note=None if before is None else before.note,
             known_invoices=None if known_invoices is None else tuple(known_invoices),
         )
 
@@ -217,21 +239,34 @@ class Journal:
         """A transaction that may refuse. It writes nothing before it does, but what it dated to now stays dated."""
 
         def dated(db: sqlite3.Connection) -> T | BillingError:
+            self._check_journal(db)
             rows.redate(db, self._app, self._now())
             try:
                 return work(db)
             except BillingError as refusal:
                 return refusal
 
-        result = await (self._writing(dated) if writes else self._store.run(dated))
+        result = await (self._with_figures(dated) if writes else self._store.run(dated))
         if isinstance(result, BillingError):
             raise result
         return result
 
-    async def _writing(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        def with_figures(db: sqlite3.Connection) -> tuple[T, Figures]:
+    def _check_journal(self, db: sqlite3.Connection) -> None:
+        """A journal that was put in the place of the one that is in use does not know what was charged since."""
+        journal_id, entries = rows.identity(db)
+        if self._entries and (journal_id != self._id or entries < self._entries):
+            raise another_journal(self._id, journal_id)
+        self._id, self._entries = journal_id, entries
+
+    async def _with_figures(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """A transaction after which `get_status` knows what it tells."""
+
+        def both(db: sqlite3.Connection) -> tuple[T, Figures]:
             result = work(db)
             return result, rows.figures(db, self._app, self._now())
 
-        result, self.figures = await self._store.run(with_figures)
+        result, figures = await self._store.run(both)
+        self.figures = figures
+        if not self._entries or figures.journal_id == self._id:
+            self._id, self._entries = figures.journal_id, max(self._entries, figures.entries)
         return result

@@ -58,7 +58,7 @@ class Outcomes:
     async def settle(self, entry: Entry) -> None:
         """Write an outcome. Where that fails, the caller still gets it, and nothing is charged until it is written."""
         try:
-            await self._journal.settle(entry)
+            await self._write(entry)
         except StateUnavailableError as error:
             LOGGER.error(  # noqa: TRY400 - a traceback says no more
                 "the outcome %s of the charge %s cannot be written, so nothing is charged until it can: %s",
@@ -66,8 +66,18 @@ class Outcomes:
                 quoted(entry.key),
                 error.text,
             )
-            self._unwritten[entry.key] = partial(self._journal.settle, entry)
+            self._unwritten[entry.key] = partial(self._write, entry)
             self.when_unknown()
+
+    async def _write(self, entry: Entry) -> None:
+        if not await self._journal.settle(entry) and entry.state == "succeeded":
+            LOGGER.error(
+                "the charge %s was taken for ended and sent again, and both attempts have charged the organization %s: "
+                "the other invoice is %s. Look at it in the Viam app",
+                quoted(entry.key),
+                quoted(entry.org_id),
+                quoted(entry.invoice_id),
+            )
 
     def announce(self, unknown: Iterable[Entry]) -> None:
         """Charges became unknown: each is an error in the log, with what to do next, and is looked for."""
@@ -95,12 +105,12 @@ class Outcomes:
         found = await self._journal.transact(partial(settling.look, org_id=org_id, invoices=invoices))
         for entry in found.settled:
             LOGGER.info("the charge %s succeeded: invoice %s", quoted(entry.key), quoted(entry.invoice_id))
-        for entry in found.late:
+        for entry, invoice_id in found.late:
             LOGGER.error(
                 "the charge %s was resolved as failed, but the invoice %s of the organization %s fits it. "
                 "Look at it in the Viam app",
                 quoted(entry.key),
-                quoted(entry.late_invoice),
+                quoted(invoice_id),
                 quoted(entry.org_id),
             )
         return found

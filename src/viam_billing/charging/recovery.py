@@ -1,4 +1,4 @@
-"""Before anything is charged: the lock, what a dead process left behind, and whether it is the journal that it was."""
+"""Before anything is charged: the lock, what a dead process left behind, what could not be written before."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from viam import logging
 
-from viam_billing.charging import refusals
 from viam_billing.tasks import unwatched
 
 if TYPE_CHECKING:
     from viam_billing.charging.journal import Journal
     from viam_billing.charging.lock import FolderLock
     from viam_billing.charging.outcomes import Outcomes
-    from viam_billing.charging.rows import Figures
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -32,9 +30,6 @@ class Recovery:
         self._under_way = under_way
         self._one_at_a_time = asyncio.Lock()
         self._recovered_in = 0
-        self._journal_id = ""
-        self._has_entries = False
-        self._said_empty = ""
 
     async def prepare(self) -> None:
         """Hold the lock, settle what a dead process left, and write what could not be written before.
@@ -50,31 +45,17 @@ class Recovery:
         async with self._one_at_a_time:
             generation = await asyncio.to_thread(self._lock.take)
             if generation != self._recovered_in:
-                before = self._journal.figures
                 await self._recover()
-                self._check_same_journal(before)
                 self._recovered_in = generation
             await self._outcomes.write_left_over()
 
     async def _recover(self) -> None:
         unknown = await self._journal.recover(self._under_way())
         figures = self._journal.figures
-        if figures is not None and not figures.entries and figures.journal_id != self._said_empty:
-            self._said_empty = figures.journal_id
+        if figures is not None and not figures.entries:
             LOGGER.warning(
                 "the charge journal %s is empty: no charge is known. If this machine has charged before, its journal "
                 "is lost: put the folder back before anything is charged",
                 figures.journal_id,
             )
         self._outcomes.announce(unknown)
-
-    def _check_same_journal(self, before: Figures | None) -> None:
-        """A journal that was put in the place of another one while the module runs does not know what was charged."""
-        if before is not None and before.journal_id == self._journal_id:
-            self._has_entries = before.entries > 0
-        figures = self._journal.figures
-        if figures is None:
-            raise AssertionError("the journal has just been recovered")
-        if self._has_entries and figures.journal_id != self._journal_id:
-            raise refusals.another_journal(self._journal_id, figures.journal_id)
-        self._journal_id, self._has_entries = figures.journal_id, figures.entries > 0

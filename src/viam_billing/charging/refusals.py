@@ -88,9 +88,10 @@ def unknown(entry: Entry) -> ChargeOutcomeUnknownError:
 
 def another_journal(before: str, now: str) -> StateUnavailableError:
     """What every charge gets after the journal was replaced under the running module."""
+    other = "an older copy of it" if before == now else f"another one, {now}"
     return StateUnavailableError(
-        f"the charge journal {before} is gone, and another one, {now}, which does not know what was charged, is in its "
-        "place. Nothing was sent. Put the folder back; or, if it is lost, look at the invoices and restart the module."
+        f"the charge journal {before} is gone, and {other}, which does not know what was charged, is in its place. "
+        "Nothing was sent. Put the folder back; or, if it is lost, look at the invoices and restart the module."
     )
 
 

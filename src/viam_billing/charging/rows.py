@@ -97,14 +97,26 @@ def of_org(db: sqlite3.Connection, app_address: str, org_id: str, states: Sequen
     return _entry(row) if row else None
 
 
-def owner_of(db: sqlite3.Connection, app_address: str, invoice_id: str) -> str | None:
-    """The key of the entry that an invoice belongs to, found or late."""
+def owner_of(db: sqlite3.Connection, app_address: str, invoice_id: str, *, but_not: str) -> str | None:
+    """The key of another entry than `but_not` that an invoice belongs to, found or late."""
     for column in ("invoice_id", "late_invoice"):
-        sql = f"SELECT key FROM charges WHERE app_address = ? AND {column} = ?"
-        row = db.execute(sql, (app_address, invoice_id)).fetchone()
+        sql = f"SELECT key FROM charges WHERE app_address = ? AND {column} = ? AND key <> ?"
+        row = db.execute(sql, (app_address, invoice_id, but_not)).fetchone()
         if row:
             return str(row[0])
-    return None
+    sql = (
+        "SELECT key FROM late_watch WHERE app_address = ? AND key <> ? "
+        "AND EXISTS (SELECT 1 FROM json_each(found) WHERE value = ?)"
+    )
+    row = db.execute(sql, (app_address, but_not, invoice_id)).fetchone()
+    return str(row[0]) if row else None
+
+
+def identity(db: sqlite3.Connection) -> tuple[str, int]:
+    """Which journal it is, and how many entries it has; none is ever removed."""
+    journal_id: str = db.execute("SELECT id FROM journal").fetchone()[0]
+    entries: int = db.execute("SELECT coalesce(max(rowid), 0) FROM charges").fetchone()[0]
+    return journal_id, entries
 
 
 def redate(db: sqlite3.Connection, app_address: str, now_s: float) -> None:
@@ -165,8 +177,8 @@ def count(db: sqlite3.Connection, app_address: str, now_s: float) -> Cents:
 
 def figures(db: sqlite3.Connection, app_address: str, now_s: float) -> Figures:
     """What `get_status` tells."""
-    journal_id, created_at = db.execute("SELECT id, created_at FROM journal").fetchone()
-    (entries,) = db.execute("SELECT coalesce(max(rowid), 0) FROM charges").fetchone()  # none is ever removed
+    journal_id, entries = identity(db)
+    (created_at,) = db.execute("SELECT created_at FROM journal").fetchone()
     unknown, unsettled = db.execute(
         f"SELECT coalesce(sum(state = 'unknown'), 0), coalesce(sum(total), 0) FROM charges "
         f"WHERE app_address = ? AND {_IN_UNSETTLED}",
@@ -178,8 +190,7 @@ def figures(db: sqlite3.Connection, app_address: str, now_s: float) -> Figures:
         f"FROM charges WHERE app_address = :app AND {_COUNTS}",
         {"app": app_address, "since": now_s - DAY_S, "now": now_s},
     ).fetchall()
-    sql = "SELECT count(*) FROM late_watch WHERE app_address = ? AND until > ?"
-    (watches,) = db.execute(sql, (app_address, now_s)).fetchone()
+    (watches,) = db.execute("SELECT count(*) FROM late_watch WHERE app_address = ?", (app_address,)).fetchone()
     ends = tuple((time_s + DAY_S, Cents(cents)) for time_s, cents in counted)
     return Figures(journal_id, created_at, entries, unknown, watches, Cents(unsettled), ends)
 
@@ -187,15 +198,17 @@ def figures(db: sqlite3.Connection, app_address: str, now_s: float) -> Figures:
 def put_watched(db: sqlite3.Connection, app_address: str, watched: Watched) -> None:
     """Begin to look for an attempt's late invoice."""
     db.execute(
-        "INSERT OR REPLACE INTO late_watch VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO late_watch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             app_address,
             watched.key,
+            watched.attempt,
             watched.org_id,
             watched.total,
             watched.sent_at,
-            json.dumps(watched.known_invoices),
             watched.until_s,
+            _to_json(watched.known_invoices),
+            _to_json(watched.found),
         ),
     )
 
@@ -206,18 +219,19 @@ def watched(db: sqlite3.Connection, app_address: str, now_s: float, org_id: str 
     Those whose time is over stay: with a clock that is ahead for a while it may only seem to be.
     """
     sql = (
-        "SELECT key, org_id, total, sent_at, known_invoices, until FROM late_watch WHERE app_address = ? AND until > ?"
+        "SELECT key, attempt, org_id, total, sent_at, until, known_invoices, found FROM late_watch "
+        "WHERE app_address = ? AND until > ?"
     )
     return [
-        Watched(key, org, total, sent_at, tuple(json.loads(known)), until)
-        for key, org, total, sent_at, known, until in db.execute(sql, (app_address, now_s))
+        Watched(key, attempt, org, total, sent_at, until, tuple(json.loads(known)), tuple(json.loads(found)))
+        for key, attempt, org, total, sent_at, until, known, found in db.execute(sql, (app_address, now_s))
         if org_id in (None, org)
     ]
 
 
-def end_watch(db: sqlite3.Connection, app_address: str, key: str) -> None:
-    """Its invoice was found."""
-    db.execute("DELETE FROM late_watch WHERE app_address = ? AND key = ?", (app_address, key))
+def newest_time(db: sqlite3.Connection, app_address: str, now_s: float) -> float:
+    """The latest time that anybody has thought of: a clock that is behind it was set back."""
+    return max((now_s, *_clock(db, app_address)))
 
 
 def _to_json(values: Sequence[object] | None) -> str | None:

@@ -30,13 +30,15 @@ class Found(Struct):
 
     settled: list[Entry] = field(default_factory=list)
     still_unknown: list[Entry] = field(default_factory=list)
-    late: list[Entry] = field(default_factory=list)
+    late: list[tuple[Entry, str]] = field(default_factory=list)
+    """Attempts that a person called failed, each with an invoice that fits it all the same."""
 
 
 class Decision(Struct, frozen=True):
-    """What a person says became of an unknown charge. `invoices` are those read right before, None if unreadable."""
+    """What a person says became of an attempt that is unknown; `invoices` are those read right before, if any were."""
 
     key: str
+    attempt: int
     outcome: Literal["succeeded", "failed"]
     note: str
     invoice_id: str | None
@@ -79,7 +81,7 @@ def look(db: sqlite3.Connection, app_address: str, now_s: float, org_id: str, in
 def _look_for(
     db: sqlite3.Connection, app: str, now_s: float, entry: Entry, invoices: Sequence[SeenInvoice], found: Found
 ) -> None:
-    fits = _nobodys(db, app, fitting(entry.total, entry.sent_at, entry.known_invoices, invoices))
+    fits = _nobody_elses(db, app, entry, invoices)
     if len(fits) == 1:
         checked = structs.replace(entry.succeeded(fits[0]), checked_at=now_s, candidates=())
         found.settled.append(checked)
@@ -93,13 +95,16 @@ def _look_for_late(
     db: sqlite3.Connection, app: str, now_s: float, org_id: str, invoices: Sequence[SeenInvoice], found: Found
 ) -> None:
     for watched in rows.watched(db, app, now_s, org_id):
-        fits = _nobodys(db, app, fitting(watched.total, watched.sent_at, watched.known_invoices, invoices))
         entry = rows.find(db, app, watched.key)
-        if fits and entry is not None:
-            late = structs.replace(entry, late_invoice=fits[0])
+        if entry is None or entry.state == "unknown":
+            continue  # which attempt an invoice belongs to, a person has to say
+        known = {entry.invoice_id, *watched.found}
+        fits = [invoice_id for invoice_id in _nobody_elses(db, app, watched, invoices) if invoice_id not in known]
+        if fits:
+            late = structs.replace(entry, late_invoice=entry.late_invoice or fits[0])
             rows.put(db, app, late)
-            rows.end_watch(db, app, watched.key)
-            found.late.append(late)
+            rows.put_watched(db, app, structs.replace(watched, found=(*watched.found, *fits)))
+            found.late += [(late, invoice_id) for invoice_id in fits]
 
 
 def resolve(db: sqlite3.Connection, app_address: str, now_s: float, decision: Decision) -> Entry:
@@ -117,6 +122,11 @@ def resolve(db: sqlite3.Connection, app_address: str, now_s: float, decision: De
             f"idempotency_key: found a charge that is {entry.state}, expected one whose state is unknown. "
             "Only such a charge can be resolved."
         )
+    if entry.attempts != decision.attempt:
+        raise InvalidRequestError(
+            "idempotency_key: found a charge that was sent again meanwhile, expected the one that was looked at. "
+            "Look at it anew."
+        )
     if decision.outcome == "succeeded":
         resolved = _succeeded(db, app_address, entry, decision)
     else:
@@ -131,7 +141,7 @@ def no_such_key(key: str) -> NotFoundError:
 
 
 def _succeeded(db: sqlite3.Connection, app: str, entry: Entry, decision: Decision) -> Entry:
-    owner = decision.invoice_id and rows.owner_of(db, app, decision.invoice_id)
+    owner = decision.invoice_id and rows.owner_of(db, app, decision.invoice_id, but_not=entry.key)
     if owner:
         raise InvalidRequestError(
             f"invoice_id: found the invoice of the charge {quoted(owner)}, expected one of no other charge."
@@ -140,7 +150,7 @@ def _succeeded(db: sqlite3.Connection, app: str, entry: Entry, decision: Decisio
 
 
 def _failed(db: sqlite3.Connection, app: str, now_s: float, entry: Entry, decision: Decision) -> Entry:
-    fits = _nobodys(db, app, fitting(entry.total, entry.sent_at, entry.known_invoices, decision.invoices or ()))
+    fits = _nobody_elses(db, app, entry, decision.invoices or ())
     if fits:
         raise InvalidRequestError(
             f"outcome: found failed, expected succeeded: the invoice {quoted(fits[0])} fits this charge. "
@@ -148,11 +158,21 @@ def _failed(db: sqlite3.Connection, app: str, now_s: float, entry: Entry, decisi
         )
     if entry.known_invoices is not None and entry.sent_at is not None:
         watched = Watched(
-            entry.key, entry.org_id, entry.total, entry.sent_at, entry.known_invoices, until_s=now_s + LATE_S
+            key=entry.key,
+            attempt=entry.attempts,
+            org_id=entry.org_id,
+            total=entry.total,
+            sent_at=entry.sent_at,
+            until_s=rows.newest_time(db, app, now_s) + LATE_S,  # a clock that is behind must not make it short
+            known_invoices=entry.known_invoices,
         )
         rows.put_watched(db, app, watched)
     return structs.replace(entry.becoming("failed", known_invoices=None), note=decision.note, candidates=())
 
 
-def _nobodys(db: sqlite3.Connection, app: str, invoice_ids: Sequence[str]) -> list[str]:
-    return [invoice_id for invoice_id in invoice_ids if rows.owner_of(db, app, invoice_id) is None]
+def _nobody_elses(
+    db: sqlite3.Connection, app: str, charge: Entry | Watched, invoices: Sequence[SeenInvoice]
+) -> list[str]:
+    """The invoices that fit a charge and belong to no other one."""
+    fits = fitting(charge.total, charge.sent_at, charge.known_invoices, invoices)
+    return [each for each in fits if rows.owner_of(db, app, each, but_not=charge.key) is None]

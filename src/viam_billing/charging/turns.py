@@ -23,9 +23,9 @@ class Turns:
         lock = self._locks.setdefault(org_id, asyncio.Lock())
         self._users[org_id] = self._users.get(org_id, 0) + 1
         try:
-            waited = lock.locked()
+            waits = self._users[org_id] > 1  # the lock itself is free for a moment between two of them
             async with lock:
-                yield waited
+                yield waits
         finally:
             self._users[org_id] -= 1
             if not self._users[org_id]:

@@ -87,7 +87,7 @@ class Watch:
         orgs = {org_id for org_id in _orgs(unknown, watched) if desk.sees(org_id)}
         found, errors = await self._look(desk, orgs)
         if errors and len(errors) == len(orgs):
-            raise errors[0]
+            raise next(iter(errors.values()))
         seen = {entry.key for entry in (*found.settled, *found.still_unknown)}
         found.still_unknown += [entry for entry in unknown if desk.sees(entry.org_id) and entry.key not in seen]
         return found
@@ -123,9 +123,9 @@ class Watch:
         away = False
         for desk in list(self._desks):
             due = {org_id for org_id in orgs if desk.sees(org_id) and waits_s.get(org_id, 0.0) <= 0}
-            orgs -= due
             _, errors = await self._look(desk, due)
-            away = away or any(isinstance(error, CloudAwayError) for error in errors)
+            orgs -= due - errors.keys()  # what one service may not read, another one may
+            away = away or any(isinstance(error, CloudAwayError) for error in errors.values())
         left, watched = await self._charger.outcomes.to_look_for()
         self._ended_s = {entry.key: self._ended_s[entry.key] for entry in left if entry.key in self._ended_s}
         if not left and not watched:
@@ -140,11 +140,13 @@ class Watch:
             self._ended_s[entry.key] = self._clock_s() - min(NOT_BEFORE_S, max(0.0, age_s))
         return self._ended_s[entry.key] + NOT_BEFORE_S - self._clock_s()
 
-    async def _look(self, desk: Desk, org_ids: Iterable[str]) -> tuple[Found, list[BillingError]]:
-        total, errors = Found(), []
-        for found in await asyncio.gather(*(self._look_at(desk, org_id) for org_id in sorted(org_ids))):
+    async def _look(self, desk: Desk, org_ids: Iterable[str]) -> tuple[Found, dict[str, BillingError]]:
+        total, errors, names = Found(), {}, sorted(org_ids)
+        for org_id, found in zip(
+            names, await asyncio.gather(*(self._look_at(desk, name) for name in names)), strict=True
+        ):
             if isinstance(found, BillingError):
-                errors.append(found)
+                errors[org_id] = found
             else:
                 total.settled += found.settled
                 total.still_unknown += found.still_unknown

@@ -154,7 +154,7 @@ async def resolve_charge(parameters: ResolveParameters, context: Context, call: 
             invoices = await context.desk.invoices(entry.org_id)
         except BillingError:
             invoices = None  # a person may know more than the cloud tells now
-    decision = settling.Decision(key, parameters.outcome, parameters.note, invoice_id, invoices)
+    decision = settling.Decision(key, entry.attempts, parameters.outcome, parameters.note, invoice_id, invoices)
     resolved = await charger.journal.transact(partial(settling.resolve, decision=decision))
     context.open_book().watch.wake()
     return resolved.shown()

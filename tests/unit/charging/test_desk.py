@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
-from support.fake_charges import Scene, away
+import pytest
+from typing_extensions import override
+
+from support.fake_charges import ChargeCloud, Scene, away, request
 from viam_billing import config
 from viam_billing.charging.desk import OWN_TIME_S, Desk
 from viam_billing.charging.entry import Limits
@@ -12,6 +16,7 @@ from viam_billing.commands import EFFECTS
 from viam_billing.errors import CloudUnreachableError, KeyLacksPermissionError, NotConfiguredError
 from viam_billing.money import Cents
 from viam_billing.policy import Policy
+from viam_billing.times import Deadline
 
 
 async def test_it_reads_invoices_as_they_are(scene: Scene) -> None:
@@ -43,6 +48,36 @@ def test_without_limits_there_is_no_charge(scene: Scene) -> None:
     desk = Desk(scene.cloud, Policy(config.parse({}, {}, EFFECTS)))
     with pytest.raises(NotConfiguredError, match="charge_limits"):
         _ = desk.limits
+
+
+async def test_what_comes_before_the_mark_takes_nothing_of_a_charges_time(scene: Scene) -> None:
+    """Login and other calls may have taken most of it."""
+    times: list[float] = []
+
+    class Late(ChargeCloud):
+        """A cloud whose time has nearly passed when the charge is its turn."""
+
+        @override
+        async def charge(
+            self,
+            command: str,
+            parameters: Mapping[str, Any],
+            deadline: Deadline,
+            mark_sent: Callable[[], Awaitable[None]],
+        ) -> str:
+            deadline._ends_at -= 59  # noqa: SLF001 - so long it waited
+            times.append(deadline.remaining_s())
+            await mark_sent()
+            times.append(deadline.remaining_s())
+            return "inv"
+
+    async def marked() -> None:
+        return
+
+    desk = Desk(Late(scene.clock), Policy(config.parse({}, {}, EFFECTS)))
+    await desk.send(request(), marked)
+    assert times[0] < 2
+    assert times[1] > 50
 
 
 def test_a_charge_has_the_contract_s_time() -> None:

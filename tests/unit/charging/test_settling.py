@@ -82,11 +82,14 @@ async def resolve(
     key: str = "k",
     invoice_id: str | None = None,
     *,
+    attempt: int | None = None,
     reads: bool = True,
 ) -> Entry:
-    """A person decides."""
+    """A person decides, about the attempt that the journal has unless the test says another one."""
     invoices = await scene.desk().invoices("a") if reads else None
-    decision = settling.Decision(key, outcome, "seen in the app", invoice_id, invoices)
+    entry = await scene.journal.find(key)
+    attempt = entry.attempts if attempt is None and entry is not None else attempt or 0
+    decision = settling.Decision(key, attempt, outcome, "seen in the app", invoice_id, invoices)
     return await scene.journal.transact(partial(settling.resolve, decision=decision))
 
 
@@ -215,7 +218,7 @@ async def test_a_late_invoice_is_shown_and_its_key_never_sent_again(scene: Scene
     scene.clock.now_s += 47 * 3600
     sending.work()
     found = await look(scene)
-    assert [entry.late_invoice for entry in found.late] == ["inv-1"]
+    assert [(entry.late_invoice, invoice_id) for entry, invoice_id in found.late] == [("inv-1", "inv-1")]
     assert "resolved as failed, but the invoice" in caplog.text
     with pytest.raises(BillingError, match="resolved as failed") as caught:
         await scene.charge()

@@ -10,7 +10,7 @@ from grpclib.const import Status
 
 from support.fake_charges import Scene, Sending, away
 from viam_billing.charging import watch
-from viam_billing.errors import BillingError
+from viam_billing.errors import BillingError, KeyLacksPermissionError
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -164,3 +164,18 @@ async def test_figures_are_read_for_a_service_that_only_reads(scene: Scene) -> N
     assert reader.journal.figures is not None
     assert (reader.journal.figures.entries, reader.lock.generation) == (1, 0)
     reader.close()
+
+
+async def test_what_one_service_may_not_read_another_one_may(scene: Scene) -> None:
+    """Whichever joined first."""
+    await lost(scene)
+    scene.clock.now_s += 61
+    blind = Scene(scene.folder, scene.clock)
+    blind.cloud.reading_fails = KeyLacksPermissionError("no")
+    scene.watch.join(blind.desk())
+    seeing = scene.desk()
+    scene.watch.join(seeing)
+    await settled(scene)
+    for desk in list(scene.watch._desks):  # noqa: SLF001 - all of them
+        scene.watch.leave(desk)
+    blind.close()
