@@ -88,7 +88,7 @@ async def test_a_token_that_has_expired_charges_nothing(
     block: dict[str, Any] = {"org_id": HARBOR_ID, amount: 5, "description": "a", "idempotency_key": "a"}
     refusal = await refused(charger.ask(command, **block))
     assert "the same idempotency_key may be sent again" in refusal.text
-    assert "logged in anew" in refusal.text
+    assert "logs in anew" in refusal.text
     stats = control.stats()
     assert (stats.calls[rpc], stats.logins, keys(stats)) == (1, 2, [])
     assert await state_of(charger, "a") == "failed"
