@@ -79,27 +79,27 @@ class UsageHistory:
         Returns:
             the month up to now, oldest first; nothing where the disk is slow or cannot be used.
         """
-        if point.time_s < point.month_start_s:
-            return []  # the clock is behind: the cloud knows which month it is
+        # The cloud knows which month it is: a time outside of it is a wrong clock's, and no point. Inside of it nobody
+        # knows which of two times is wrong. So what lies ahead of a point is never deleted, as this clock may be behind;
+        # it is not read, as that one may have been ahead, and its point is replaced when its hour comes.
+        if not 0 <= point.time_s - point.month_start_s < _LONGEST_MONTH_S:
+            return []
         hour = int(point.time_s // HOUR_S)
-        # Nor does a clock that is ahead make the history old.
-        oldest = int((min(point.time_s, point.month_start_s + _LONGEST_MONTH_S) - KEPT_S) // HOUR_S)
+        oldest = int((point.time_s - KEPT_S) // HOUR_S)
 
         def work(db: sqlite3.Connection) -> Month:
             if hour != self._pruned_at:
                 db.execute("DELETE FROM points WHERE series IN (SELECT id FROM series) AND hour < ?", (oldest,))
                 self._pruned_at = hour
             series = _series(db, self._app, org_id)
-            # What lies ahead was seen by a clock that was wrong.
-            db.execute("DELETE FROM points WHERE series = ? AND hour > ?", (series, hour))
             db.execute(
                 "INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)",
                 (series, hour, point.time_s, point.month_start_s, point.cost),
             )
             return db.execute(
-                "SELECT max(time), cost FROM points WHERE series = ? AND hour >= ? AND month_start = ? "
+                "SELECT max(time), cost FROM points WHERE series = ? AND hour BETWEEN ? AND ? AND month_start = ? "
                 "GROUP BY hour / 24 ORDER BY hour",  # with max() SQLite takes the other columns from the same row
-                (series, int(point.month_start_s // HOUR_S), point.month_start_s),
+                (series, int(point.month_start_s // HOUR_S), hour, point.month_start_s),
             ).fetchall()
 
         writing = asyncio.ensure_future(self._store.run(work))

@@ -11,7 +11,7 @@ from msgspec import structs
 from support.fake_parts import NOON_S
 from unit.fleet_scene import NOVEMBER_S, Fleet
 from viam_billing.errors import CloudUnreachableError
-from viam_billing.times import DAY_S, HOUR_S
+from viam_billing.times import DAY_S, HOUR_S, month_start_s
 from viam_billing.usage_history import KEPT_S, Point
 
 HISTORY = "get_usage_history"
@@ -170,7 +170,7 @@ async def test_a_time_in_which_nothing_was_seen_has_no_points(fleet: Fleet, para
 
 async def test_what_is_older_than_13_months_is_not_told(fleet: Fleet) -> None:
     """Although the file may still have it."""
-    await seen(fleet, (NOON_S - KEPT_S + HOUR_S, 1.0), month_start_s=0)
+    await seen(fleet, (NOON_S - KEPT_S + HOUR_S, 1.0), month_start_s=month_start_s(NOON_S - KEPT_S))
     await seen(fleet, (NOON_S, 2.0))
     assert len(await points(fleet, since="2020-01-01T00:00:00Z")) == 2
     fleet.clock.now_s += DAY_S

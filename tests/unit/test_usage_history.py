@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from viam_billing.errors import StateUnavailableError
-from viam_billing.times import DAY_S, HOUR_S, from_rfc3339
+from viam_billing.times import DAY_S, HOUR_S, from_rfc3339, month_start_s
 from viam_billing.usage_history import FILE_NAME, KEPT_S, Point, UsageHistory
 
 NOVEMBER_S = from_rfc3339("2026-11-01T00:00:00Z")
@@ -101,30 +101,37 @@ async def test_a_month_is_told_by_the_last_of_each_day(history: UsageHistory) ->
 
 async def test_points_are_kept_for_13_months(history: UsageHistory) -> None:
     """No longer, and no shorter."""
-    month_s = NOVEMBER_S - 400 * DAY_S
     for time_s in (NOON_S - KEPT_S - 2 * HOUR_S, NOON_S - KEPT_S + HOUR_S, NOON_S):
-        await history.note("o", seen(time_s, 1, min(time_s, NOVEMBER_S) if time_s == NOON_S else month_s))
+        await history.note("o", seen(time_s, 1, month_start_s(time_s)))
     assert [point.time_s for point in await all_of(history)] == [NOON_S - KEPT_S + HOUR_S, NOON_S]
 
 
 async def test_what_is_no_longer_asked_for_ends_too(history: UsageHistory) -> None:
     """An organization that is gone does not stay on the disk for ever."""
-    await history.note("gone", seen(NOON_S - KEPT_S - 2 * HOUR_S, 1, 0))
+    await history.note("gone", seen(time_s := NOON_S - KEPT_S - 2 * HOUR_S, 1, month_start_s(time_s)))
     await history.note("o", seen(NOON_S, 1))
     assert await all_of(history, "gone") == []
 
 
-async def test_points_of_a_clock_that_ran_ahead_go(history: UsageHistory) -> None:
-    """As soon as it is right again; those from before it was wrong stay."""
+async def test_points_of_a_clock_that_ran_ahead_do_not_count(history: UsageHistory) -> None:
+    """As soon as it is right again; each is replaced when its hour comes."""
     await history.note("o", seen(NOON_S, 1))
-    await history.note("o", seen(NOON_S + 50 * DAY_S, 2))
-    await history.note("o", seen(NOON_S + HOUR_S, 3))
-    assert [point.cost for point in await all_of(history)] == [1, 3]
+    await history.note("o", seen(NOON_S + 5 * DAY_S, 2))
+    assert await history.note("o", seen(NOON_S + DAY_S, 3)) == [(NOON_S, 1), (NOON_S + DAY_S, 3)]
+    await history.note("o", seen(NOON_S + 5 * DAY_S, 4))
+    assert [point.cost for point in await all_of(history)] == [1, 3, 4]
+
+
+async def test_a_time_after_the_month_that_the_cloud_tells_is_no_point(history: UsageHistory) -> None:
+    """A clock that is so far ahead would leave what is taken for true months later."""
+    await history.note("o", seen(NOON_S, 1))
+    assert await history.note("o", seen(NOON_S + 50 * DAY_S, 2)) == []
+    assert [point.cost for point in await all_of(history)] == [1]
 
 
 async def test_a_clock_that_is_years_ahead_makes_no_point_old(history: UsageHistory) -> None:
     """The month that the cloud tells says how late it can be."""
-    await history.note("o", seen(NOON_S - 300 * DAY_S, 1, NOVEMBER_S - 365 * DAY_S))
+    await history.note("o", seen(NOON_S - 300 * DAY_S, 1, month_start_s(NOON_S - 300 * DAY_S)))
     await history.note("o", seen(NOON_S + 3000 * DAY_S, 2))
     await history.note("o", seen(NOON_S, 3))
     assert [point.cost for point in await all_of(history)] == [1, 3]
@@ -135,6 +142,17 @@ async def test_a_clock_that_is_behind_takes_nothing_away(history: UsageHistory) 
     await history.note("o", seen(NOON_S, 1))
     assert await history.note("o", seen(DAY_S, 2)) == []
     assert [point.cost for point in await all_of(history)] == [1]
+
+
+async def test_a_clock_that_is_behind_in_the_same_month_takes_nothing_away(history: UsageHistory) -> None:
+    """What lies ahead of it is true: it counts again as soon as the clock is right."""
+    for day in range(1, 21):
+        await history.note("o", seen(NOVEMBER_S + day * DAY_S, day))
+    month = await history.note("o", seen(NOVEMBER_S + 5.5 * DAY_S, 20))
+    assert [cost for _, cost in month] == [1, 2, 3, 4, 20]
+    month = await history.note("o", seen(NOON_S, 21))
+    assert [cost for _, cost in month][5:] == [*range(6, 20), 21]
+    assert len(await all_of(history)) == 22
 
 
 async def test_points_outlive_the_process(history: UsageHistory, open_history: Callable[..., UsageHistory]) -> None:

@@ -84,7 +84,7 @@ def _period(parameters: UsageHistoryParameters, now_s: float) -> tuple[float, fl
     """From when to when, in Unix seconds. What is not given takes nothing away from what is."""
     since_s = moment_s(given(parameters.since)) if parameters.since is not UNSET else -math.inf
     until_s = moment_s(given(parameters.until)) if parameters.until is not UNSET else math.inf
-    # What lies ahead was seen by a clock that was wrong.
+    # What lies ahead was seen by a clock that was wrong, or this one is: see UsageHistory.note.
     return max(since_s, now_s - KEPT_S), min(until_s, now_s + 1)
 
 
