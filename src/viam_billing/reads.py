@@ -5,16 +5,17 @@ What an answer adds to a reading, the commands compute.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct, field, structs
 
 from viam_billing import encode, forecast
 from viam_billing.answers import Limits, Reading
 from viam_billing.cache import Cache, CacheCounters, Fetched
-from viam_billing.errors import NotConfiguredError
+from viam_billing.errors import NotConfiguredError, StateUnavailableError
 from viam_billing.projection import projected
 from viam_billing.times import to_rfc3339
 from viam_billing.usage_history import Point
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from viam_billing.gateway import Gateway
     from viam_billing.times import Deadline
     from viam_billing.usage_history import Month, UsageHistory
+
+T = TypeVar("T")
 
 
 class Call(Struct):
@@ -38,6 +41,19 @@ class Call(Struct):
     caller: Deadline
     readings: list[Reading] = field(default_factory=list)
     repeatable: bool = True
+
+    async def from_disk(self, work: Awaitable[T]) -> T:
+        """What work on the disk gives, waited for no longer than for the cloud.
+
+        Raises:
+            StateUnavailableError: if the disk is not done by then, besides those of the work.
+        """
+        try:
+            return await asyncio.wait_for(work, self.deadline.remaining_s())
+        except asyncio.TimeoutError:
+            raise StateUnavailableError(
+                "the disk does not answer in time. Find what keeps the files in state_dir busy, or try again later."
+            ) from None
 
 
 def provenance(readings: Iterable[Reading]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from viam_billing.errors import StateUnavailableError, quoted
+from viam_billing.tasks import unwatched
 
 if TYPE_CHECKING:
     import sqlite3
@@ -46,7 +47,9 @@ class Store:
         Raises:
             StateUnavailableError: if the folder or the file cannot be used, or the disk is full.
         """
-        return await asyncio.shield(self._begun(self._transaction, work))
+        running = self._begun(self._transaction, work)
+        running.add_done_callback(unwatched)
+        return await asyncio.shield(running)
 
     def begin_before_next_sync(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         """Begin the same for what need not be on disk before the next transaction that is: its sync takes it along.

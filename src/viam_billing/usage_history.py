@@ -80,7 +80,7 @@ class UsageHistory:
             the month up to now, oldest first; nothing where the disk is slow or cannot be used.
         """
         # The cloud knows which month it is: a time outside of it is a wrong clock's, and no point. Inside of it nobody
-        # knows which of two times is wrong. So what lies ahead of a point is never deleted, as this clock may be behind;
+        # knows which of two times is wrong. What lies ahead of a point is never deleted, as this clock may be behind;
         # it is not read, as that one may have been ahead, and its point is replaced when its hour comes.
         if not 0 <= point.time_s - point.month_start_s < _LONGEST_MONTH_S:
             return []

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from support.fake_charges import Scene, Sending, away
+from support.held_file import held
 from unit.cloud_fakes import answer, refused
+from viam_billing.journal_schema import FILE_NAME
 
 CHARGE = {"command": "charge_organization", "org_id": "a", "subtotal": 10, "idempotency_key": "k"}
 RESOLVE = {"command": "resolve_charge", "idempotency_key": "k", "note": "looked"}
@@ -161,3 +163,16 @@ async def test_the_audit_log_shows_a_service_what_is_in_its_scope(scene: Scene) 
     others = (await answer(scene.context(ONLY_B, service="other"), log))["entries"]
     assert [each["idempotency_key"] for each in mine] == ["k", "k2", "k"]
     assert [each["idempotency_key"] for each in others] == ["k2"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [{"command": "get_charge", "idempotency_key": "k"}, {"command": "list_charges"}, {"command": "get_audit_log"}],
+)
+async def test_a_disk_that_hangs_is_waited_for_as_long_as_the_cloud(scene: Scene, request_: dict[str, str]) -> None:
+    """It is the disk that the error names, and no entry is taken for missing."""
+    await answer(scene.context(), CHARGE)
+    with held(Path(scene.folder) / FILE_NAME):
+        error = await refused(scene.context({"timeout_s": 0.05}), request_)
+    assert error.code == "state_unavailable"
+    assert "disk does not answer in time" in error.text

@@ -9,10 +9,11 @@ import pytest_asyncio
 from msgspec import structs
 
 from support.fake_parts import NOON_S
+from support.held_file import held
 from unit.fleet_scene import NOVEMBER_S, Fleet
-from viam_billing.errors import CloudUnreachableError
+from viam_billing.errors import CloudUnreachableError, StateUnavailableError
 from viam_billing.times import DAY_S, HOUR_S, month_start_s
-from viam_billing.usage_history import KEPT_S, Point
+from viam_billing.usage_history import FILE_NAME, KEPT_S, Point
 
 HISTORY = "get_usage_history"
 OCTOBER_S = NOVEMBER_S - 31 * DAY_S
@@ -198,6 +199,19 @@ async def test_without_a_key_there_is_none_either(fleet: Fleet) -> None:
     """Nothing was ever seen."""
     fleet.context = structs.replace(fleet.context, history=None)
     assert (await fleet.refused(HISTORY)).code == "not_configured"
+
+
+@pytest.mark.parametrize(("configured_s", "caller_s"), [(0.05, 60.0), (20.0, 0.05)])
+async def test_a_disk_that_hangs_is_waited_for_as_long_as_the_cloud(
+    tmp_path: Path, configured_s: float, caller_s: float
+) -> None:
+    """`timeout_s` or the caller's own time; the error says that it is the disk."""
+    fleet = Fleet(str(tmp_path / "state"), timeout_s=configured_s)
+    await seen(fleet, (NOON_S, 1.0))
+    late = pytest.raises(StateUnavailableError, match=r"disk does not answer in time.*state_dir")
+    with held(tmp_path / "state" / FILE_NAME), late:
+        await fleet.with_readings({"command": HISTORY, "org_id": "p"}, timeout_s=caller_s)
+    fleet.close()
 
 
 @pytest.mark.parametrize("parameters", [{"org_id": "x"}, {"location_id": "x"}])

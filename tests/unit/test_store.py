@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 import stat
 import threading
@@ -212,6 +213,28 @@ async def test_a_caller_that_leaves_early_does_not_stop_a_transaction(open_store
     go_on.set()
     assert await first
     assert await store.run(rows) == [2]
+
+
+async def test_a_transaction_that_fails_when_all_have_left_is_not_told_as_lost(
+    open_store: Callable[..., Store], caplog: pytest.LogCaptureFixture
+) -> None:
+    """As asyncio does with an error that nobody has asked for."""
+    store = open_store()
+    go_on = threading.Event()
+
+    def fails(_: sqlite3.Connection) -> None:
+        go_on.wait(30)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    caller = asyncio.create_task(store.run(fails))
+    await asyncio.sleep(0)
+    caller.cancel()
+    go_on.set()
+    assert await store.run(rows) == []
+    await asyncio.sleep(0)
+    del caller
+    gc.collect()
+    assert caplog.records == []
 
 
 async def test_transactions_run_one_after_the_other(open_store: Callable[..., Store]) -> None:

@@ -104,8 +104,8 @@ class AuditParameters(Record, frozen=True, kw_only=True):
 async def get_charge(parameters: ChargeKeyParameters, context: Context, call: Call) -> Answer:
     """An entry of the journal, and the status of its invoice where the cloud tells it."""
     book = context.open_book()
-    await book.watch.recovered()
-    entry = await book.charger.journal.find(parameters.idempotency_key)
+    await call.from_disk(book.watch.recovered())
+    entry = await call.from_disk(book.charger.journal.find(parameters.idempotency_key))
     if entry is None or not context.policy.sees_org(entry.org_id):
         raise settling.no_such_key(parameters.idempotency_key)
     call.repeatable = False  # the journal changes without a reading's doing
@@ -120,12 +120,14 @@ async def get_charge(parameters: ChargeKeyParameters, context: Context, call: Ca
     return answer if status is None else {**answer, "payment_status": status, **provenance([summary])}
 
 
-async def list_charges(parameters: ListChargesParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+async def list_charges(parameters: ListChargesParameters, context: Context, call: Call) -> Answer:
     """Entries of the journal, newest first."""
     book = context.open_book()
-    await book.watch.recovered()
+    await call.from_disk(book.watch.recovered())
     states = _STATES if parameters.state is UNSET else (str(parameters.state),)
-    entries = await book.charger.journal.entries(states, context.policy.sees_org, given(parameters.limit, _USUAL_LIMIT))
+    entries = await call.from_disk(
+        book.charger.journal.entries(states, context.policy.sees_org, given(parameters.limit, _USUAL_LIMIT))
+    )
     return {"charges": [entry.shown() for entry in entries]}
 
 
@@ -160,12 +162,12 @@ async def resolve_charge(parameters: ResolveParameters, context: Context, call: 
     return resolved.shown()
 
 
-async def get_audit_log(parameters: AuditParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+async def get_audit_log(parameters: AuditParameters, context: Context, call: Call) -> Answer:
     """Who tried to notify, change or charge: the newest attempts."""
     since_s = moment_s(given(parameters.since)) - _ROUNDED_S if parameters.since is not UNSET else float("-inf")
-    attempts = await context.state.attempts(
-        partial(_sees, context.policy), since_s=since_s, limit=given(parameters.limit, _USUAL_LIMIT)
-    )
+    limit = given(parameters.limit, _USUAL_LIMIT)
+    sees = partial(_sees, context.policy)
+    attempts = await call.from_disk(context.state.attempts(sees, since_s=since_s, limit=limit))
     optional = ("code", "idempotency_key", "repeats")
     return {
         "entries": [
