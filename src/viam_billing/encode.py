@@ -120,6 +120,20 @@ def amount(value: object) -> float:
     raise CloudError("the cloud's answer holds an amount that is no number. Ask again later, or ask Viam's support.")
 
 
+def subtotal(usage: Mapping[str, Any]) -> float:
+    """What a month has cost so far, in dollars and unrounded; the older total fields are no longer filled.
+
+    Raises:
+        CloudError: for a cost that is no amount.
+    """
+    return amount(usage.get("subtotal"))
+
+
+def month_to_date(usage: Mapping[str, Any]) -> float:
+    """The same in whole cents."""
+    return money.rounded(subtotal(usage))
+
+
 def told_tier(information: billing_pb2.GetOrgBillingInformationResponse) -> str | None:
     """The billing tier, or None where the cloud does not tell it (it does to billing dashboard admins only)."""
     return information.billing_tier if information.HasField("billing_tier") else None

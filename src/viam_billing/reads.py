@@ -100,10 +100,11 @@ class Reads:
 
     async def _seen(self, org_id: str, usage: dict[str, Any]) -> Projection | None:
         """Leave a point in the history. Returns the projection that learns from those of this month."""
+        cost = encode.subtotal(usage)  # before anything is kept: an answer without an amount is none
         start_s, end_s = (encode.moment_s(usage, name) for name in ("start_date", "end_date"))
         if start_s is None:
             return None
-        cost, now_s = encode.amount(usage.get("subtotal")), self._now()
+        now_s = self._now()
         points: Month = []
         if self._history is not None:
             points = await self._history.note(org_id, Point(now_s, start_s, cost))

@@ -88,7 +88,8 @@ class Fleet:
         self.gateway = FleetGateway()
         self.clock = Clock(NOON_S)
         self.history = UsageHistory(folder, "https://app.viam.com") if folder else None
-        self.cache = Cache(Presence("cloud", self.clock, max), answers=Answers(self.clock, self.clock))
+        self.answers = Answers(self.clock, self.clock)
+        self.cache = Cache(Presence("cloud", self.clock, max), answers=self.answers)
         self.context = structs.replace(
             make_context(FakeClient(), self.attributes),
             reads=Reads(self.gateway, self.cache, make_config(self.attributes), self.clock, self.history),

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from unit.fleet_scene import Fleet
+from support.fake_parts import NOON_S
+from unit.fleet_scene import NOVEMBER_S, Fleet
 from viam_billing.errors import (
     BillingError,
     CloudError,
@@ -57,6 +58,26 @@ async def test_a_cost_that_is_none_fails_its_row_only(cost: float) -> None:
     """Protobuf can carry what is no amount."""
     fleet = small()
     fleet.bill("p", cost)
+    found = await fleet.ask(FLEET)
+    assert found["organizations"][0]["error"]["code"] == "cloud_error"
+    assert (found["failed_count"], found["total_month_to_date"]) == (1, 20.0)
+
+
+@pytest.mark.parametrize("month_start_s", [None, NOVEMBER_S])
+async def test_a_cost_that_is_none_is_not_kept(month_start_s: float | None) -> None:
+    """Also where the cloud does not tell the month."""
+    fleet = small()
+    fleet.gateway.month_start_s = month_start_s
+    fleet.bill("p", float("nan"))
+    await fleet.ask(FLEET)
+    fleet.bill("p", 10.004)
+    assert (await fleet.ask(FLEET))["total_month_to_date"] == 30.01
+
+
+async def test_a_remembered_cost_that_is_none_fails_its_row_only() -> None:
+    """Whatever an earlier process left."""
+    fleet = small()
+    fleet.answers.put_old("usage:p", {"subtotal": "NaN"}, NOON_S, NOON_S + 1000)
     found = await fleet.ask(FLEET)
     assert found["organizations"][0]["error"]["code"] == "cloud_error"
     assert (found["failed_count"], found["total_month_to_date"]) == (1, 20.0)

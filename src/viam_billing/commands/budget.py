@@ -63,7 +63,7 @@ async def check_budget(parameters: CheckBudgetParameters, context: Context, call
         newly = await asyncio.shield(_newly_crossed(context, org_id, usage, thresholds))
     return {
         **whose,
-        "month_to_date": month_to_date(usage),
+        "month_to_date": encode.month_to_date(usage.value),
         **block(config, usage)["budget"],
         "thresholds_crossed": thresholds,
         "newly_crossed": newly,
@@ -89,13 +89,8 @@ def block(config: Config, usage: Reading) -> Answer:
     return {"budget": budget}
 
 
-def month_to_date(usage: Reading) -> float:
-    """Dollars in whole cents. Source: `subtotal`; the older total fields are no longer filled."""
-    return money.to_dollars(_cost(usage))
-
-
 def _cost(usage: Reading) -> money.Cents:
-    return money.to_cents(encode.amount(usage.value.get("subtotal")))
+    return money.to_cents(encode.subtotal(usage.value))
 
 
 def _check_configured(config: Config) -> None:
@@ -115,7 +110,7 @@ async def _newly_crossed(context: Context, org_id: str, usage: Reading, threshol
             "the budget, %.2f",
             threshold,
             quoted(org_id),
-            month_to_date(usage),
+            encode.month_to_date(usage.value),
             100 * forecast.used_fraction(_cost(usage), monthly),
             money.to_dollars(monthly),
         )

@@ -10,7 +10,6 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from typing_extensions import override
 
 from viam_billing import encode, money
-from viam_billing.commands.budget import month_to_date
 from viam_billing.commands.context import Answer, Context, Id, OrgId, ReadParameters, only_one
 from viam_billing.commands.locations import no_payer
 from viam_billing.commands.many import for_each, in_turns
@@ -79,6 +78,11 @@ async def get_fleet_usage(parameters: FleetUsageParameters, context: Context, ca
         call.readings += one.readings
         return reading
 
+    async def usage_of(org_id: str, one: Call) -> Reading:
+        usage = await context.reads.usage(org_id, one, max_age_s)
+        encode.subtotal(usage.value)  # one that is no amount fails its row, and not the total
+        return usage
+
     fleet.payers = await for_each(
         fleet.names,
         lambda name: ask(lambda one: context.reads.location_payer(name, one, max_age_s)),
@@ -86,7 +90,7 @@ async def get_fleet_usage(parameters: FleetUsageParameters, context: Context, ca
     )
     fleet.usages = await for_each(
         dict.fromkeys(org_id for org_id in map(_payer, fleet.payers.values()) if org_id is not None),
-        lambda name: ask(lambda one: context.reads.usage(name, one, max_age_s)),
+        lambda name: ask(lambda one: usage_of(name, one)),
         context.reads.waits_for_usage,
     )
     answer = await _answer(fleet)
@@ -140,7 +144,7 @@ async def _answer(fleet: _Fleet) -> Answer:
     organizations = [_organization(org_id, members[org_id], usage) for org_id, usage in fleet.usages.items()]
     failed = sum("error" in row for rows in (organizations, locations) for row in rows)
     known = [usage for usage in fleet.usages.values() if not isinstance(usage, BillingError)]
-    amounts = (encode.amount(usage.value.get("subtotal")) for usage in known)
+    amounts = (encode.subtotal(usage.value) for usage in known)
     readings = [*fleet.listed, *(each for each in fleet.payers.values() if not isinstance(each, BillingError)), *known]
     return {
         "organizations": organizations,
@@ -157,7 +161,7 @@ def _organization(org_id: str, location_ids: list[str], usage: Reading | Billing
     row: Answer = {"org_id": org_id, "location_ids": location_ids}
     if isinstance(usage, BillingError):
         return {**row, "error": _shown(usage)}
-    row["month_to_date"] = month_to_date(usage)
+    row["month_to_date"] = encode.month_to_date(usage.value)
     return {**row, "projection": usage.value["projection"]} if "projection" in usage.value else row
 
 

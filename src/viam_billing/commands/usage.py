@@ -6,7 +6,6 @@ from msgspec import UNSET, UnsetType
 
 from viam_billing import encode
 from viam_billing.commands import budget
-from viam_billing.commands.budget import month_to_date
 from viam_billing.commands.context import Answer, Context, LocationId, OrgId, ReadParameters
 from viam_billing.commands.locations import payer_of
 from viam_billing.reads import Call, provenance
@@ -47,7 +46,7 @@ async def get_location_usage(parameters: LocationUsageParameters, context: Conte
     return {
         "location_id": location_id,
         "billing_organization_id": org_id,
-        "month_to_date": month_to_date(usage),
+        "month_to_date": encode.month_to_date(usage.value),
         **({"projection": usage.value["projection"]} if "projection" in usage.value else {}),
         "cost_by_type": encode.cost_by_type(usage.value),
         **dates,
