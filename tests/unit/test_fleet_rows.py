@@ -125,6 +125,40 @@ async def test_last_known_rows_serve_while_the_cloud_is_away() -> None:
     assert (found["total_month_to_date"], found["failed_count"]) == (30.01, 1)
 
 
+async def test_a_fleet_of_which_nothing_is_known_says_so() -> None:
+    """It is stale and has neither a time nor a made-up total."""
+    fleet = small()
+    fleet.gateway.away = CloudUnreachableError("no route.")
+    found = await fleet.ask(FLEET, location_ids=["a", "b"])
+    assert {name: value for name, value in found.items() if name not in {"locations", "organizations"}} == {
+        "failed_count": 2,
+        "complete": False,
+        "stale": True,
+        "stale_reason": "cloud_unreachable",
+    }
+
+
+async def test_a_list_does_not_make_rows_fresh_that_have_all_failed() -> None:
+    """It was read before the cloud went away, and has the answer's time."""
+    fleet = small()
+    await fleet.ask(FLEET)
+    for name in ("a", "b", "c"):
+        fleet.cache.drop(f"payer:{name}")
+    fleet.gateway.away = CloudUnreachableError("no route.")
+    found = await fleet.ask(FLEET)
+    assert (found["as_of"], found["stale_reason"]) == ("2026-11-21T12:00:00Z", "cloud_unreachable")
+    assert "total_month_to_date" not in found
+
+
+async def test_rows_that_the_cloud_refuses_are_not_stale() -> None:
+    """It was not asked in vain."""
+    fleet = small()
+    fleet.gateway.payers = {"a": NotFoundError("gone."), "b": CloudUnreachableError("no route.")}
+    found = await fleet.ask(FLEET, location_ids=["a", "b"])
+    assert (found["stale"], "stale_reason" in found, "as_of" in found) == (False, False, False)
+    assert "total_month_to_date" not in found
+
+
 async def test_rows_that_the_callers_time_does_not_reach_time_out() -> None:
     """The answer still comes in that time, with what is known; rows that were not reached are not asked later."""
     fleet = small()

@@ -15,6 +15,7 @@ from viam_billing.commands.locations import no_payer
 from viam_billing.commands.many import for_each, in_turns
 from viam_billing.errors import (
     BillingError,
+    CloudAwayError,
     KeyRejectedError,
     NotConfiguredError,
     ResultTooLargeError,
@@ -144,17 +145,27 @@ async def _answer(fleet: _Fleet) -> Answer:
     organizations = [_organization(org_id, members[org_id], usage) for org_id, usage in fleet.usages.items()]
     failed = sum("error" in row for rows in (organizations, locations) for row in rows)
     known = [usage for usage in fleet.usages.values() if not isinstance(usage, BillingError)]
-    amounts = (encode.subtotal(usage.value) for usage in known)
-    readings = [*fleet.listed, *(each for each in fleet.payers.values() if not isinstance(each, BillingError)), *known]
+    total = money.rounded(money.total(encode.subtotal(usage.value) for usage in known))
     return {
         "organizations": organizations,
         "locations": locations,
-        "total_month_to_date": money.rounded(money.total(amounts)),
+        **({"total_month_to_date": total} if known or not failed else {}),  # where nothing is known, 0 would be made up
         "failed_count": failed,
         "complete": failed == 0,
         **({} if fleet.out_of_scope is None else {"out_of_scope_count": fleet.out_of_scope}),
-        **(provenance(readings) if readings else {}),
+        **_provenance(fleet),
     }
+
+
+def _provenance(fleet: _Fleet) -> Answer:
+    """As of any answer. Rows that have all failed as the cloud is away have no time, but they are stale."""
+    rows = [*fleet.payers.values(), *fleet.usages.values()]
+    readings = [*fleet.listed, *(row for row in rows if not isinstance(row, BillingError))]
+    facts = provenance(readings) if readings else {"stale": False}
+    away = [row.code for row in rows if isinstance(row, CloudAwayError)]
+    if away and len(away) == len(rows):
+        return {**facts, "stale": True, "stale_reason": away[0]}
+    return facts
 
 
 def _organization(org_id: str, location_ids: list[str], usage: Reading | BillingError) -> Answer:
