@@ -35,8 +35,8 @@ def straight_line(cost: float, start_s: float, end_s: float | None, as_of_s: flo
         end_s: its `end_date`, None if it has none; see `month_end_s`.
         as_of_s: when the cloud gave the cost.
     """
-    end = month_end_s(end_s, as_of_s)
-    if start_s >= end:
+    end = month_end_s(start_s, end_s, as_of_s)
+    if start_s >= end or as_of_s >= end:
         return None
     elapsed = (as_of_s - start_s) / (end - start_s)
     if elapsed < EARLIEST_FRACTION:
@@ -44,12 +44,15 @@ def straight_line(cost: float, start_s: float, end_s: float | None, as_of_s: flo
     return Projection(rounded(exact(cost) / exact(elapsed)), STRAIGHT_LINE, round(elapsed, 6))
 
 
-def month_end_s(end_s: float | None, as_of_s: float) -> float:
+def month_end_s(start_s: float | None, end_s: float | None, as_of_s: float) -> float:
     """When the month of a usage answer ends: the API's `end_date`, or the next calendar month where that is not ahead.
 
-    An `end_date` that is not ahead is the end of what was counted so far.
+    An `end_date` that is not ahead is the end of what was counted so far, and the next calendar month is the one after
+    `start_date`. Where that is not ahead either the month has ended: the cloud has not begun the new one yet.
     """
-    return end_s if end_s is not None and end_s > as_of_s else next_month_s(as_of_s)
+    if end_s is not None and end_s > as_of_s:
+        return end_s
+    return next_month_s(as_of_s if start_s is None else start_s)
 
 
 def budget_status(cost: Cents, monthly_budget: Cents, warn_at: Iterable[float]) -> BudgetStatus:

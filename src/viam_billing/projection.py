@@ -85,7 +85,7 @@ def projected(
             between start and `as_of_s` are passed over.
 
     Returns:
-        None before a twentieth of the month. A total is never below the cost.
+        None before a twentieth of the month, and when it has ended. A total is never below the cost.
     """
     line = straight_line(cost, start_s, end_s, as_of_s)
     if line is None:
@@ -93,7 +93,7 @@ def projected(
     spans = _spans(cost, start_s, as_of_s, points)
     if len(spans) < _FEWEST_SPANS:
         return line
-    rest = _rest(spans, (month_end_s(end_s, as_of_s) - as_of_s) / DAY_S)
+    rest = _rest(spans, (month_end_s(start_s, end_s, as_of_s) - as_of_s) / DAY_S)
     return Projection(rounded(exact(cost) + Decimal(rest)), USUAL_DAYS, line.elapsed_fraction)
 
 

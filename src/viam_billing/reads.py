@@ -22,7 +22,6 @@ from viam_billing.usage_history import Point
 
 if TYPE_CHECKING:
     from viam_billing.config import Config
-    from viam_billing.forecast import Projection
     from viam_billing.gateway import Gateway
     from viam_billing.times import Deadline
     from viam_billing.usage_history import Month, UsageHistory
@@ -91,24 +90,21 @@ class Reads:
 
         async def fetch(deadline: Deadline) -> Fetched:
             usage = encode.to_native(await self._gateway.get_current_month_usage(org_id, deadline))
-            projection = await self._seen(org_id, usage)
-            if projection is not None:
-                usage["projection"] = structs.asdict(projection)
-            return Fetched(usage, forecast.month_end_s(encode.moment_s(usage, "end_date"), self._now()))
+            as_of_s = self._now()
+            start_s, end_s = (encode.moment_s(usage, name) for name in ("start_date", "end_date"))
+            cost = encode.subtotal(usage)  # before anything is kept: an answer without an amount is none
+            if start_s is not None:
+                points = await self._seen(org_id, Point(as_of_s, start_s, cost))
+                projection = projected(cost, start_s, end_s, as_of_s, points)
+                if projection is not None:
+                    usage["projection"] = structs.asdict(projection)
+            return Fetched(usage, forecast.month_end_s(start_s, end_s, as_of_s))  # none is kept whose month has ended
 
         return await self._read(f"usage:{org_id}", fetch, call, max_age_s)
 
-    async def _seen(self, org_id: str, usage: dict[str, Any]) -> Projection | None:
-        """Leave a point in the history. Returns the projection that learns from those of this month."""
-        cost = encode.subtotal(usage)  # before anything is kept: an answer without an amount is none
-        start_s, end_s = (encode.moment_s(usage, name) for name in ("start_date", "end_date"))
-        if start_s is None:
-            return None
-        now_s = self._now()
-        points: Month = []
-        if self._history is not None:
-            points = await self._history.note(org_id, Point(now_s, start_s, cost))
-        return projected(cost, start_s, end_s, now_s, points)
+    async def _seen(self, org_id: str, point: Point) -> Month:
+        """Leave a point in the history. Returns what was seen of its month."""
+        return [] if self._history is None else await self._history.note(org_id, point)
 
     async def locations(self, org_id: str, call: Call, max_age_s: float | None) -> Reading:
         """All locations of an organization: `locations`, each a list of ID, name and count of machines."""

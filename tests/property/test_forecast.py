@@ -16,8 +16,8 @@ def test_an_estimate_is_given_from_a_twentieth_on(
 ) -> None:
     """Whatever the dates, it is never below the cost and never more than twenty times it."""
     projection = straight_line(cost, start_s, end_s, as_of_s)
-    end = end_s if end_s is not None and end_s > as_of_s else next_month_s(as_of_s)
-    passed = (as_of_s - start_s) / (end - start_s) if end > start_s else -1.0
+    end = end_s if end_s is not None and end_s > as_of_s else next_month_s(start_s)
+    passed = (as_of_s - start_s) / (end - start_s) if end > start_s and end > as_of_s else -1.0
     assert (projection is None) == (passed < EARLIEST_FRACTION)
     if projection is not None:
         assert EARLIEST_FRACTION <= projection.elapsed_fraction <= 1

@@ -93,10 +93,18 @@ def test_an_estimate_is_in_whole_cents() -> None:
 
 
 def test_an_end_that_is_not_ahead_is_no_end_of_the_month() -> None:
-    """The next calendar month is."""
-    assert month_end_s(END_S, START_S) == END_S
-    assert month_end_s(START_S, START_S) == END_S
-    assert month_end_s(None, START_S) == END_S
+    """The next calendar month is: the one after the start, or after the answer where no start is told."""
+    assert month_end_s(START_S, END_S, START_S) == END_S
+    assert month_end_s(START_S, START_S, START_S) == END_S
+    assert month_end_s(START_S, None, END_S + DAY_S) == END_S
+    assert month_end_s(None, None, START_S) == END_S
+
+
+@pytest.mark.parametrize("end_s", [END_S, None])
+@pytest.mark.parametrize("late_s", [0, 5, 3 * DAY_S])
+def test_a_month_that_has_ended_has_no_estimate(end_s: float | None, late_s: float) -> None:
+    """The cloud may answer the old month for a while, or the robot's clock be ahead: it does not run on for a month."""
+    assert straight_line(1000.0, START_S, end_s, END_S + late_s) is None
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,19 @@ async def test_usage_is_an_answer_until_its_month_ends(end_date: Timestamp | Non
         await reads.usage("o", in_time(), None)
 
 
+@pytest.mark.parametrize("end_date", [None, Timestamp(seconds=int(MONTH_END_S))])
+async def test_usage_of_a_month_that_has_ended_is_not_kept(end_date: Timestamp | None) -> None:
+    """The cloud still answers it: asked again it may know the new one."""
+    start_date = Timestamp(seconds=int(MONTH_END_S - 30 * DAY_S))
+    message = billing_pb2.GetCurrentMonthUsageResponse(subtotal=1.0, start_date=start_date, end_date=end_date)
+    scene = Scene(message, message, CloudUnreachableError("no route."))
+    scene.clock.now_s = MONTH_END_S + 5
+    for _ in range(2):
+        assert "projection" not in (await scene.reads.usage("o", in_time(), None)).value
+    with pytest.raises(CloudUnreachableError):
+        await scene.reads.usage("o", in_time(), None)
+
+
 @pytest.mark.parametrize("question", sorted({*QUESTIONS} - {"usage"}))
 async def test_other_answers_do_not_end_with_the_month(question: str) -> None:
     """Only what is counted by the month does."""
