@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from typing_extensions import override
 
 from viam_billing import encode, money
-from viam_billing.commands.context import Answer, Context, Id, OrgId, ReadParameters, only_one
+from viam_billing.commands.context import ID_LENGTH, Answer, Context, Id, OrgId, ReadParameters, only_one
 from viam_billing.commands.locations import no_payer
 from viam_billing.commands.many import for_each, in_turns
 from viam_billing.errors import (
@@ -40,7 +40,11 @@ class FleetUsageParameters(ReadParameters, frozen=True, kw_only=True):
     location_ids: (
         Annotated[
             tuple[Id, ...],
-            Meta(min_length=1, title="a list of location IDs", description="These locations, in place of org_id."),
+            Meta(
+                min_length=1,
+                title=f"a list of at least one location ID, each a non-empty text of at most {ID_LENGTH} characters",
+                description="These locations, in place of org_id.",
+            ),
         ]
         | UnsetType
     ) = UNSET
