@@ -77,7 +77,7 @@ class Cache:
         self._siblings = [self] if siblings is None else siblings
         self.is_current = self._answers.is_current
         self._fetches: dict[str, asyncio.Task[Reading]] = {}
-        self.deadlines: dict[str, Deadline] = {}  # of the fetches under way
+        self._deadlines: dict[str, Deadline] = {}  # of the fetches under way
         self._changing: dict[str, int] = {}
         self._timeout_s = 0.0
         self._earlier = EarlierAnswers(self._answers, file)
@@ -137,7 +137,7 @@ class Cache:
         try:
             return await asyncio.wait_for(asyncio.shield(task), deadline.remaining_s())
         except asyncio.TimeoutError:
-            read = self.deadlines.get(question)
+            read = self._deadlines.get(question)
             if read is not None and isinstance(read.last_error, BillingError):
                 raise read.last_error from None
             raise CloudTimeoutError("the cloud did not answer in time. Try again later.") from None
@@ -146,12 +146,15 @@ class Cache:
                 raise  # the caller left
             raise CloudUnreachableError("the service was closed while the call was under way. Repeat it.") from None
 
+    def is_pausing(self, question: str) -> bool:
+        """Whether the fetch of an answer has failed and only waits for the time to try again."""
+        return question in self._deadlines and self._deadlines[question].last_error is not None
+
     @asynccontextmanager
     async def changing(self, *questions: str) -> AsyncIterator[None]:
         """Around the sending of a change: what it outdates is forgotten, also what is being fetched meanwhile.
 
-        It is gone from the disk before the change is sent: if the module dies on the way, its next start must not take
-        the old answer for a fresh one.
+        It is gone from the disk before: should the module die on the way, its next start must not take it for fresh.
         """
         for cache in self._siblings:
             await cache.begin_change(questions)
@@ -209,7 +212,7 @@ class Cache:
         deadline = Deadline(time_s - min(0.25, 0.2 * time_s))
         task = asyncio.create_task(self._fetched(question, fetch, deadline, limits), name=f"viam-billing {question}")
         self._fetches[question] = task
-        self.deadlines[question] = deadline
+        self._deadlines[question] = deadline
         task.add_done_callback(lambda done: self._ended(question, done))
         return task
 
@@ -227,10 +230,9 @@ class Cache:
         return Reading(entry.value, entry.as_of_s)
 
     def _ended(self, question: str, task: asyncio.Task[Reading]) -> None:
-        if self._fetches.get(question) is task:
-            del self._fetches[question]
-        if question not in self._fetches:
-            self.deadlines.pop(question, None)
+        if self._fetches.get(question) in {task, None}:  # and no later one's
+            self._fetches.pop(question, None)
+            self._deadlines.pop(question, None)
         unwatched(task)
 
     def _last_known(self, question: str, error: BillingError, limits: Limits) -> Reading | None:

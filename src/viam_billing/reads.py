@@ -175,17 +175,13 @@ class Reads:
         cache = self._cache
         return cache is not None and all(cache.is_current(reading) for reading in readings)
 
-    def waits_for_usage(self, org_id: str) -> bool:
-        """Whether the reading of it has failed and only pauses before it asks again."""
-        return self._waits(f"usage:{org_id}")
+    def is_pausing_for_usage(self, org_id: str) -> bool:
+        """Whether the reading of it has failed and only waits for the time to ask again."""
+        return self._cache is not None and self._cache.is_pausing(f"usage:{org_id}")
 
-    def waits_for_payer(self, location_id: str) -> bool:
+    def is_pausing_for_payer(self, location_id: str) -> bool:
         """The same for `location_payer`."""
-        return self._waits(f"payer:{location_id}")
-
-    def _waits(self, question: str) -> bool:
-        deadline = self._cache.deadlines.get(question) if self._cache is not None else None
-        return deadline is not None and deadline.last_error is not None
+        return self._cache is not None and self._cache.is_pausing(f"payer:{location_id}")
 
     def _changing(self, *questions: str) -> AbstractAsyncContextManager[None]:
         return self._cache.changing(*questions) if self._cache is not None else nullcontext()

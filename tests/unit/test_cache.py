@@ -111,6 +111,30 @@ async def test_a_fetch_survives_its_first_caller(scene: Scene) -> None:
     assert (first.cancelled(), scene.fetches) == (True, 1)
 
 
+async def test_a_fetch_that_has_failed_and_will_try_again_is_pausing(scene: Scene) -> None:
+    """Not one that waits for its first answer, nor one that has ended."""
+    scene.open.clear()
+    told: list[Deadline] = []
+
+    async def fetch(deadline: Deadline) -> Fetched:
+        told.append(deadline)
+        return await scene.fetch(deadline)
+
+    reading = scene.cache.read(
+        "q", fetch, deadline=Deadline(10.0), max_age_s=None, limits=LIMITS, counters=scene.counters
+    )
+    caller = asyncio.create_task(reading)
+    await scene.under_way(1)
+    assert not scene.cache.is_pausing("q")
+    told[0].last_error = CloudRateLimitedError("x.")
+    assert scene.cache.is_pausing("q")
+    assert not scene.cache.is_pausing("other")
+    scene.open.set()
+    await caller
+    await asyncio.sleep(0)
+    assert not scene.cache.is_pausing("q")
+
+
 async def test_a_fetch_without_callers_is_kept(scene: Scene) -> None:
     """The cloud has been asked: the next caller gets the answer from memory."""
     scene.open.clear()

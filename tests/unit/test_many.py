@@ -6,7 +6,7 @@ import gc
 import pytest
 
 from support.conditions import holds
-from viam_billing.commands.many import for_each, in_turns
+from viam_billing.many import for_each, in_turns
 
 NAMES = [str(number) for number in range(1000)]
 

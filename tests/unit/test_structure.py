@@ -29,7 +29,7 @@ LEVELS = (
     },
     {"cache_file", "config", "connection", "dependency", "projection", "state", "usage_history"},
     {"crossings", "earlier_answers", "history_steps", "invoice_pdf", "link", "policy"},
-    {"cache", "repeated_read"},
+    {"cache", "many", "repeated_read"},
     {"call_attempts", "clouds"},
     {"calls"},
     {"gateway"},

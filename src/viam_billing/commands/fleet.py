@@ -12,7 +12,7 @@ from typing_extensions import override
 from viam_billing import encode, money
 from viam_billing.commands.context import ID_LENGTH, Answer, Context, Id, OrgId, ReadParameters, only_one
 from viam_billing.commands.locations import no_payer
-from viam_billing.commands.many import for_each, in_turns
+from viam_billing.many import for_each, in_turns
 from viam_billing.errors import (
     BillingError,
     CloudAwayError,
@@ -91,12 +91,12 @@ async def get_fleet_usage(parameters: FleetUsageParameters, context: Context, ca
     fleet.payers = await for_each(
         fleet.names,
         lambda name: ask(lambda one: context.reads.location_payer(name, one, max_age_s)),
-        context.reads.waits_for_payer,
+        context.reads.is_pausing_for_payer,
     )
     fleet.usages = await for_each(
         dict.fromkeys(org_id for org_id in map(_payer, fleet.payers.values()) if org_id is not None),
         lambda name: ask(lambda one: usage_of(name, one)),
-        context.reads.waits_for_usage,
+        context.reads.is_pausing_for_usage,
     )
     answer = await _answer(fleet)
     if len(msgspec.json.encode(answer)) > LARGEST_BYTES:

@@ -14,7 +14,9 @@ T = TypeVar("T")
 _WORKERS: Final = 2 * AT_ONCE
 """So many are under way at once: while half of them wait for the cloud, the others are read and written down."""
 _MOST_WORKERS: Final = 1024
+"""Where all names pause, as when the cloud refuses every call for its rate, no more wait at once: a task costs memory."""
 _LOOK_EVERY_S: Final = 0.25
+"""A name that pauses is seen soon in a pause, which has 0.1 to 2 s and more; to look costs a pass over all under way."""
 _IN_ONE_TURN: Final = 50
 
 
@@ -36,6 +38,7 @@ class _Workers:
         self._paused = 0
         self._done = 0
         self._turn = asyncio.Lock()
+        """One worker at a time gives up its turn: else each would do its rows from memory in the same one."""
 
     async def run(self) -> None:
         """Until all is done, or the first exception."""
