@@ -45,22 +45,22 @@ async def check_budget(parameters: CheckBudgetParameters, context: Context, call
     whose: Answer
     if parameters.org_id is not UNSET:
         org_id = context.policy.org_in_scope(given(parameters.org_id))
-        _check_configured(context.config)
+        monthly = _monthly(context.config)
         readings = [await context.reads.usage(org_id, call, max_age_s)]
         whose = {"org_id": org_id}
     else:
         location_id = context.policy.location_in_scope(given(parameters.location_id))
-        _check_configured(context.config)
+        monthly = _monthly(context.config)
         payer, org_id = await payer_of(context, location_id, call, max_age_s)
         readings = [payer, await context.reads.usage(org_id, call, max_age_s)]
         whose = {"location_id": location_id, "billing_organization_id": org_id}
     call.repeatable = False  # the same figures are newly crossed once
     usage, config = readings[-1], context.config
-    thresholds = forecast.crossed(_cost(usage), config.monthly_budget or money.Cents(0), config.warn_at)
+    thresholds = forecast.crossed(_cost(usage), monthly, config.warn_at)
     newly: list[float] = []
     if not any(reading.stale_reason for reading in readings):
         # A caller that leaves now must not take the warning with it: what is crossed is told once.
-        newly = await asyncio.shield(_newly_crossed(context, org_id, usage, thresholds))
+        newly = await asyncio.shield(_newly_crossed(context, org_id, usage, monthly, thresholds))
     return {
         **whose,
         "month_to_date": encode.month_to_date(usage.value),
@@ -93,16 +93,19 @@ def _cost(usage: Reading) -> money.Cents:
     return money.to_cents(encode.subtotal(usage.value))
 
 
-def _check_configured(config: Config) -> None:
+def _monthly(config: Config) -> money.Cents:
+    """Raises: NotConfiguredError: if there is no budget to check."""
     if config.monthly_budget is None:
         raise NotConfiguredError('no budget is known. Set the attribute budget, such as {"monthly": 500}.')
+    return config.monthly_budget
 
 
-async def _newly_crossed(context: Context, org_id: str, usage: Reading, thresholds: list[float]) -> list[float]:
+async def _newly_crossed(
+    context: Context, org_id: str, usage: Reading, monthly: money.Cents, thresholds: list[float]
+) -> list[float]:
     """Those that no check of this month has found crossed; remembered, each logged once."""
     start_s = encode.moment_s(usage.value, "start_date")
     month_start_s = times.month_start_s(usage.as_of_s) if start_s is None else start_s
-    monthly = context.config.monthly_budget or money.Cents(0)
     newly = await context.crossings.newly(org_id, month_start_s, monthly, thresholds)
     for threshold in newly:
         LOGGER.warning(
