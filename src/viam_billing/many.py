@@ -14,9 +14,9 @@ T = TypeVar("T")
 _WORKERS: Final = 2 * AT_ONCE
 """So many are under way at once: while half of them wait for the cloud, the others are read and written down."""
 _MOST_WORKERS: Final = 1024
-"""Where all names pause, as when the cloud refuses every call for its rate, no more wait at once: a task costs memory."""
+"""Where every name pauses, as when the cloud limits the rate, no more than these wait at once: a task costs memory."""
 _LOOK_EVERY_S: Final = 0.25
-"""A name that pauses is seen soon in a pause, which has 0.1 to 2 s and more; to look costs a pass over all under way."""
+"""A pause is seen while it lasts, 0.1 to 2 s and more; to look more often would cost passes over all under way."""
 _IN_ONE_TURN: Final = 50
 
 

@@ -18,8 +18,7 @@ from viam.utils import ValueTypes
 from viam_billing import config as configuration
 from viam_billing import dispatch, wire
 from viam_billing.commands import EFFECTS
-from viam_billing.commands.fleet import LARGEST_BYTES
-from viam_billing.errors import BillingError, InvalidRequestError, ResultTooLargeError
+from viam_billing.errors import BillingError, InvalidRequestError
 from viam_billing.runtime import Runtime
 from viam_billing.version import MODULE_NAME, NAMESPACE
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from viam_billing.commands.context import Context
 
 _MOST_READY: Final = 256
+_LONG_BYTES: Final = 64 * 1024
 _LONGEST_REPEATED_BYTES: Final = 1024
 """Answers kept as ready messages: the questions that robots repeat are few and short."""
 
@@ -97,13 +97,13 @@ class BillingService(Generic):
             del self._ready[words]
         answer, readings = await self._guarded(lambda: wire.from_struct(command), timeout_s)
         response = DoCommandResponse()
-        is_long = await wire.fill(response.result, answer)
-        if is_long and response.ByteSize() > LARGEST_BYTES:
-            raise _grpc_error(_too_large(), self._runtime.context)
+        size_bytes = response.ByteSize() if await wire.fill(response.result, answer) else 0
+        if size_bytes > wire.LARGEST_BYTES:
+            raise _grpc_error(wire.too_large(), self._runtime.context)
         if readings and len(words) < _LONGEST_REPEATED_BYTES and reads.is_current(readings):
             if len(self._ready) >= _MOST_READY:
                 self._ready.clear()
-            if is_long:
+            if size_bytes > _LONG_BYTES:
                 self._ready.pop(self._long, None)
                 self._long = words
             self._ready[words] = _Ready(response, readings)
@@ -131,13 +131,6 @@ class BillingService(Generic):
     async def close(self) -> None:
         """Let go of connection and files. May be called twice."""
         await self._runtime.close()
-
-
-def _too_large() -> ResultTooLargeError:
-    return ResultTooLargeError(
-        f"the answer would have more than {LARGEST_BYTES // 2**20} MiB. "
-        "Ask for less: a fleet in parts with location_ids, a list with limit or since."
-    )
 
 
 def register() -> None:

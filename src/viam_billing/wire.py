@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from viam_billing.errors import InvalidRequestError, quoted
+from viam_billing.errors import InvalidRequestError, ResultTooLargeError, quoted
 
 if TYPE_CHECKING:
     from google.protobuf.struct_pb2 import Struct, Value
+
+LARGEST_BYTES: Final = 16 * 1024 * 1024
+"""Of an answer with lists: no client is sure to take a longer message. A PDF has its own limit, `max_pdf_bytes`."""
 
 _WHOLE_BELOW: Final = 2.0**63
 """What fits into 64 bits is an integer if it is whole."""
@@ -143,17 +146,26 @@ def _check_depth(path: str, depth: int) -> None:
 
 
 async def fill(struct: Struct, answer: Mapping[str, Any]) -> bool:
-    """Write an answer into a Struct. Returns whether it has long lists: the event loop turns while they are written."""
-    long = False
+    """Write an answer into a Struct, while the event loop turns. Returns whether it has lists, which have no bound."""
+    has_lists = False
     for name, value in answer.items():
         if isinstance(value, dict) and value:
-            long = await fill(struct.fields[name].struct_value, value) or long
-        elif isinstance(value, list) and len(value) > _IN_ONE_TURN:
-            long = True
+            has_lists = await fill(struct.fields[name].struct_value, value) or has_lists
+        elif isinstance(value, list) and value:
+            has_lists = True
             rows = struct.fields[name].list_value
-            for start in range(0, len(value), _IN_ONE_TURN):
-                rows.extend(value[start : start + _IN_ONE_TURN])
+            rows.extend(value[:_IN_ONE_TURN])
+            for start in range(_IN_ONE_TURN, len(value), _IN_ONE_TURN):
                 await asyncio.sleep(0)
+                rows.extend(value[start : start + _IN_ONE_TURN])
         else:
             struct.update({name: value})
-    return long
+    return has_lists
+
+
+def too_large() -> ResultTooLargeError:
+    """What a request gets whose answer has more than `LARGEST_BYTES`."""
+    return ResultTooLargeError(
+        f"the answer would have more than {LARGEST_BYTES // 2**20} MiB. "
+        "Ask for less: a fleet in parts with location_ids, a list with limit or since."
+    )

@@ -160,11 +160,3 @@ async def test_what_is_wrong_in_a_list_is_told(value: list[object]) -> None:
     """A list was found: that a list is expected would say nothing."""
     error = await small().refused(FLEET, location_ids=value)
     assert "at least one location ID, each a non-empty text of at most 128 characters" in error.text
-
-
-async def test_an_answer_of_more_than_16_mib_says_how_to_ask_for_less() -> None:
-    """In place of what no client would get."""
-    fleet = Fleet()
-    fleet.bill("p", 1.0, *(f"{'long' * 32}{number}" for number in range(66_000)))
-    error = await fleet.refused(FLEET)
-    assert (error.code, "location_ids" in error.text) == ("result_too_large", True)

@@ -15,10 +15,10 @@ from viam_billing.reads import Call
 from viam_billing.service import BillingService
 
 
-def sixty() -> Fleet:
-    """Sixty locations: an answer about them is a long one."""
+def many() -> Fleet:
+    """A thousand locations: an answer about them is a long one."""
     made = Fleet()
-    made.bill("p", 1.0, "own-loc", *(f"l{number}" for number in range(60)))
+    made.bill("p", 1.0, "own-loc", *(f"l{number}" for number in range(1000)))
     return made
 
 
@@ -35,7 +35,7 @@ async def is_ready(service: BillingService, command: dict[str, Any]) -> bool:
 
 async def test_a_repeated_request_gets_the_message_that_was_made() -> None:
     """As long as what it was made of is current: a fresh answer first has to be known."""
-    fleet = sixty()
+    fleet = many()
     service = serving(fleet)
     commands: list[dict[str, Any]] = [{"command": "get_location_usage"}, {"get_fleet_usage": {}}]
     for command in commands:
@@ -48,7 +48,7 @@ async def test_a_repeated_request_gets_the_message_that_was_made() -> None:
 
 async def test_of_long_messages_there_is_one_at_a_time() -> None:
     """Each may have megabytes, and a caller may ask in hundreds of ways; short ones stay."""
-    service = serving(sixty())
+    service = serving(many())
     short: dict[str, Any] = {"command": "get_location_usage"}
     await service.respond(struct(short), 60)
     kept = await service.respond(struct(short), 60)
@@ -69,11 +69,12 @@ async def test_what_is_true_once_is_never_ready() -> None:
     assert not await is_ready(service, {"command": "check_budget"})
 
 
-async def test_a_message_of_more_than_16_mib_is_refused() -> None:
-    """Whatever the command: over some connections it would be dropped without a word."""
+@pytest.mark.parametrize("rows", [1, 20, 100])
+async def test_a_message_of_more_than_16_mib_is_refused(rows: int) -> None:
+    """Whatever the command, and however few its rows: over some connections it would be dropped without a word."""
 
     async def run(parameters: NoParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
-        return {"rows": ["x" * 180_000] * 100}
+        return {"rows": ["x" * (18_000_000 // rows)] * rows}
 
     fleet = Fleet()
     fleet.context = structs.replace(fleet.context, commands={"do": Command("do", "read", "Does.", NoParameters, run)})

@@ -149,19 +149,20 @@ LONG = [{"n": number, "inner": {}, "list": []} for number in range(120)]
 
 
 @pytest.mark.parametrize(
-    ("answer", "long"),
+    ("answer", "has_lists"),
     [
         ({}, False),
-        ({"a": 1, "b": "x", "c": True, "d": [], "e": {}, "f": {"g": [1, "2"]}, "h": 0.5}, False),
-        ({"rows": LONG[:50], "more": {}}, False),
+        ({"a": 1, "b": "x", "c": True, "d": [], "e": {}, "f": {"g": None}, "h": 0.5}, False),
+        ({"a": 1, "f": {"g": [1, "2"]}, "h": 0.5}, True),
+        ({"rows": LONG[:50], "more": {}}, True),
         ({"rows": LONG, "more": ["a"] * 101, "last": 1}, True),
         ({"get_fleet_usage": {"rows": LONG, "complete": True}}, True),
     ],
 )
-async def test_an_answer_becomes_a_struct(answer: dict[str, Any], long: bool) -> None:  # noqa: FBT001 - a parameter of the test
+async def test_an_answer_becomes_a_struct(answer: dict[str, Any], has_lists: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """The same as protobuf makes of it at once, however long its lists are."""
     filled, expected = Struct(), Struct()
-    assert await wire.fill(filled, answer) is long
+    assert await wire.fill(filled, answer) is has_lists
     expected.update(answer)
     assert filled == expected
 
