@@ -43,7 +43,8 @@ async def ask(billing: Generic, command: str, **parameters: object) -> dict[str,
 
 def print_fleet(fleet: dict[str, Any]) -> None:
     age = " (the cloud is away, this is the newest known)" if fleet["stale"] else ""
-    print(f"Fleet: {fleet['total_month_to_date']:,.2f} dollars this month, as of {fleet['as_of']}{age}")
+    total = f"{fleet['total_month_to_date']:,.2f} dollars" if "total_month_to_date" in fleet else "not known"
+    print(f"Fleet: {total} this month, as of {fleet.get('as_of', 'now')}{age}")
     for row in fleet["organizations"]:
         if "error" in row:
             print(f"  {row['org_id']}  not known: {row['error']['message']}")
