@@ -138,7 +138,7 @@ async def _reads(machine: Machine, view: View) -> None:
     view.payer(await machine.answer(request, SERVICE))
 
     request = {"get_location_usage": {}}
-    view.question("What has it cost this month, and what will the whole month come to?")
+    view.question("What has that organization cost this month, and what will its whole month come to?")
     view.request(request)
     view.usage(await machine.answer(request, SERVICE))
 
