@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.module_process import MODEL, PACKAGED, ModuleProcess
-from viam_billing.sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
+from support.docs_pages import blocks
+from support.module_process import PACKAGED, ModuleProcess
+from viam_billing.version import BILLING_MODEL, MODULE_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,12 +26,6 @@ pytestmark = pytest.mark.skipif(PACKAGED, reason="the demonstration runs from th
 
 COMMAND = (sys.executable, "-m", "viam_billing.sandbox.demo", "--direct")
 LIMIT_S = 60.0
-PLACEHOLDERS = {
-    "api_key": DEFAULT_API_KEY,
-    "api_key_id": DEFAULT_API_KEY_ID,
-    "org_id": DEFAULT_ORG_ID,
-    "location_id": DEFAULT_LOCATION_ID,
-}
 
 
 @contextlib.contextmanager
@@ -181,19 +176,27 @@ def test_nothing_is_left_running(output: str) -> None:
 
 
 async def test_the_printed_configuration_is_one_that_the_module_accepts(output: str) -> None:
-    """With the placeholders filled in, the attributes pass the module's own check."""
-    configuration = configurations(output)[0]
-    service = configuration["services"][0]
-    assert (service["api"], service["model"]) == ("rdk:service:generic", MODEL)
-    assert configuration["modules"][0]["module_id"] == "fleet-billing:viam-billing"
-    assert all(re.fullmatch(r"<.+>", value) for value in service["attributes"].values())
+    """The attributes pass the module's own check as they stand."""
+    service = configurations(output)[0]["services"][0]
+    assert (service["api"], service["model"]) == ("rdk:service:generic", BILLING_MODEL)
     async with ModuleProcess() as module:
-        await module.validate({name: PLACEHOLDERS[name] for name in service["attributes"]})
+        await module.validate(service["attributes"])
+
+
+def test_the_printed_configurations_are_those_of_the_readme(output: str) -> None:
+    """The checkout's module and the registry's; only the path is that of this checkout."""
+    documented = [block.value for block in blocks("README.md") if block.language == "json" and "modules" in block.value]
+    local, registry, _ = configurations(output)
+    assert documented == [
+        {**local, "modules": [{**local["modules"][0], "executable_path": "/absolute/path/of/run.sh"}]},
+        registry,
+    ]
+    assert registry["modules"][0]["module_id"] == MODULE_ID
 
 
 async def test_the_configuration_for_the_sandbox_needs_no_change(output: str) -> None:
     """What is printed for a local viam-server is accepted as it stands."""
-    configuration = configurations(output)[1]
+    configuration = configurations(output)[2]
     assert os.access(configuration["modules"][0]["executable_path"], os.X_OK)
     async with ModuleProcess() as module:
         await module.validate(configuration["services"][0]["attributes"])

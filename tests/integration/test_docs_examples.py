@@ -1,7 +1,7 @@
 """The examples of the documentation, run by the real module against the sandbox; `support.docs_pages` finds them.
 
-All examples of a page are run in their order by one service with the page's Example Configuration. Values may differ
-from the documented ones; keys and types may not.
+All examples of a page are run in their order by one service with the Example Configuration, or with the README's own.
+Values may differ from the documented ones; keys and types may not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from support.sandbox_process import SandboxProcess
 from viam_billing.commands import COMMANDS
 from viam_billing.forecast import EARLIEST_FRACTION
 from viam_billing.sandbox.months import elapsed_fraction, month_start, utc_now
-from viam_billing.sandbox.scenario import DEFAULT_API_KEY
+from viam_billing.sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -93,13 +93,18 @@ def kind(value: object) -> str:
     return "number" if isinstance(value, (int, float)) else type(value).__name__
 
 
-def config_for(sandbox: SandboxProcess, module: ModuleProcess) -> dict[str, Any]:
+def config_for(sandbox: SandboxProcess, module: ModuleProcess, page: str = "billing.md") -> dict[str, Any]:
     """The page's configuration with the sandbox's address and key and a folder of the test."""
     here = {
         "app_address": sandbox.address,
+        "api_key_id": DEFAULT_API_KEY_ID,
         "api_key": DEFAULT_API_KEY,
         "state_dir": str(module.folder / "state"),
     }
+    if page == "README.md":
+        machines = {"org_id": DEFAULT_ORG_ID, "location_id": DEFAULT_LOCATION_ID}
+        (own,) = [attributes for where, attributes in configurations() if where.startswith(page)]
+        return {**own, **machines, **here}
     return {**page_configuration(), **here}
 
 
@@ -111,7 +116,7 @@ async def runs() -> AsyncIterator[dict[str, Run]]:
         run = done[name] = Run()
         with SandboxProcess() as sandbox:
             async with ModuleProcess() as module:
-                await module.add(config_for(sandbox, module))
+                await module.add(config_for(sandbox, module, name))
                 for example in [*examples(name), *recipes(name)]:
                     await run.record(module, sandbox.control, example)
     yield done

@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 
 from support.faulty_cloud import attributes
-from support.module_process import MODEL
 from support.parent import Machine
 from support.sandbox_process import SandboxProcess
 from viam_billing.forecast import EARLIEST_FRACTION
 from viam_billing.sandbox.months import elapsed_fraction, utc_now
-from viam_billing.version import SENSOR_MODEL
+from viam_billing.version import BILLING_MODEL, SENSOR_MODEL
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "usage-sensor.md").read_text()
 BLOCKS: list[dict[str, Any]] = [
@@ -38,7 +37,7 @@ def kinds(readings: Mapping[str, Any]) -> dict[str, type]:
 
 async def test_the_documented_configurations_are_valid() -> None:
     """Of the sensor by itself, and in the machine, whose parts name each other."""
-    service, sensor = of_model(MACHINE["services"], MODEL), of_model(MACHINE["components"], SENSOR_MODEL)
+    service, sensor = of_model(MACHINE["services"], BILLING_MODEL), of_model(MACHINE["components"], SENSOR_MODEL)
     async with Machine() as machine:
         for block in (TEMPLATE, EXAMPLE, sensor["attributes"]):
             assert await machine.validate_sensor(block) == [f"{service['api']}/{service['name']}"]
@@ -51,7 +50,7 @@ async def test_the_documented_configurations_are_valid() -> None:
 
 async def test_the_documented_readings_are_the_real_ones(tmp_path: Path) -> None:
     """The same names and types, of the example's location and with the machine's budget."""
-    budget = of_model(MACHINE["services"], MODEL)["attributes"]["budget"]
+    budget = of_model(MACHINE["services"], BILLING_MODEL)["attributes"]["budget"]
     with SandboxProcess("--quiet") as cloud:
         async with Machine() as machine:
             await machine.add_service(attributes(cloud.address, tmp_path / "state", budget=budget, timeout_s=20.0))

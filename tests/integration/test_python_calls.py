@@ -17,10 +17,11 @@ from viam.gen.service.generic.v1 import generic_grpc
 from viam.proto.app.robot import ComponentConfig
 from viam.utils import dict_to_struct, struct_to_dict
 
-from support.module_process import API, MODEL, ModuleProcess, Service, refused, struct
+from support.module_process import API, ModuleProcess, Service, refused, struct
 from viam_billing.sandbox.control import Fault, SandboxControl
 from viam_billing.sandbox.scenario import DEFAULT_ORG_ID
 from viam_billing.service import BillingService
+from viam_billing.version import BILLING_MODEL
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -66,7 +67,9 @@ REFUSED: list[dict[str, Any]] = [
 
 def created(attributes: Mapping[str, Any]) -> BillingService:
     """The service as the SDK makes it, in this process."""
-    return BillingService.new(ComponentConfig(name="here", api=API, model=MODEL, attributes=struct(attributes)), {})
+    return BillingService.new(
+        ComponentConfig(name="here", api=API, model=BILLING_MODEL, attributes=struct(attributes)), {}
+    )
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from support.module_process import MODEL
-from viam_billing.commands import COMMANDS
 from viam_billing.config import Attributes
 from viam_billing.sandbox.control import Fault
+from viam_billing.version import BILLING_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,19 +109,14 @@ def commands_in_python(code: str) -> Iterator[dict[str, Any]]:
 
 
 def recipes(name: str) -> Iterator[Example]:
-    """Commands without a documented answer: of code, of configurations, and the first call of the README."""
+    """Commands without a documented answer: of code and of configurations."""
     for block in blocks(name):
         commands: list[dict[str, Any]] = []
         if block.language == "python":
             commands = list(commands_in_python(block.text))
         elif block.language == "json":
-            commands = [*commands_in(block.value), *([block.value] if is_lone_request(block) else [])]
+            commands = list(commands_in(block.value))
         yield from (Example(f"{block.where}#{i}", name, command) for i, command in enumerate(commands))
-
-
-def is_lone_request(block: Block) -> bool:
-    """Whether a block of the README is a request; on the other pages each has its answer."""
-    return block.where.startswith("README") and len(block.value) == 1 and set(block.value) <= set(COMMANDS)
 
 
 def configurations() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -133,7 +127,7 @@ def configurations() -> Iterator[tuple[str, dict[str, Any]]]:
                 yield block.where, block.value
             elif block.language == "json":
                 services = block.value.get("services", [])
-                yield from ((block.where, s["attributes"]) for s in services if s.get("model") == MODEL)
+                yield from ((block.where, s["attributes"]) for s in services if s.get("model") == BILLING_MODEL)
 
 
 def page_configuration() -> dict[str, Any]:

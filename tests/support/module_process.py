@@ -28,9 +28,10 @@ from viam.gen.common.v1 import common_pb2
 from viam.gen.module.v1 import module_grpc, module_pb2
 from viam.gen.service.generic.v1 import generic_grpc
 
+from viam_billing.version import BILLING_MODEL
+
 CHECKOUT = Path(__file__).parents[2]
 API = "rdk:service:generic"
-MODEL = "fleet-billing:viam-billing:billing"
 RESOURCE = "rdk:service:generic/billing"
 START_S = 30.0
 
@@ -151,7 +152,7 @@ class ModuleProcess:
         return (self.folder / "log.txt").read_text(errors="replace")
 
     def _config(self, attributes: Mapping[str, Any], name: str) -> robot_pb2.ComponentConfig:
-        return robot_pb2.ComponentConfig(name=name, api=API, model=MODEL, attributes=struct(attributes))
+        return robot_pb2.ComponentConfig(name=name, api=API, model=BILLING_MODEL, attributes=struct(attributes))
 
     async def validate(self, attributes: Mapping[str, Any]) -> None:
         """ValidateConfig. Raises GRPCError with the module's words."""

@@ -23,7 +23,8 @@ from viam.robot.client import RobotClient
 from viam.rpc.dial import DialOptions
 from viam.services.generic import Generic
 
-from support.module_process import API, MODEL
+from support.module_process import API
+from viam_billing.version import BILLING_MODEL
 
 T = TypeVar("T")
 
@@ -168,4 +169,4 @@ class Machine:
 
 def billing(attributes: Mapping[str, object], **more: object) -> dict[str, object]:
     """The configuration of the service."""
-    return {"name": "billing", "api": API, "model": MODEL, "attributes": attributes, **more}
+    return {"name": "billing", "api": API, "model": BILLING_MODEL, "attributes": attributes, **more}

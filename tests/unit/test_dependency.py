@@ -13,6 +13,7 @@ from viam_billing import readings
 from viam_billing.dependency import BillingDependency
 from viam_billing.errors import BillingError
 from viam_billing.times import Deadline
+from viam_billing.version import BILLING_MODEL
 
 
 async def usage(billing: FakeBilling, within_s: float = 5.0) -> readings.Usage:
@@ -125,4 +126,4 @@ async def test_another_services_answer_is_not_taken(answer: Mapping[str, Any]) -
     """A generic service may answer anything."""
     error = await failure(answer)
     assert error.code == "not_configured"
-    assert "fleet-billing:viam-billing:billing" in error.message
+    assert BILLING_MODEL in error.message

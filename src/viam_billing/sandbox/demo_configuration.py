@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from viam_billing.sandbox.demo_machine import API, RUN_SH
 from viam_billing.sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID
-from viam_billing.version import BILLING_MODEL, MODULE_ID, MODULE_NAME
+from viam_billing.version import BILLING_MODEL, MODULE_ID, MODULE_NAME, NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +20,7 @@ OTHER_ORG_ID: Final = "a27b41c8-3d5f-4e02-b6a9-7c8d9e0f1a2b"
 SERVICE: Final = "billing"
 PYTHON: Final = ".venv/bin/python"
 
+_MODULE: Final = f"{NAMESPACE}_{MODULE_NAME}"
 _SANDBOX_PORT: Final = 8765
 
 
@@ -35,21 +36,19 @@ def attributes(address: str) -> dict[str, object]:
 
 
 def how_to_configure(view: View) -> None:
-    """For a machine of the reader's."""
+    """For a machine of the reader's, as in the README."""
     view.heading("The configuration for a machine of yours")
     view.text(
-        "Paste it into the machine's JSON in the Viam app, with your values in place of <...>. The API key has to be "
-        "that of an organization's owner. Without org_id and location_id the machine's own are taken."
+        "Paste it into the machine's JSON in the Viam app, with the path of run.sh in that machine's checkout and with "
+        "the key of an organization's owner. Organization and location are the machine's own."
     )
     view.space()
-    module = {"type": "registry", "name": MODULE_NAME, "module_id": MODULE_ID, "version": "latest-with-prerelease"}
-    own = {
-        "api_key": "<API KEY OF AN ORGANIZATION'S OWNER>",
-        "api_key_id": "<ID OF THAT API KEY>",
-        "org_id": "<ORGANIZATION ID>",
-        "location_id": "<LOCATION ID>",
-    }
-    view.json({"modules": [module], "services": [_service(own)]})
+    own = {"api_key_id": "00000000-0000-0000-0000-000000000000", "api_key": "YOUR-ORGANIZATION-OWNERS-KEY"}
+    view.json({"modules": [_local_module()], "services": [_service(own)]})
+    view.space()
+    view.text("Once 0.1.0 is released, the module can come from the registry, and no checkout is needed:")
+    view.space()
+    view.json({"modules": [{"type": "registry", "name": _MODULE, "module_id": MODULE_ID, "version": "latest"}]})
 
 
 def how_to_try(view: View) -> None:
@@ -60,10 +59,13 @@ def how_to_try(view: View) -> None:
     view.text("In a second terminal, with the configuration below saved as sandbox.json:")
     view.command("viam-server -config sandbox.json -disable-mdns")
     view.space()
-    path = str(RUN_SH) if RUN_SH.exists() else "<CHECKOUT>/run.sh"
-    module = {"type": "local", "name": MODULE_NAME, "executable_path": path}
     service = _service(attributes(f"http://127.0.0.1:{_SANDBOX_PORT}"))
-    view.json({"network": {"bind_address": "localhost:8080"}, "modules": [module], "services": [service]})
+    view.json({"network": {"bind_address": "localhost:8080"}, "modules": [_local_module()], "services": [service]})
+
+
+def _local_module() -> dict[str, object]:
+    path = str(RUN_SH) if RUN_SH.exists() else "/absolute/path/of/run.sh"
+    return {"type": "local", "name": _MODULE, "executable_path": path}
 
 
 def _service(values: Mapping[str, object]) -> dict[str, object]:
