@@ -158,16 +158,21 @@ def test_it_shows_the_refusal_of_a_misspelt_parameter(output: str) -> None:
 def test_it_shows_that_a_lost_answer_never_charges_twice(output: str) -> None:
     """The charge is unknown twice, is found, and is then answered from the journal; the cloud has charged once."""
     assert len(re.findall(r"refused +charge_outcome_unknown", output)) == 2
-    assert re.findall(r"^ +the cloud +(.+?) *$", output, re.MULTILINE) == ["has charged 1 time"] * 3
+    assert re.findall(r"^ +the cloud +(.+?) *$", output, re.MULTILINE) == ["has charged once"] * 3
     invoices = re.findall(r"key +job-000123 *\n +state +succeeded *\n +total +\$24\.50 *\n +invoice +(\w+)", output)
     assert len(invoices) == 2
     assert invoices[0] == invoices[1]
     assert re.search(r"replayed +yes", output)
 
 
-def test_it_shows_the_status_of_the_service(output: str) -> None:
-    """The status comes last of the answers and says that the cloud was reached."""
-    assert re.search(r"connected +yes", output)
+def test_it_shows_the_status_of_the_service_that_charged(output: str) -> None:
+    """The status comes last of the answers, says that the cloud was reached, and counts the charge."""
+    assert re.search(r"charged_last_24h +24\.5 .*connected +yes", output, re.DOTALL)
+
+
+def test_it_shows_the_thresholds_of_the_budget(output: str) -> None:
+    """It is the first check of the month, so all that are crossed are new."""
+    assert re.search(r"crossed +(none|50%|50%, 80%) *\n +newly +\1 \(.+\n +at its end +\w", output)
 
 
 def test_nothing_is_left_running(output: str) -> None:

@@ -29,13 +29,14 @@ from viam_billing.sandbox.demo_configuration import (
 from viam_billing.sandbox.demo_machine import RUN_SH, DemoError, Machine
 from viam_billing.sandbox.demo_view import OutputClosedError, View
 from viam_billing.sandbox.months import utc_now
-from viam_billing.sandbox.scenario import DEFAULT_PATH
+from viam_billing.sandbox.scenario import DEFAULT_ORG_ID, DEFAULT_PATH
 from viam_billing.version import MODULE_ID, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from viam_billing.sandbox.demo_machine import Child
+    from viam_billing.sandbox.scenario import Scenario
 
 PERMITTED_SERVICE: Final = "billing-with-change"
 
@@ -72,7 +73,7 @@ async def _run(*, keep: bool, through_run_sh: bool) -> int:
     organizations = {each.id: each.name for each in scenario.organizations.values()}
     view = View(organizations | {each.id: each.name for each in scenario.locations.values()})
     machine = Machine()
-    showing = asyncio.create_task(_show(machine, view, through_run_sh=through_run_sh, keep=keep))
+    showing = asyncio.create_task(_show(machine, view, scenario, through_run_sh=through_run_sh, keep=keep))
     either: set[asyncio.Future[Any]] = {showing, stopped}
     try:
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -100,7 +101,7 @@ def _words(error: Exception) -> str:
     return str(error) if isinstance(error, DemoError) else f"{type(error).__name__}: {error}"
 
 
-async def _show(machine: Machine, view: View, *, through_run_sh: bool, keep: bool) -> None:
+async def _show(machine: Machine, view: View, scenario: Scenario, *, through_run_sh: bool, keep: bool) -> None:
     view.heading(f"{MODULE_ID} {VERSION}: what it answers")
     view.text("No account is needed and nothing leaves this computer: the cloud asked here is a simulated one.")
     sandbox = machine.start_sandbox()
@@ -112,10 +113,10 @@ async def _show(machine: Machine, view: View, *, through_run_sh: bool, keep: boo
     await _configure(machine, view, module, address)
     await _reads(machine, view)
     await _refusals(machine, view, address)
-    await demo_fleet.show(machine, view, address)
+    await demo_fleet.show(machine, view, address, scenario.organizations[DEFAULT_ORG_ID])
     await demo_charge.show(machine, view, address, control)
-    view.question("How is the service doing? (GetStatus: it answers from memory)")
-    view.status(await machine.status(SERVICE))
+    view.question("How is the service that charged doing? (GetStatus: it answers from memory)")
+    view.status(await machine.status(demo_charge.SERVICE))
     how_to_configure(view)
     how_to_try(view)
     if keep:
@@ -153,10 +154,10 @@ async def _reads(machine: Machine, view: View) -> None:
     request = {"get_invoice_pdf": {"invoice_id": chosen, "save_as": f"{chosen}.pdf"}}
     view.question("Can I have that invoice as a PDF?")
     view.request(request)
-    _pdf(view, await machine.answer(request, SERVICE))
+    _pdf(view, await machine.answer(request, SERVICE), machine.folder)
 
 
-def _pdf(view: View, answer: Mapping[str, Any]) -> None:
+def _pdf(view: View, answer: Mapping[str, Any], folder: Path) -> None:
     same = hashlib.sha256(Path(answer["path"]).read_bytes()).hexdigest() == answer["sha256"]
     view.facts(
         [
@@ -164,6 +165,7 @@ def _pdf(view: View, answer: Mapping[str, Any]) -> None:
             ("size", f"{answer['size_bytes']:.0f} bytes"),
             ("sha256", answer["sha256"]),
             ("checked", "the file has this sha256" if same else "the file has another sha256"),
+            ("kept", f"until the demonstration ends, as everything in {folder}"),
         ]
     )
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from viam_billing.sandbox.demo_machine import Machine
     from viam_billing.sandbox.demo_view import View
 
-_SERVICE: Final = "billing-with-charge"
+SERVICE: Final = "billing-with-charge"
 _CHARGE: Final = "charge_organization"
 _KEY: Final = "job-000123"
 _REQUEST: Final[Mapping[str, object]] = {
@@ -36,36 +36,36 @@ async def show(machine: Machine, view: View, address: str, control_address: str)
         "charge_limits": {"per_charge": 50, "per_day": 200},
         "state_dir": str(machine.folder / "charges"),
     }
-    await machine.add(_SERVICE, {**attributes(address), **permission})
+    await machine.add(SERVICE, {**attributes(address), **permission})
     with SandboxControl(control_address) as control:
         await asyncio.to_thread(control.set_fault, _LOST_ANSWER)
 
         view.question("A robot charges for a job, and the answer is lost. Was the customer charged?")
-        view.block(f'attributes added for a third service, "{_SERVICE}"', permission)
+        view.block(f'attributes added for a third service, "{SERVICE}"', permission)
         view.space()
         view.request(_REQUEST)
-        view.refusal(await machine.refusal(_REQUEST, _SERVICE))
+        view.refusal(await machine.refusal(_REQUEST, SERVICE))
         await _count(view, control)
 
         view.question("The robot sends the same request again. Is the customer charged twice?")
-        view.refusal(await machine.refusal(_REQUEST, _SERVICE))
+        view.refusal(await machine.refusal(_REQUEST, SERVICE))
         await _count(view, control)
 
         view.question("How does it end? (The module looks by itself, too: after a minute, and when the cloud is back)")
         request: dict[str, object] = {"reconcile_charges": {}}
         view.request(request)
-        for entry in (await machine.answer(request, _SERVICE))["settled"]:
+        for entry in (await machine.answer(request, SERVICE))["settled"]:
             _entry(view, entry)
 
         view.question("And the same request once more?")
-        _entry(view, await machine.answer(_REQUEST, _SERVICE))
+        _entry(view, await machine.answer(_REQUEST, SERVICE))
         await _count(view, control)
 
 
 async def _count(view: View, control: SandboxControl) -> None:
     view.space()
-    charges = (await asyncio.to_thread(control.stats)).charges
-    view.facts([("the cloud", f"has charged {len(charges)} time{'' if len(charges) == 1 else 's'}")])
+    count = len((await asyncio.to_thread(control.stats)).charges)
+    view.facts([("the cloud", "has charged once" if count == 1 else f"has charged {count} times")])
 
 
 def _entry(view: View, entry: Mapping[str, Any]) -> None:

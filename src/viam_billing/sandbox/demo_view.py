@@ -245,4 +245,6 @@ def _plain(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(each)}" for name, each in sorted(value.items()))
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
