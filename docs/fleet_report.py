@@ -64,7 +64,7 @@ async def print_if_configured(billing: Generic) -> None:
     except GRPCError as error:
         if not (error.message or "").startswith("not_configured:"):
             raise
-        print("Budget: none is configured")
+        print(f"Budget: {error.message}")
     else:
         print(f"Budget: {budget['status']}, {budget['used_fraction']:.0%} of {budget['monthly_budget']:,.2f} used")
 

@@ -67,7 +67,8 @@ async def test_a_location_without_a_payer_is_named(
     _, printed, _ = await run(machine)
     assert len(rows(printed, "  location yard1east1  not known: ")) == 1
     assert "so the sum is not the whole" in printed
-    assert rows(printed, "Budget: none")
+    (budget,) = rows(printed, "Budget: ")
+    assert budget.startswith("Budget: not_configured: no budget is known.")
 
 
 async def test_an_error_is_told_and_ends_the_script(machine: Machine, attributes: dict[str, Any]) -> None:

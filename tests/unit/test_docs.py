@@ -39,6 +39,7 @@ ABOUT_ALL_COMMANDS = {"Example DoCommand", "Commands", "Fields of every answer",
 CLOUD_CALLS = {"list_locations", "get_location"}
 """Names in an answer of check_access that are calls of the cloud and no commands."""
 
+FILE_NAME = re.compile(r'^_?FILE_NAME: Final = "(.+)"$', re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\((?!https?://)([^)]+)\)")
 OTHER_NAME = re.compile(r"Other name: `(\w+)`")
 LIKE_A_COMMAND = re.compile(r"(get|send|update|charge|create|check|list|reconcile|resolve)_\w+")
@@ -143,6 +144,14 @@ def test_an_attribute_is_required_on_the_page_where_it_is_in_the_code(name: str)
 def test_an_attributes_default_on_the_page_is_that_of_the_code(name: str) -> None:
     """A default from the environment is named by its variable."""
     assert documented_default(ATTRIBUTES[name]) == own_default(field_of(Attributes, name))
+
+
+def test_every_file_of_the_state_stands_in_the_row_of_state_dir() -> None:
+    """Whoever keeps a backup of the folder, or clears it, finds there what is what."""
+    sources = (ROOT / "src" / MODULE_NAME.replace("-", "_")).rglob("*.py")
+    names = {name for source in sources for name in FILE_NAME.findall(source.read_text())}
+    assert "journal.db" in names
+    assert names <= set(CODE.findall(ATTRIBUTES["state_dir"][-1]))
 
 
 @pytest.mark.parametrize(("attribute", "shape"), [("charge_limits", ChargeLimits), ("budget", Budget)])
