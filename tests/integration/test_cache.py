@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ async def test_get_status_counts(billing: Service, control: SandboxControl) -> N
         await billing.ask("get_current_month_usage")
     before = await counted(billing)
     control.set_fault(Fault("GetCurrentMonthUsage", status="RESOURCE_EXHAUSTED"))
-    await billing.do({"command": "get_current_month_usage", "max_age_s": 0}, timeout_s=1)
+    await billing.do({"command": "get_current_month_usage", "max_age_s": 0}, timeout_s=2.5)
     after = await counted(billing)
     assert before == {"cloud_calls": 1, "logins": 1, "cache_hits": 2, "cache_misses": 1, "stale_answers": 0}
     assert (after["cache_hits"], after["cache_misses"], after["stale_answers"]) == (2, 2, 1)
@@ -84,14 +85,17 @@ async def test_zero_asks_the_cloud(billing: Service, control: SandboxControl) ->
 
 async def test_an_answer_expires(module: ModuleProcess, block: dict[str, Any], control: SandboxControl) -> None:
     """After `cache_ttl_s`; a caller may ask for less or be content with more."""
-    async with service(module, {**block, "cache_ttl_s": 0.3}) as billing:
+    ttl_s = 0.4
+    async with service(module, {**block, "cache_ttl_s": ttl_s}) as billing:
+        started_s = time.monotonic()
         await billing.ask("get_available_billing_tiers")
 
         async def asked_again() -> bool:
             await billing.ask("get_available_billing_tiers")
             return control.stats().calls["GetAvailableBillingTiers"] == 2
 
-        assert 0.2 < await until(asked_again) < 0.8
+        await until(asked_again)
+        assert 0.8 * ttl_s < time.monotonic() - started_s < 10 * ttl_s
         await billing.ask("get_available_billing_tiers", max_age_s=60)
         assert control.stats().calls["GetAvailableBillingTiers"] == 2
 
@@ -128,10 +132,10 @@ async def test_a_fetch_survives_its_first_caller(billing: Service, control: Sand
 
 
 async def test_a_caller_with_little_time_leaves_the_fetch_running(billing: Service, control: SandboxControl) -> None:
-    """It is told in its own time; the answer is there for the next one."""
-    control.set_fault(Fault("GetCurrentMonthUsage", latency_before_s=0.5))
-    hasty = await outcome(billing.do({"command": "get_current_month_usage"}, timeout_s=0.2))
-    assert (hasty.word, hasty.time_s < 0.4) == ("cloud_timeout", True)
+    """It is told while the cloud still works on it; the answer is there for the next one."""
+    control.set_fault(Fault("GetCurrentMonthUsage", latency_before_s=3.5))
+    hasty = await outcome(billing.do({"command": "get_current_month_usage"}, timeout_s=2))
+    assert (hasty.word, control.stats().in_flight) == ("cloud_timeout", 1)
     assert (await billing.ask("get_current_month_usage"))["stale"] is False
     assert control.stats().calls["GetCurrentMonthUsage"] == 1
 

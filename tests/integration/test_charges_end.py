@@ -44,7 +44,7 @@ async def test_sigterm_waits_for_the_answer(
     own: ModuleProcess, charging: dict[str, Any], control: SandboxControl
 ) -> None:
     """The caller gets it, and it is on the disk; a charge that waits for its turn is not begun, nor a new one."""
-    control.set_fault(Fault(RPC, latency_after_s=1.2))
+    control.set_fault(Fault(RPC, latency_after_s=3.0))
     first = asyncio.create_task(outcome(own.do(charge("a"))))
     await sent(control)
     waiting = asyncio.create_task(outcome(own.do(charge("b"))))
@@ -67,7 +67,7 @@ async def test_a_second_sigterm_changes_nothing(
     own: ModuleProcess, charging: dict[str, Any], control: SandboxControl
 ) -> None:
     """viam-server sends one to the whole group after three seconds; the answer after it still counts."""
-    control.set_fault(Fault(RPC, latency_after_s=3.8, count=1))
+    control.set_fault(Fault(RPC, latency_after_s=5.0, count=1))
     call = asyncio.create_task(outcome(own.do(charge("a"))))
     await sent(control)
     own.process.send_signal(signal.SIGTERM)
@@ -101,21 +101,20 @@ async def test_sigterm_without_a_charge_waits_for_nothing(own: ModuleProcess, co
     await own.do(charge("a"))
     control.set_fault(Fault(RPC, status="INTERNAL", count=1))
     await outcome(own.do(charge("b")))
-    assert await asyncio.to_thread(own.terminate, 5) < 2
+    assert await asyncio.to_thread(own.terminate, WAITS_S) < WAITS_S / 2
 
 
 async def test_a_service_that_is_removed_ends_its_charge(
     own: ModuleProcess, charging: dict[str, Any], control: SandboxControl
 ) -> None:
     """viam-server changes a configuration by removing and adding: the new service has the outcome."""
-    control.set_fault(Fault(RPC, latency_after_s=0.8, count=1))
+    control.set_fault(Fault(RPC, latency_after_s=3.0, count=1))
     call = asyncio.create_task(outcome(own.do(charge("a"))))
     await sent(control)
     waiting = asyncio.create_task(outcome(own.do(charge("b"))))
     await asked(own, 2)
-    started_s = time.monotonic()
     await own.remove()
-    assert time.monotonic() - started_s < 0.6
+    assert control.stats().in_flight == 1
     assert (await waiting).code == "cloud_unreachable"
     await own.add(charging)
     answer = await own.do(charge("a"))
@@ -131,7 +130,7 @@ async def test_a_service_that_is_removed_for_good_ends_its_charge(
     """Nobody is left to ask, and the outcome is written; then the folder is free for another process."""
     async with ModuleProcess() as other:
         await other.add(charging)
-        control.set_fault(Fault(RPC, latency_after_s=1.0, count=1))
+        control.set_fault(Fault(RPC, latency_after_s=3.0, count=1))
         call = asyncio.create_task(outcome(own.do(charge("a"))))
         await sent(control)
         await own.remove()

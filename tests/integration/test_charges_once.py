@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 
 import pytest
@@ -102,14 +101,12 @@ async def test_a_caller_that_leaves_after_the_reservation_can_come_back(
 
 async def test_a_deadline_is_the_callers_alone(charger: Service, control: SandboxControl) -> None:
     """A charge has its own time: neither the caller's nor `timeout_s` (2 s) ends it."""
-    control.set_fault(Fault(RPC, latency_after_s=2.6, count=1))
-    started_s = time.monotonic()
+    control.set_fault(Fault(RPC, latency_after_s=4.5, count=1))
     with pytest.raises(GRPCError) as late:
-        await charger.do(charge("a"), timeout_s=0.5)
+        await charger.do(charge("a"), timeout_s=2.5)
     assert late.value.status is Status.DEADLINE_EXCEEDED
-    assert time.monotonic() - started_s < 1.5
+    assert control.stats().in_flight == 1
     answer = await charger.do(charge("a"))
-    assert time.monotonic() - started_s > 2.5
     assert (answer["state"], answer["replayed"]) == ("succeeded", True)
     assert control.stats().calls[RPC] == 1
 

@@ -71,11 +71,11 @@ async def test_words_of_the_cloud_give_no_secret_away(service: Service, control:
 
 
 async def test_no_answer_is_a_timeout(service: Service, control: SandboxControl) -> None:
-    """After timeout_s, and not much later."""
+    """After timeout_s, and long before the 20 s that it has by default."""
     control.set_fault(Fault(rpc=RPC, never_answer=True))
     started = time.monotonic()
     assert (await refused(ask(service))).code == "cloud_timeout"
-    assert 0.8 < time.monotonic() - started < 2
+    assert 0.8 < time.monotonic() - started < 5
 
 
 async def test_the_callers_deadline_counts_where_it_is_shorter(
@@ -84,7 +84,7 @@ async def test_the_callers_deadline_counts_where_it_is_shorter(
     """The caller gets the module's words, and not the bare end of its own time."""
     service = await make(timeout_s=20)
     control.set_fault(Fault(rpc=RPC, never_answer=True))
-    refusal = await refused(service.do({COMMAND: {"max_age_s": 0}}, timeout_s=1))
+    refusal = await refused(service.do({COMMAND: {"max_age_s": 0}}, timeout_s=2.5))
     assert refusal.code == "cloud_timeout"
 
 
@@ -184,18 +184,18 @@ async def test_a_login_that_fails_has_its_code(
 
 
 async def test_a_login_without_an_answer_is_a_timeout(service: Service, control: SandboxControl) -> None:
-    """Within the reader's time: a login has no other deadline."""
+    """Within the reader's time: the login's own is 20 s."""
     control.set_fault(Fault(rpc="Authenticate", never_answer=True))
     started = time.monotonic()
     assert (await refused(ask(service))).code == "cloud_timeout"
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
 
 
 async def test_silent_tls_stops_nobody_else(attributes: dict[str, Any], module: ModuleProcess) -> None:
     """A server that accepts and never speaks costs one caller its time, and the others nothing."""
     with SandboxProcess("--tls", "--quiet") as sandbox:
         sandbox.control.connections("silent")
-        await module.add({**attributes, "app_address": sandbox.address, "timeout_s": 1}, "silent")
+        await module.add({**attributes, "app_address": sandbox.address, "timeout_s": 4}, "silent")
         service = Service(module, "silent")
         started = time.monotonic()
         waiting = asyncio.create_task(refused(ask(service)))
@@ -203,9 +203,10 @@ async def test_silent_tls_stops_nobody_else(attributes: dict[str, Any], module: 
         asked = time.monotonic()
         assert (await service.status())["connected"] is False
         assert (await service.ask("help"))["version"]
-        assert time.monotonic() - asked < 0.5
+        assert time.monotonic() - asked < 2
+        assert not waiting.done()
         assert (await waiting).code == "cloud_timeout"
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
         await module.remove("silent")
 
 

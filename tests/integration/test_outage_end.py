@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,15 +13,15 @@ import pytest
 import pytest_asyncio
 
 from support.faulty_cloud import KNOWN, UNKNOWN, ask, attributes, back, service
-from support.module_process import ModuleProcess, Service
+from support.module_process import ModuleProcess, Service, refused
 from support.sandbox_process import SandboxProcess
 from viam_billing.sandbox.control import Fault
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TIMEOUT_S = 1.0
-AT_ONCE_S = 0.9
-"""Less than a caller waits for a cloud that says nothing; a loaded machine has time enough."""
+LONG_S = 20.0
+"""A time for reads beside which a busy machine's `at once` is short."""
 
 
 @pytest.fixture
@@ -40,22 +41,35 @@ async def billing(module: ModuleProcess, block: dict[str, Any]) -> AsyncIterator
         yield made
 
 
-async def test_while_it_is_away_nobody_waits(billing: Service, cloud: SandboxProcess) -> None:
+async def test_while_it_is_away_nobody_waits(
+    module: ModuleProcess, block: dict[str, Any], cloud: SandboxProcess
+) -> None:
     """The last known answer and the error come at once, without a call each."""
-    cloud.control.go_dark()
-    await ask(billing)
-    found = await asyncio.gather(*(ask(billing, name) for name in [KNOWN, UNKNOWN] * 20))
-    assert {one.word for one in found} == {"stale because of cloud_unreachable", "cloud_unreachable"}
-    assert max(one.time_s for one in found) < AT_ONCE_S
-    assert (await billing.status())["connected"] is False
+    async with service(module, {**block, "timeout_s": LONG_S}) as billing:
+        await billing.ask(KNOWN)
+        cloud.control.go_dark()
+        await ask(billing)
+        found = await asyncio.gather(*(ask(billing, name) for name in [KNOWN, UNKNOWN] * 20))
+        assert {one.word for one in found} == {"stale because of cloud_unreachable", "cloud_unreachable"}
+        assert max(one.time_s for one in found) < LONG_S / 4
+        assert (await billing.status())["connected"] is False
+
+
+async def probe_in_s(billing: Service) -> int | None:
+    """When the cloud is to be tried again, by the words of an error; None if this call was what tried it."""
+    refusal = await refused(billing.ask(UNKNOWN, max_age_s=0))
+    assert refusal.code == "cloud_unreachable"
+    found = re.search(r"tries it again in (\d+) s", refusal.text)
+    return int(found[1]) if found else None
 
 
 async def test_the_first_probe_comes_after_a_second(billing: Service, cloud: SandboxProcess) -> None:
     """At most: an outage that is over by then is over for the robot too, for all questions after the first answer."""
     cloud.control.go_dark()
     await ask(billing)
+    assert (await probe_in_s(billing) or 0) <= 1
     cloud.control.clear_faults()
-    assert await back(billing) < 2.8  # the second probe would come after three
+    assert await back(billing) < 5
     assert [(await ask(billing, name)).word for name in (KNOWN, UNKNOWN)] == ["fresh", "fresh"]
     assert (await billing.status())["connected"] is True
 
@@ -64,11 +78,11 @@ async def test_the_second_probe_comes_two_seconds_later(billing: Service, cloud:
     """The pause doubles, and no more than that, however often the first probe tried."""
     cloud.control.go_dark()
     await ask(billing)
-    probes_in_vain_until_s = time.monotonic() + 1.2
-    while time.monotonic() < probes_in_vain_until_s:
-        await ask(billing, UNKNOWN)
+    while await probe_in_s(billing) is not None:
+        pass
+    assert (await probe_in_s(billing) or 0) <= 1  # what the probe's own second leaves of two
     cloud.control.clear_faults()
-    assert await back(billing, within_s=10) < 4.5  # the third probe would come after nearly six
+    await back(billing, within_s=10)
 
 
 async def test_a_dark_cloud_is_asked_rarely(billing: Service, cloud: SandboxProcess) -> None:
@@ -129,7 +143,7 @@ async def test_a_missing_socket_blocks_nobody(
     module: ModuleProcess, billing: Service, block: dict[str, Any], tmp_path: Path
 ) -> None:
     """The SDK would look it up as a host's name; here it is an error at once."""
-    async with service(module, {**block, "app_address": str(tmp_path / "no.sock")}) as other:
+    async with service(module, {**block, "app_address": str(tmp_path / "no.sock"), "timeout_s": LONG_S}) as other:
         found = await ask(other)
-    assert (found.code, found.time_s < AT_ONCE_S) == ("cloud_unreachable", True)
+    assert (found.code, found.time_s < LONG_S / 4) == ("cloud_unreachable", True)
     assert (await ask(billing)).word == "fresh"

@@ -16,6 +16,8 @@ from viam_billing.sandbox.control import Fault
 from viam_billing.times import from_rfc3339
 
 CAPTURE: Final = {"fromDataManagement": True}
+INVOICES: Final = {"outstanding_balance", "overdue_count"}
+"""The readings that come of the invoices; one whose part the service does not get in time is left out."""
 
 
 async def assert_not_captured(machine: Machine) -> None:
@@ -30,9 +32,10 @@ async def test_old_readings_are_shown_and_not_captured(tmp_path: Path) -> None:
     """From the cloud's death until it is back; `stale` and `as_of` tell them from new ones."""
     with SandboxProcess("--quiet") as cloud:
         async with Machine() as machine:
-            await machine.add_service(attributes(cloud.address, tmp_path / "state", cache_ttl_s=0))
+            await machine.add_service(attributes(cloud.address, tmp_path / "state", cache_ttl_s=0, timeout_s=10))
             await machine.add_sensor({"service": "billing"})
             before = await machine.readings()
+            assert before.keys() > INVOICES
             cloud.kill()
             after = await machine.readings()
             assert after == {**before, "stale": True}
@@ -55,7 +58,7 @@ async def test_without_any_answer_it_is_the_services_error(tmp_path: Path) -> No
     with SandboxProcess("--quiet") as cloud:
         async with Machine() as machine:
             cloud.kill()
-            await machine.add_service(attributes(cloud.address, tmp_path / "state"))
+            await machine.add_service(attributes(cloud.address, tmp_path / "state", timeout_s=10))
             await machine.add_sensor({"service": "billing"})
             assert (await refused(machine.readings())).code == "cloud_unreachable"
             assert (await refused(machine.readings(extra=CAPTURE))).code == "cloud_unreachable"
@@ -65,13 +68,13 @@ async def test_old_invoices_do_not_keep_fresh_usage_from_being_captured(tmp_path
     """Data capture gets the reading without them; who else asks gets them, and the reading is stale."""
     with SandboxProcess("--quiet") as cloud:
         async with Machine() as machine:
-            await machine.add_service(attributes(cloud.address, tmp_path / "state", cache_ttl_s=0))
+            await machine.add_service(attributes(cloud.address, tmp_path / "state", cache_ttl_s=0, timeout_s=2))
             await machine.add_sensor({"service": "billing"})
             before = await machine.readings()
             cloud.control.set_fault(Fault(rpc="GetInvoicesSummary", status="RESOURCE_EXHAUSTED"))
             shown = await machine.readings()
             captured = await machine.readings(extra=CAPTURE)
-            assert before.keys() - captured.keys() == {"outstanding_balance", "overdue_count"}
+            assert before.keys() - captured.keys() == INVOICES
             assert (shown["stale"], captured["stale"]) == (True, False)
             assert from_rfc3339(shown["as_of"]) < from_rfc3339(captured["as_of"])
 
@@ -80,7 +83,7 @@ async def test_the_module_ends_in_time_while_it_has_a_parent(tmp_path: Path) -> 
     """Its connection to viam-server does not hold it up."""
     with SandboxProcess("--quiet") as cloud:
         async with Machine() as machine:
-            await machine.add_service(attributes(cloud.address, tmp_path / "state"))
+            await machine.add_service(attributes(cloud.address, tmp_path / "state", timeout_s=10))
             await machine.add_sensor({"service": "billing"})
             await machine.readings()
-            assert machine.module.terminate() < 3
+            assert machine.module.terminate() < 5

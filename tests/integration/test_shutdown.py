@@ -6,7 +6,6 @@ import asyncio
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -159,12 +158,11 @@ async def test_a_look_up_that_hangs_holds_nothing_up(block: dict[str, Any], hang
         stuck = []
         for number in range(8):
             address = f"https://n{number}.hangs.example"
-            await module.add({**block, "app_address": address, "timeout_s": 0.5 if number == 7 else 20}, f"n{number}")
+            await module.add({**block, "app_address": address, "timeout_s": 1 if number == 7 else 20}, f"n{number}")
             call = module.do({"command": "get_current_month_usage"}, name=f"n{number}")
             stuck.append(asyncio.create_task(outcome(call)))
-        started_s = time.monotonic()
         assert (await stuck[-1]).code == "cloud_timeout"
         assert (await module.ask("get_current_month_usage"))["stale"] is False
-        assert time.monotonic() - started_s < 1.5
+        assert not any(call.done() for call in stuck[:-1])
         assert await ended(module, *stuck) < END_S
         assert left_behind(module) == []

@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from support.faulty_cloud import KNOWN, UNKNOWN, ask, attributes, back, outcome, service
+from support.faulty_cloud import KNOWN, UNKNOWN, ask, attributes, outcome, service, until
 from support.module_process import ModuleProcess, Service
 from support.sandbox_caller import HARBOR_ID, HARBOR_KEY
 from support.sandbox_process import SandboxProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-AT_ONCE_S = 0.6
-"""Well below the whole second that a read has; a busy machine has to get this far too."""
+TIMEOUT_S = 2.0
 
 
 @pytest.fixture(scope="module", params=["tcp", "tls"])
@@ -33,7 +32,7 @@ def block(cloud: SandboxProcess, tmp_path: Path) -> Iterator[dict[str, Any]]:
     """A service's attributes; the sandbox is without faults before and after."""
     cloud.control.clear_faults()
     cloud.control.reset_stats()
-    yield attributes(cloud.address, tmp_path / "state", timeout_s=1)
+    yield attributes(cloud.address, tmp_path / "state", timeout_s=TIMEOUT_S)
     cloud.control.clear_faults()
 
 
@@ -61,7 +60,7 @@ async def test_a_silent_cloud_makes_the_first_caller_wait_only(billing: Service,
         "stale because of cloud_unreachable",
         "cloud_unreachable",
     )
-    assert (first.time_s < 1.3, second.time_s < AT_ONCE_S, third.time_s < AT_ONCE_S) == (True, True, True)
+    assert 2 * max(second.time_s, third.time_s) < first.time_s < 2 * TIMEOUT_S
 
 
 async def test_a_cloud_silent_from_the_start_makes_the_first_caller_wait_only(
@@ -74,7 +73,7 @@ async def test_a_cloud_silent_from_the_start_makes_the_first_caller_wait_only(
     assert found[0].code == "cloud_timeout"
     # On a busy machine the second caller may still meet the end of the first one's question.
     assert found[1].code in {"cloud_unreachable", "cloud_timeout"}
-    assert found[1].time_s < AT_ONCE_S
+    assert 2 * found[1].time_s < found[0].time_s
 
 
 @pytest.mark.parametrize("logged_in", [True, False], ids=["logged in", "not logged in"])
@@ -88,13 +87,20 @@ async def test_after_a_silence_a_new_connection_is_made(
         is_silent(cloud)
         await ask(billing)
         cloud.control.connections("normal")
-        assert await back(billing) < 3.0
+        words = []
+
+        async def is_fresh() -> bool:
+            words.append((await ask(billing, UNKNOWN)).word)
+            return words[-1] == "fresh"
+
+        await until(is_fresh)
+    assert set(words) == {"cloud_unreachable", "fresh"}  # a probe without an answer would be a cloud_timeout
 
 
 async def test_others_are_served_while_tls_is_silent(
     module: ModuleProcess, billing: Service, block: dict[str, Any], cloud: SandboxProcess
 ) -> None:
-    """The event loop is never blocked: cached reads take milliseconds while another service waits for a handshake."""
+    """The event loop is never blocked: cached reads are answered all the while that another service waits."""
     cloud.control.connections("silent")
     other = {**block, "api_key_id": HARBOR_KEY[0], "api_key": HARBOR_KEY[1], "org_id": HARBOR_ID}
     async with service(module, other) as waiting:
@@ -102,6 +108,7 @@ async def test_others_are_served_while_tls_is_silent(
         times = []
         while not stuck.done():
             times.append((await outcome(billing.ask(KNOWN))).time_s)
-        assert (await stuck).code == "cloud_timeout"
+        waited = await stuck
+    assert waited.code == "cloud_timeout"
     assert len(times) > 50
-    assert sorted(times)[len(times) * 99 // 100] < 0.05
+    assert 5 * max(times) < waited.time_s

@@ -162,9 +162,9 @@ async def test_a_call_whose_service_is_removed_ends_well(
 ) -> None:
     """viam-server reconfigures while a caller waits: it gets the contract's error, at once, and no connection stays."""
     control.set_fault(fault)
-    async with service(module, {**block, "timeout_s": 5}) as one:
-        call = asyncio.create_task(outcome(one.do({"get_invoices_summary": {}}, timeout_s=6)))
+    async with service(module, {**block, "timeout_s": 25}) as one:
+        call = asyncio.create_task(outcome(one.do({"get_invoices_summary": {}}, timeout_s=30)))
         await asyncio.to_thread(control.wait_for, lambda stats: stats.calls.get(fault.rpc) == 1)
     found = await call
-    assert (found.code, found.time_s < 2) == ("cloud_unreachable", True)
+    assert (found.code, found.time_s < 10) == ("cloud_unreachable", True)
     await asyncio.to_thread(control.wait_for, lambda stats: stats.open_connections == 0)
