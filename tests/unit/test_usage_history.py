@@ -186,10 +186,11 @@ async def test_a_damaged_file_costs_no_answer(
         assert caplog.text.count("not noted") == 1
         damaged.unlink()
         assert await history.note("o", seen(NOON_S + HOUR_S, 1)) == [(NOON_S + HOUR_S, 1)]
+        damaged.unlink()  # else what the open connection has in mind would serve
         damaged.write_bytes(b"again no database" * 1000)
         await history.note("o", seen(NOON_S + HOUR_S, 1))
         await history.note("o", seen(NOON_S + HOUR_S, 1))
-    assert caplog.text.count("not noted") <= 2
+    assert caplog.text.count("not noted") == 2
 
 
 @pytest.mark.usefixtures("damaged")
