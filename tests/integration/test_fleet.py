@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -139,9 +138,7 @@ async def test_rows_that_the_callers_time_does_not_reach_time_out(make: Make, co
     service = await make(**ALL)
     await service.ask("get_available_billing_tiers")
     control.set_fault(Fault(PAYER, latency_before_s=0.05))
-    started_s = time.monotonic()
-    found = await service.do(FLEET, timeout_s=3)
-    assert time.monotonic() - started_s < 3
+    found = await service.do(FLEET, timeout_s=3)  # the end of its time would be no answer
     failed = errors(found["locations"], "location_id")
     assert set(failed.values()) == {"cloud_timeout"}
     assert 0 < len(failed) < LOCATIONS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -153,9 +153,6 @@ async def test_a_probe_that_loses_connections_counts_once() -> None:
     scene = Scene(failing(LOST))
     scene.link.presence.failed(CloudUnreachableError("no route."))
     await scene.until_probe_is_due()
-    ended_s = time.monotonic()
     assert await scene.failed_read(2.0) == "cloud_unreachable"
     assert len(scene.client.asked) >= 4
-    with pytest.raises(CloudUnreachableError, match=r"tries it again in [0-2] s"):
-        scene.link.presence.enter()
-    assert time.monotonic() - ended_s < 3
+    assert re.search(r"tries it again in [0-2] s", scene.link.presence.unreachable().text)

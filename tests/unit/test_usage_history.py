@@ -177,7 +177,7 @@ def damaged(tmp_path: Path) -> Path:
 
 
 async def test_a_damaged_file_costs_no_answer(
-    history: UsageHistory, damaged: Path, caplog: pytest.LogCaptureFixture
+    history: UsageHistory, damaged: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One warning until it works again; it is written to then."""
     with caplog.at_level(logging.WARNING):
@@ -186,8 +186,11 @@ async def test_a_damaged_file_costs_no_answer(
         assert caplog.text.count("not noted") == 1
         damaged.unlink()
         assert await history.note("o", seen(NOON_S + HOUR_S, 1)) == [(NOON_S + HOUR_S, 1)]
-        damaged.unlink()  # else what the open connection has in mind would serve
-        damaged.write_bytes(b"again no database" * 1000)
+        for file in damaged.parent.glob(f"{FILE_NAME}-*"):
+            file.unlink()  # SQLite's log, which alone would make the file whole again
+        other = tmp_path / "other"
+        other.write_bytes(b"again no database" * 1000)
+        other.replace(damaged)
         await history.note("o", seen(NOON_S + HOUR_S, 1))
         await history.note("o", seen(NOON_S + HOUR_S, 1))
     assert caplog.text.count("not noted") == 2
