@@ -80,7 +80,7 @@ async def test_the_second_probe_comes_two_seconds_later(billing: Service, cloud:
     await ask(billing)
     while await probe_in_s(billing) is not None:
         pass
-    assert (await probe_in_s(billing) or 0) <= 1  # what the probe's own second leaves of two
+    assert (await probe_in_s(billing) or 0) <= 2  # each try that doubled the pause would make it eight
     cloud.control.clear_faults()
     await back(billing, within_s=10)
 
