@@ -104,7 +104,7 @@ def _meaning(  # noqa: PLR0913 - all that is known of an attempt
     *,
     sent: bool,
 ) -> Exception:
-    meaning = translate(error, rpc, sent=sent)
+    meaning = translate(error, rpc, sent=sent, redact=link.redact)
     link.note_failure(error, meaning, session.connection, started_s)
     if isinstance(error, GRPCError):
         rejected = error.status is Status.UNAUTHENTICATED

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +21,7 @@ from viam_billing.errors import (
     quoted,
 )
 from viam_billing.reads import Call
+from viam_billing.redaction import redacted
 from viam_billing.times import FOREVER_S, Deadline
 
 if TYPE_CHECKING:
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 LOGGER: Final = logging.getLogger(__name__)
 
 _AUDITED: Final = frozenset({"notify", "change", "charge", "by_name"})
-_SHORTEST_SECRET: Final = 8
-_SHORTEST_PART: Final = 6
-_BEARER: Final = re.compile(r"Bearer\s+\S+", re.IGNORECASE)
 
 
 async def answer(
@@ -146,18 +143,7 @@ def _without_secret(parameters: Mapping[str, object], context: Context) -> Mappi
 
 def without_secrets(text: str, context: Context) -> str:
     """A text for an answer or a log, from which a key or token that somebody put into it is taken out."""
-    key = context.config.api_key
-    if key is not None and len(key) >= _SHORTEST_SECRET:
-        text = "…".join(_without_cut_key(part, key) for part in text.replace(key, "***").split("…"))
-    return _BEARER.sub("Bearer ***", text)
-
-
-def _without_cut_key(text: str, key: str) -> str:
-    """A text that was shortened may end in the first part of a key."""
-    for length in range(min(len(text), len(key) - 1), _SHORTEST_PART - 1, -1):
-        if text.endswith(key[:length]):
-            return f"{text[:-length]}***"
-    return text
+    return redacted(text, context.config.api_key)
 
 
 def defect(where: str, error: Exception) -> InternalError:

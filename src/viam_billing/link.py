@@ -13,6 +13,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from grpclib.exceptions import GRPCError
@@ -21,6 +22,7 @@ from viam import logging
 from viam_billing.connection import Connection, Session, Token
 from viam_billing.errors import BillingError, CloudTimeoutError, CloudUnreachableError, KeyRejectedError
 from viam_billing.presence import Presence
+from viam_billing.redaction import redacted
 from viam_billing.retry import CALL_ERRORS, is_failed_connection, translate_login
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ class Link:
         self._session: Session | None = None
         self._login: asyncio.Task[Session] | None = None
         self._login_began_s = 0.0
+        self.redact = partial(redacted, key=key)
         self.when_key_rejected: list[Callable[[], None]] = []
         self.presence = Presence(address.text)
         self.slots = asyncio.Semaphore(AT_ONCE)
@@ -159,7 +162,7 @@ class Link:
         return self._session
 
     def _login_failed(self, error: BaseException, connection: Connection, started_s: float) -> BillingError:
-        meaning = translate_login(error)
+        meaning = translate_login(error, self.redact)
         self.note_failure(error, meaning, connection, started_s)
         if isinstance(meaning, CloudTimeoutError):
             self.presence.no_answer_since(started_s, meaning)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
@@ -16,6 +17,10 @@ from h2.exceptions import H2Error
 
 from viam_billing import errors
 from viam_billing.errors import BillingError, Outcome, shortened
+from viam_billing.redaction import redacted
+
+Redact: TypeAlias = Callable[[str], str]
+"""Takes out of the cloud's words what must not be told: they go into answers, logs and the journal."""
 
 TIMEOUTS: Final = (TimeoutError, asyncio.TimeoutError)
 """Two names of one class from Python 3.11 on; in 3.10 they are two classes."""
@@ -87,16 +92,17 @@ _LOGIN_REFUSALS: Final = frozenset(
 _LONGEST_WORDS: Final = 300
 
 
-def translate(error: BaseException, call: str, *, sent: bool) -> BillingError:
+def translate(error: BaseException, call: str, *, sent: bool, redact: Redact = redacted) -> BillingError:
     """The contract's error for what a call raised.
 
     Args:
         error: one of `CALL_ERRORS`.
         call: the RPC's name, for the message.
         sent: whether the request itself may have left; false only where that is certain.
+        redact: of the link, which knows the key; without one, tokens alone are taken out.
     """
     kind, what, todo = _meaning(error)
-    words = _words(error)
+    words = _words(error, redact)
     outcome = Outcome.UNKNOWN if sent else Outcome.NEVER_SENT
     if sent and isinstance(error, GRPCError) and error.status in _REFUSALS:
         outcome = Outcome.REFUSED
@@ -151,12 +157,12 @@ def is_failed_connection(error: BaseException) -> bool:
     return isinstance(error, OSError) and not isinstance(error, TIMEOUTS)
 
 
-def translate_login(error: BaseException) -> BillingError:
+def translate_login(error: BaseException, redact: Redact = redacted) -> BillingError:
     """The same for a login; nothing but the login itself was sent."""
     if isinstance(error, GRPCError) and error.status in _LOGIN_REFUSALS:
-        words = _words(error)
+        words = _words(error, redact)
         return errors.KeyRejectedError(f"the login was refused{f' ({words})' if words else ''}. {_KEY_HELP}.")
-    return translate(error, "login", sent=False)
+    return translate(error, "login", sent=False, redact=redact)
 
 
 def _meaning(error: BaseException) -> tuple[type[BillingError], str, str]:
@@ -173,9 +179,9 @@ def _meaning(error: BaseException) -> tuple[type[BillingError], str, str]:
     return errors.CloudUnreachableError, "the connection to the cloud failed", "Check the machine's network."
 
 
-def _words(error: BaseException) -> str:
+def _words(error: BaseException, redact: Redact) -> str:
     """The cloud's own words, on one line; those of other errors may hold paths and stay in the log."""
     if not isinstance(error, GRPCError):
         return ""
-    text = " ".join("".join(c if c.isprintable() else " " for c in error.message or "").split())
+    text = redact(" ".join("".join(c if c.isprintable() else " " for c in error.message or "").split()))
     return shortened(f"{error.status.name}: {text}" if text else error.status.name, _LONGEST_WORDS)

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from grpclib import GRPCError
 
+from support.charging import charge
 from support.module_process import ModuleProcess
 from support.sandbox_caller import HARBOR_ID
 from viam_billing.sandbox.control import Fault, SandboxControl
@@ -36,6 +37,7 @@ def contents(folder: Path, pattern: str) -> bytes:
 SECRETS = (
     DEFAULT_API_KEY,
     "Bearer ey",
+    "Bearer abcdef",
     "sandbox-token-",
     "authorization",
     "110000000",
@@ -133,3 +135,34 @@ async def test_the_audit_on_disk_has_no_key(attributes: dict[str, Any], debugged
     written = contents(Path(attributes["state_dir"]), "*.db*")
     assert b"send_payment_required_email" in written
     assert DEFAULT_API_KEY.encode() not in written
+
+
+async def test_the_clouds_words_are_kept_without_secrets(
+    debugged: ModuleProcess, charging: dict[str, Any], control: SandboxControl
+) -> None:
+    """What it echoes in the refusal of a charge: not in the error, the journal or what is shown of it."""
+    await debugged.add(charging)
+    words = f"no place for Bearer abcdef and {DEFAULT_API_KEY}, sorry"
+    control.set_fault(Fault("ChargeOrganization", status="INVALID_ARGUMENT", message=words))
+    with pytest.raises(GRPCError) as caught:
+        await debugged.do(charge("k"))
+    told = [
+        caught.value.message or "",
+        json.dumps(await debugged.ask("get_charge", idempotency_key="k")),
+        json.dumps(await debugged.ask("list_charges")),
+    ]
+    assert all("no place for Bearer *** and ***, sorry" in text for text in told)
+    debugged.terminate()
+    told += [contents(Path(charging["state_dir"]), "*.db*").decode("latin-1"), debugged.log]
+    assert secrets_in(*told) == []
+
+
+async def test_a_row_that_fails_tells_the_clouds_words_without_secrets(
+    debugged: ModuleProcess, attributes: dict[str, Any], control: SandboxControl
+) -> None:
+    """An error inside an answer is no other than one in its place."""
+    await debugged.add({**attributes, "allowed_org_ids": ["*"]})
+    control.set_fault(Fault("GetCurrentMonthUsage", status="INTERNAL", message=WORDS))
+    fleet = json.dumps(await debugged.ask("get_fleet_usage"))
+    assert "no place for Bearer ***" in fleet
+    assert secrets_in(fleet) == []

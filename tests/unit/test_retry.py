@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from functools import partial
 
 import pytest
 from grpclib.const import Status
@@ -10,6 +11,7 @@ from h2.exceptions import StreamClosedError
 
 from viam_billing import retry
 from viam_billing.errors import Outcome
+from viam_billing.redaction import redacted
 
 MEANINGS = {
     Status.CANCELLED: ("cloud_error", Outcome.UNKNOWN),
@@ -147,3 +149,24 @@ def test_the_clouds_words_are_cut() -> None:
 def test_the_words_of_the_system_are_not_passed_on() -> None:
     """They may hold paths."""
     assert "/etc" not in retry.translate(FileNotFoundError(2, "no", "/etc/x"), "X", sent=True).text
+
+
+def test_a_token_in_the_clouds_words_is_taken_out() -> None:
+    """Also where no key is known."""
+    error = GRPCError(Status.INVALID_ARGUMENT, "not Bearer\nabcdef, no")
+    assert "not Bearer *** no)" in retry.translate(error, "X", sent=True).text
+
+
+@pytest.mark.parametrize("before", ["", "x" * 280])
+def test_a_key_in_the_clouds_words_is_taken_out_before_they_are_cut(before: str) -> None:
+    """Of a call's error and of a login's; half a key is one too."""
+    error, key = (
+        GRPCError(Status.INVALID_ARGUMENT, f"{before}no place for the-key-of-the-owner"),
+        "the-key-of-the-owner",
+    )
+    for found in (
+        retry.translate(error, "X", sent=True, redact=partial(redacted, key=key)),
+        retry.translate_login(error, partial(redacted, key=key)),
+    ):
+        assert "the-key" not in found.text
+        assert "the-key" not in found.happened

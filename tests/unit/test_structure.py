@@ -11,7 +11,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "viam_billing"
 PACKAGE = "viam_billing"
 
 LEVELS = (
-    {"money", "errors", "tasks", "times", "version", "address", ""},
+    {"money", "errors", "redaction", "tasks", "times", "version", "address", ""},
     {
         "answers",
         "attempts",
