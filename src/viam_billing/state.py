@@ -79,7 +79,7 @@ class State:
         """
         summary = _summary(parameters)
         key = parameters.get("idempotency_key")
-        key = key if isinstance(key, str) else None
+        key = key if isinstance(key, str) and len(key) <= _LONGEST_VALUE else None  # no charge has a longer one
         row = (self._app_address, self._now(), command, summary, allowed, UNFINISHED, key, self._service)
 
         def work(db: sqlite3.Connection) -> int:

@@ -165,6 +165,14 @@ async def test_many_parameters_are_cut(case: Case) -> None:
     assert len(entry["parameters"]) < 5000
 
 
+async def test_a_long_key_is_not_kept(case: Case) -> None:
+    """No charge can have it: what is refused must not fill the disk. A long one that a charge can have is."""
+    for key in ("x" * 200, "x" * 201, "x" * 5_000_000):
+        await case.attempt(idempotency_key=key)
+    assert [entry["idempotency_key"] for entry in await case.entries()] == ["x" * 200, None]
+    assert len((await case.entries())[1]["parameters"]) < 300
+
+
 async def test_a_first_email_is_free(case: Case) -> None:
     """Nobody was written to."""
     await case.state.check_cooldown("customer")
