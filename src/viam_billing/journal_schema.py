@@ -28,6 +28,7 @@ MIGRATIONS: Final = (
     """,
     """
     ALTER TABLE audit ADD COLUMN service TEXT NOT NULL DEFAULT '';
+    ALTER TABLE email_cooldown ADD COLUMN times TEXT NOT NULL DEFAULT '[]';
     CREATE TABLE journal (id TEXT NOT NULL, created_at REAL NOT NULL) STRICT;
     INSERT INTO journal VALUES (lower(hex(randomblob(8))), CAST(strftime('%s', 'now') AS REAL));
     CREATE TABLE charges (

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from msgspec import Struct
 from viam import logging
 
-from viam_billing.errors import CooldownActiveError, StateUnavailableError, quoted, shortened
+from viam_billing import cooldown
+from viam_billing.errors import StateUnavailableError, quoted, shortened
 from viam_billing.store import Store
-from viam_billing.times import DAY_S, to_rfc3339
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,7 +23,6 @@ LOGGER: Final = logging.getLogger(__name__)
 UNFINISHED: Final = "unfinished"
 """The code of an attempt that has not ended; it stays where the module died on the way."""
 
-COOLDOWN_S: Final = DAY_S
 _AUDIT_ENTRIES: Final = 10_000
 _LONGEST_VALUE: Final = 200
 _MOST_PARAMETERS: Final = 20
@@ -159,9 +158,9 @@ class State:
 
     async def check_cooldown(self, customer_org_id: str) -> None:
         """Raises: CooldownActiveError: if an e-mail to this customer may have been sent within the last 24 hours."""
-        _refuse_if_active(
-            await self._usable().run(lambda db: self._cooling_since(db, customer_org_id)), customer_org_id
-        )
+        mail = (self._app_address, customer_org_id)
+        since = await self._usable().run(lambda db: cooldown.cooling_since(db, *mail, self._now()))
+        cooldown.refuse_if_active(since, customer_org_id)
 
     async def begin_cooldown(self, customer_org_id: str) -> None:
         """Check, and note on disk that an e-mail is about to be sent, in one transaction.
@@ -169,43 +168,24 @@ class State:
         Raises:
             CooldownActiveError: as `check_cooldown`.
         """
+        mail = (self._app_address, customer_org_id)
 
         def work(db: sqlite3.Connection) -> float | None:
-            since = self._cooling_since(db, customer_org_id)
+            now_s = self._now()
+            since = cooldown.cooling_since(db, *mail, now_s)
             if since is None:
-                db.execute(
-                    "INSERT OR REPLACE INTO email_cooldown VALUES (?, ?, ?)",
-                    (self._app_address, customer_org_id, self._now()),
-                )
+                cooldown.begin(db, *mail, now_s)
             return since
 
-        _refuse_if_active(await self._usable().run(work), customer_org_id)
+        cooldown.refuse_if_active(await self._usable().run(work), customer_org_id)
 
     async def end_cooldown(self, customer_org_id: str) -> None:
         """Forget an e-mail that the cloud refused. Where that cannot be written, the cooldown stays."""
-        sql = "DELETE FROM email_cooldown WHERE app_address = ? AND customer_org_id = ?"
+        mail = (self._app_address, customer_org_id)
         try:
-            await self._usable().run(lambda db: db.execute(sql, (self._app_address, customer_org_id)).rowcount)
+            await self._usable().run(lambda db: cooldown.end(db, *mail))
         except StateUnavailableError as error:
             LOGGER.warning("the cooldown of %s stays: %s", quoted(customer_org_id), error.text)
-
-    def _cooling_since(self, db: sqlite3.Connection, customer_org_id: str) -> float | None:
-        """When the e-mail was sent that is less than a day old, None if there is none."""
-        name = (self._app_address, customer_org_id)
-        row = db.execute(
-            "SELECT sent_at FROM email_cooldown WHERE app_address = ? AND customer_org_id = ?", name
-        ).fetchone()
-        if row is None:
-            return None
-        now = self._now()
-        sent_at: float = row[0]
-        if sent_at > now:
-            # The clock was set back, or ran ahead when the entry was made. It counts, and its time runs from now on.
-            sent_at = now
-            db.execute(
-                "UPDATE email_cooldown SET sent_at = ? WHERE app_address = ? AND customer_org_id = ?", (now, *name)
-            )
-        return sent_at if now - sent_at < COOLDOWN_S else None
 
     def _usable(self) -> Store:
         if self._store is None:
@@ -228,14 +208,6 @@ def no_state_dir() -> StateUnavailableError:
     return StateUnavailableError(
         "there is no folder for what must outlive the module. Set the attribute state_dir to an absolute path."
     )
-
-
-def _refuse_if_active(sent_at: float | None, customer_org_id: str) -> None:
-    if sent_at is not None:
-        raise CooldownActiveError(
-            f"an e-mail to the organization {quoted(customer_org_id)} was sent, or may have been, at "
-            f"{to_rfc3339(sent_at)}. Ask again after {to_rfc3339(sent_at + COOLDOWN_S)}."
-        )
 
 
 def _summary(parameters: Mapping[str, object]) -> str:

@@ -241,6 +241,29 @@ async def test_an_email_dated_in_the_future_counts_from_when_it_is_seen(case: Ca
     await case.state.check_cooldown("customer")
 
 
+async def test_a_clock_that_was_set_back_for_a_while_ends_no_cooldown(case: Case) -> None:
+    """Asked meanwhile or not, and set back twice: once it is right again, it is minutes ago."""
+    await case.state.begin_cooldown("customer")
+    for back_s in (3 * DAY_S, 6 * DAY_S, 3 * DAY_S - 300, -300):
+        case.clock.now_s = START_S - back_s
+        with pytest.raises(CooldownActiveError):
+            await case.state.begin_cooldown("customer")
+    case.clock.now_s = START_S + DAY_S
+    await case.state.begin_cooldown("customer")
+
+
+async def test_an_email_of_a_clock_that_was_set_back_counts_as_no_older_than_the_newest(case: Case) -> None:
+    """Time never runs backwards: what comes after an e-mail to somebody else was not sent days before it."""
+    await case.state.begin_cooldown("other")
+    case.clock.now_s -= 3 * DAY_S
+    await case.state.begin_cooldown("customer")
+    case.clock.now_s = START_S + 300
+    with pytest.raises(CooldownActiveError, match="2026-11-22T12:00:00Z"):
+        await case.state.begin_cooldown("customer")
+    case.clock.now_s = START_S + DAY_S
+    await case.state.begin_cooldown("customer")
+
+
 async def test_without_a_folder_there_is_no_state() -> None:
     """And the error names the attribute."""
     with pytest.raises(StateUnavailableError, match="state_dir"):

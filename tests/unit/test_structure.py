@@ -15,6 +15,7 @@ LEVELS = (
     {
         "answers",
         "attempts",
+        "cooldown",
         "journal_schema",
         "cloud_client",
         "encode",
