@@ -100,20 +100,18 @@ class State:
         return number
 
     def end_attempt(self, number: int, code: str | None, *, allowed: bool) -> asyncio.Future[None]:
-        """Begin to note how an attempt ended. A refusal that only repeats the entry before is counted there.
+        """Begin to note how an attempt ended. What only repeats the entry before is counted there.
 
         Nobody has to wait for it: whoever reads the log later finds it there.
         """
 
         def work(db: sqlite3.Connection) -> None:
             db.execute("UPDATE audit SET code = ?, allowed = ? WHERE id = ?", (code, allowed, number))
-            if code is None:
-                return
             same = db.execute(
                 "SELECT a.id FROM audit a JOIN audit b ON b.id = ? WHERE a.id = "
                 "(SELECT max(id) FROM audit WHERE id < b.id) AND a.app_address = b.app_address "
                 "AND a.command = b.command AND a.parameters = b.parameters AND a.service = b.service "
-                "AND a.allowed = b.allowed AND a.code = b.code",
+                "AND a.allowed = b.allowed AND a.code IS b.code",
                 (number,),
             ).fetchone()
             if same:

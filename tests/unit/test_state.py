@@ -92,11 +92,14 @@ async def test_repeats_are_counted_in_one_entry(case: Case) -> None:
     assert (entry["repeats"], entry["time"]) == (4, START_S + 4)
 
 
-async def test_what_succeeded_is_never_folded(case: Case) -> None:
-    """Two e-mails are two entries."""
-    for _ in range(2):
-        await case.attempt(code=None)
-    assert len(await case.entries()) == 2
+async def test_what_ended_well_is_counted_in_one_entry_too(case: Case) -> None:
+    """A robot that asks with one key every minute whether it has charged does not push the charge before it out."""
+    await case.attempt("the one that matters", code=None)
+    for _ in range(3):
+        await case.attempt(code=None, idempotency_key="k")
+        case.clock.now_s += 60
+    found = [(entry["command"], entry["code"], entry["repeats"], entry["time"]) for entry in await case.entries()]
+    assert found == [("the one that matters", None, 0, START_S), ("do", None, 2, START_S + 120)]
 
 
 @pytest.mark.parametrize("other", [{"command": "else"}, {"code": "not_found"}, {"b": 1}])
