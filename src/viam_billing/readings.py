@@ -50,10 +50,11 @@ class Invoices(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True):
-    """The same of `get_status`."""
+    """The same of `get_status`, which has a version always, and figures of charges where its journal can be read."""
 
-    unknown_charges: int
-    charged_last_24h: float
+    version: str
+    unknown_charges: int | None = None
+    charged_last_24h: float | None = None
 
 
 def flat(usage: Usage, invoices: Invoices | None, status: Status | None) -> Flat:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +16,7 @@ from viam_billing.clouds import CLOUDS, Cloud
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Context
 from viam_billing.crossings import Crossings
+from viam_billing.errors import StateUnavailableError
 from viam_billing.gateway import CloudGateway
 from viam_billing.money import to_dollars
 from viam_billing.policy import Policy
@@ -23,8 +26,8 @@ from viam_billing.times import to_rfc3339
 from viam_billing.version import VERSION
 
 if TYPE_CHECKING:
+    from viam_billing.charging.books import Book
     from viam_billing.config import Config
-
 
 _CHARGING: Final = (
     "charge_organization",
@@ -33,6 +36,12 @@ _CHARGING: Final = (
     "resolve_charge",
 )
 """Commands for which a service looks after the charge journal, and keeps other processes away from it."""
+
+
+_NO_CHARGES: Final = {"unknown_charges": 0, "charged_last_24h": 0}
+
+_FIRST_LOOK_S: Final = 0.2
+"""How long `get_status` waits for the journal's figures, where they are not in memory yet."""
 
 
 class Runtime:
@@ -58,6 +67,7 @@ class Runtime:
         self._closing = False
         self._wakes = False
         """Whether the journal's watch is woken when this service's cloud is back."""
+        self._look: asyncio.Task[bool] | None = None
         self.context = Context(
             config=config,
             policy=policy,
@@ -85,11 +95,11 @@ class Runtime:
             else:
                 book.watch.look_at_figures()
 
-    def status(self) -> dict[str, Any]:
-        """What `get_status` answers; from memory."""
+    async def status(self) -> dict[str, Any]:
+        """What `get_status` answers; from memory, but for the journal's figures where they are not known yet."""
+        charges = await self._charges()  # first, so that all else is of the moment of the answer
         counters, reads = self._counters, self.context.reads.counters
         link = self._cloud.link if self._cloud else None
-        figures = self._book.charger.journal.figures if self._book else None
         status: dict[str, Any] = {
             "version": VERSION,
             "connected": link is not None and link.connected,
@@ -99,26 +109,48 @@ class Runtime:
             "cache_hits": reads.hits,
             "cache_misses": reads.misses,
             "stale_answers": reads.stale,
-            "unknown_charges": figures.unknown if figures else 0,
-            "charged_last_24h": to_dollars(figures.charged(self.context.now())) if figures else 0,
+            **charges,
             "allowed_commands": sorted(self.context.config.allowed_commands),
         }
         if counters.last_success is not None:
             status["last_success"] = to_rfc3339(counters.last_success)
         if counters.last_error is not None:
             status["last_error"] = counters.last_error
-        if figures is not None:
-            status["journal"] = {
+        return status
+
+    async def _charges(self) -> dict[str, Any]:
+        """What the journal tells: 0 where there is none, nothing where it cannot be read."""
+        if self.context.config.state_dir is None:
+            return dict(_NO_CHARGES)
+        book = self._book
+        if book is None:
+            return {}
+        journal = book.charger.journal
+        if journal.figures is None:
+            if self._look is None or self._look.done():
+                self._look = asyncio.create_task(_look(book), name="viam-billing charge figures")
+            done, _ = await asyncio.wait({self._look}, timeout=_FIRST_LOOK_S)
+            if any(not look.cancelled() and not look.result() for look in done):
+                return dict(_NO_CHARGES)
+        figures = journal.figures
+        if figures is None:
+            return {}
+        return {
+            "unknown_charges": figures.unknown,
+            "charged_last_24h": to_dollars(figures.charged(self.context.now())),
+            "journal": {
                 "id": figures.journal_id,
                 "created": to_rfc3339(figures.created_at),
                 "entries": figures.entries,
-            }
-        return status
+            },
+        }
 
     async def close(self) -> None:
         """Give back what is shared; a charge under way keeps it until it has ended. May be called twice."""
         desk, book = self.context.desk, self._book
         desk.closed = True
+        if self._look is not None:
+            self._look.cancel()
         if book is not None:
             book.watch.leave(desk)
             if self._wakes and self._cloud is not None:
@@ -145,3 +177,13 @@ class Runtime:
         book, self._book = self._book, None
         if book is not None:
             BOOKS.release(book)
+
+
+async def _look(book: Book) -> bool:
+    """Learn the figures of a journal that have not been learnt so far. Returns whether there is a journal."""
+    await book.watch.looked.wait()
+    journal = book.charger.journal
+    if journal.figures is None:
+        with contextlib.suppress(StateUnavailableError):
+            await journal.refresh()
+    return journal.figures is not None or await asyncio.to_thread(book.store.exists)

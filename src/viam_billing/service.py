@@ -123,7 +123,7 @@ class BillingService(Generic):
 
     async def get_status(self, **_: Any) -> Mapping[str, ValueTypes]:  # noqa: ANN401 - the SDK's signature
         """Counters and versions, from memory."""
-        status = self._runtime.status()
+        status = await self._runtime.status()
         if "last_error" in status:
             status["last_error"] = dispatch.without_secrets(status["last_error"], self._runtime.context)
         return status

@@ -71,8 +71,14 @@ class Store:
             raise self._unusable("the service was closed") from None
 
     def exists(self) -> bool:
-        """Whether the file is there. Blocks as long as the disk takes."""
-        return os.path.exists(os.path.join(self._folder, self._file_name))
+        """Whether the file is there, or may be: where that cannot be seen, too. Blocks as long as the disk takes."""
+        try:
+            os.stat(os.path.join(self._folder, self._file_name))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
+        return True
 
     async def checkpoint(self) -> None:
         """Bring what is in the write-ahead log into the file, and empty the log."""

@@ -58,6 +58,18 @@ async def test_a_charge_is_told_with_its_payment(scene: Scene) -> None:
     assert await charge_of(scene) == first
 
 
+@pytest.mark.parametrize("command", [{"command": "list_charges"}, {"command": "get_charge", "idempotency_key": "k"}])
+async def test_what_is_looked_at_is_what_the_status_tells(scene: Scene, command: dict[str, Any]) -> None:
+    """Also of a service that only reads, beside a process that charges."""
+    reader = Scene(scene.folder, scene.clock, scene.cloud)
+    await reader.journal.refresh()
+    await answer(scene.context(), CHARGE)
+    await answer(reader.context({"allowed_commands": ["read"]}), command)
+    assert reader.journal.figures is not None
+    assert (reader.journal.figures.entries, reader.lock.generation) == (1, 0)
+    reader.close()
+
+
 async def test_a_charge_without_an_invoice_asks_no_cloud(scene: Scene) -> None:
     """It is what the journal has."""
     await lost(scene, worked=False)

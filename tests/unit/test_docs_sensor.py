@@ -28,7 +28,7 @@ LEAST = flat(USAGE, None, None)
 MOST = flat(
     msgspec.structs.replace(USAGE, projection=Projection(1.0), budget=Budget(0.1)),
     Invoices(1.0, 1, NOON, stale=False),
-    Status(1, 1.0),
+    Status("1", 1, 1.0),
 )
 
 

@@ -30,7 +30,7 @@ def test_a_reading_of_usage_alone() -> None:
 def test_a_complete_reading() -> None:
     """Zeros that are known are there."""
     usage = msgspec.structs.replace(USAGE, projection=Projection(20.0), budget=Budget(0.0))
-    readings = flat(usage, INVOICES, Status(0, 0.0))
+    readings = flat(usage, INVOICES, Status("1", 0, 0.0))
     only_there = {name: value for name, value in readings.items() if name not in flat(USAGE, None, None)}
     assert only_there == {
         "projected_total": 20.0,
@@ -40,6 +40,11 @@ def test_a_complete_reading() -> None:
         "unknown_charges": 0,
         "charged_last_24h": 0.0,
     }
+
+
+def test_figures_of_charges_that_the_service_does_not_know_are_left_out() -> None:
+    """Its journal could not be read."""
+    assert flat(USAGE, None, Status("1")) == flat(USAGE, None, None)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +75,6 @@ def test_a_reading_is_stale_if_a_part_is(usage_stale: bool, invoices_stale: bool
 def test_readings_are_numbers_texts_and_one_flag() -> None:
     """Nothing nested, which a query or a trigger would have to take apart."""
     usage = msgspec.structs.replace(USAGE, projection=Projection(20.0), budget=Budget(0.5))
-    readings: Flat = flat(usage, INVOICES, Status(1, 2.0))
+    readings: Flat = flat(usage, INVOICES, Status("1", 1, 2.0))
     assert {name for name, value in readings.items() if isinstance(value, bool)} == {"stale"}
     assert all(isinstance(value, (int, float, str)) for value in readings.values())

@@ -110,6 +110,14 @@ async def test_a_part_that_fails_leaves_out_its_readings_only(
     assert ALL - (await sensor(billing).get_readings(extra=extra)).keys() == missing
 
 
+async def test_what_the_status_does_not_tell_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    """The service could not read its journal, and says so itself; the rest of a status is a status."""
+    billing = FakeBilling()
+    billing.answers["get_status"] = {"version": "1", "charged_last_24h": 2.5}
+    readings = await sensor(billing).get_readings()
+    assert (ALL - readings.keys(), readings["charged_last_24h"], caplog.text) == ({"unknown_charges"}, 2.5, "")
+
+
 async def test_the_log_tells_once_what_is_left_out_and_once_that_it_is_back(caplog: pytest.LogCaptureFixture) -> None:
     """Another reason is told too; all codes of a cloud that is away are one."""
     billing = FakeBilling()

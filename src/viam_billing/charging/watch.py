@@ -40,6 +40,8 @@ class Watch:
         self._loop: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
+        self.looked = asyncio.Event()
+        """Set when the journal has been looked at, or was in vain: what is not known by then is not about to be."""
         self._ended_s: dict[str, float] = {}
         self._complaint = ""
 
@@ -56,8 +58,11 @@ class Watch:
             self._reading = asyncio.create_task(self._read_figures(), name="viam-billing charge figures")
 
     async def _read_figures(self) -> None:
-        with contextlib.suppress(StateUnavailableError):  # whoever asks for a charge is told
-            await self._charger.journal.refresh()
+        try:
+            with contextlib.suppress(StateUnavailableError):  # whoever asks for a charge is told
+                await self._charger.journal.refresh()
+        finally:
+            self.looked.set()
 
     def leave(self, desk: Desk) -> None:
         """No longer on behalf of a service. May be called twice."""
@@ -104,6 +109,7 @@ class Watch:
             except Exception as error:  # noqa: BLE001 - a defect must not end the looking
                 self._complain(f"defect: {type(error).__name__}")
                 wait_s = TRY_AGAIN_S
+            self.looked.set()
             try:
                 await asyncio.wait_for(self._woken.wait(), wait_s)
             except asyncio.TimeoutError:
@@ -117,6 +123,7 @@ class Watch:
     async def _look_round(self) -> float | None:
         """Look for what is due. Returns the seconds until the next look, None if there is nothing to look for."""
         await self._charger.prepare()
+        self.looked.set()
         unknown, watched = await self._charger.outcomes.to_look_for()
         waits_s = {entry.org_id: self._wait_s(entry) for entry in unknown}
         orgs = _orgs(unknown, watched)

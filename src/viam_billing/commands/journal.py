@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from typing_extensions import override
 
 from viam_billing.charging import settling
+from viam_billing.charging.books import Book
 from viam_billing.charging.entry import State
 from viam_billing.commands.charges import IdempotencyKey
 from viam_billing.commands.context import Answer, Context, Id, Limit, Moment, ReadParameters, is_moment, moment_s
@@ -103,8 +104,7 @@ class AuditParameters(Record, frozen=True, kw_only=True):
 
 async def get_charge(parameters: ChargeKeyParameters, context: Context, call: Call) -> Answer:
     """An entry of the journal, and the status of its invoice where the cloud tells it."""
-    book = context.open_book()
-    await call.from_disk(book.watch.recovered())
+    book = await call.from_disk(_looked_at(context))
     entry = await call.from_disk(book.charger.journal.find(parameters.idempotency_key))
     if entry is None or not context.policy.sees_org(entry.org_id):
         raise settling.no_such_key(parameters.idempotency_key)
@@ -122,8 +122,7 @@ async def get_charge(parameters: ChargeKeyParameters, context: Context, call: Ca
 
 async def list_charges(parameters: ListChargesParameters, context: Context, call: Call) -> Answer:
     """Entries of the journal, newest first."""
-    book = context.open_book()
-    await call.from_disk(book.watch.recovered())
+    book = await call.from_disk(_looked_at(context))
     states = _STATES if parameters.state is UNSET else (str(parameters.state),)
     entries = await call.from_disk(
         book.charger.journal.entries(states, context.policy.sees_org, given(parameters.limit, _USUAL_LIMIT))
@@ -181,6 +180,14 @@ async def get_audit_log(parameters: AuditParameters, context: Context, call: Cal
             for attempt in attempts
         ]
     }
+
+
+async def _looked_at(context: Context) -> Book:
+    """The journal as it is now; `get_status` of a service that only reads learns nothing of charges else."""
+    book = context.open_book()
+    await book.watch.recovered()
+    await book.charger.journal.refresh()
+    return book
 
 
 def _sees(policy: Policy, parameters: Mapping[str, object], org_id: str | None) -> bool:
