@@ -147,6 +147,17 @@ async def test_a_dry_run_is_refused_where_the_charge_would_be(scene: Scene) -> N
     assert (await refused(scene.context(), {**dry, "tax": 1})).code == "idempotency_conflict"
 
 
+async def test_a_dry_run_of_a_charge_that_has_been_made_asks_no_cloud(scene: Scene) -> None:
+    """The charge itself would be answered from the journal, whether or not the cloud is there."""
+    scene.cloud.reading_fails = KeyLacksPermissionError("no")
+    await answer(scene.context(), CHARGE)
+    scene.cloud.reading_fails = away()
+    lists = scene.cloud.lists
+    shown = await answer(scene.context(), {**CHARGE, "dry_run": True})
+    assert shown == {"dry_run": True, "would_send": {}, "reconcilable": False}
+    assert scene.cloud.lists == lists
+
+
 async def test_the_other_command_charges_too(scene: Scene) -> None:
     """With an amount of its own name."""
     scene.cloud.automatic = None
