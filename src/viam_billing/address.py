@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -12,6 +13,8 @@ from msgspec import Struct
 DEFAULT_ADDRESS: Final = "https://app.viam.com"
 _LABEL: Final = "[0-9A-Za-z_-]{1,63}"
 _NETLOC: Final = re.compile(rf"(\[[0-9A-Fa-f:.]+\]|{_LABEL}(\.{_LABEL})*\.?)(:[0-9]+)?")
+
+_USUAL_PORTS: Final = {"https": 443, "http": 80}
 
 FORMS: Final = (
     "https://host[:port], http://host[:port] on loopback (localhost, 127.0.0.0/8 or ::1) "
@@ -43,21 +46,31 @@ def parse(text: str) -> AppAddress | None:
         port = url.port
     except ValueError:
         return None
-    host = url.hostname or ""
-    plain_url = f"{url.scheme}://{url.netloc}"
-    if text.removesuffix("/") != plain_url or not _NETLOC.fullmatch(url.netloc) or port == 0:
+    given = f"{url.scheme}://{url.netloc}"
+    if text.removesuffix("/") != given or not _NETLOC.fullmatch(url.netloc) or port == 0:
         return None
-    if url.scheme == "https":
-        text = _name(plain_url, ":443")
-        return AppAddress(text=text, host=host, port=port or 443, tls=True, verified=not is_loopback(host))
-    if url.scheme == "http" and is_loopback(host):
-        return AppAddress(text=_name(plain_url, ":80"), host=host, port=port or 80)
-    return None
+    written = url.hostname or ""
+    host = _host(written)
+    own = is_loopback(host)
+    tls = url.scheme == "https"
+    if not (tls or (url.scheme == "http" and own)) or (own and written.endswith(".")):
+        return None  # a name with a dot at its end only looks like one of this machine's
+    port = port or _USUAL_PORTS[url.scheme]
+    return AppAddress(_text(url.scheme, host, port), host=host, port=port, tls=tls, verified=tls and not own)
 
 
-def _name(url: str, usual_port: str) -> str:
+def _host(written: str) -> str:
+    """A host as it is always written: its root's dot changes nothing, and IPv6 has many spellings."""
+    try:
+        return socket.inet_ntop(socket.AF_INET6, ipaddress.IPv6Address(written).packed)
+    except ValueError:
+        return written.removesuffix(".")
+
+
+def _text(scheme: str, host: str, port: int) -> str:
     """The one spelling of an address: what belongs to a cloud on the disk must not depend on how somebody writes it."""
-    return url.lower().removesuffix(usual_port)
+    named = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{named}" if port == _USUAL_PORTS[scheme] else f"{scheme}://{named}:{port}"
 
 
 def is_loopback(host: str) -> bool:

@@ -97,6 +97,9 @@ def test_plain_http_elsewhere_is_refused(host: str) -> None:
         "https://app.viam.com:0",
         "https://app.viam.com:65536",
         "https://app.viam.com:x",
+        "https://app.viam.com:4٤3",
+        "https://localhost.",
+        "https://127.0.0.1.:9000",
         "https://app viam.com",
         "https://app.viam.com\n",
         " https://app.viam.com",
@@ -126,11 +129,22 @@ def test_this_machine_has_three_names(host: str, own: bool) -> None:  # noqa: FB
     assert is_loopback(host) is own
 
 
-@pytest.mark.parametrize(
-    "text", ["https://app.viam.com", "https://app.viam.com/", "https://App.Viam.com", "https://app.viam.com:443"]
-)
-def test_one_cloud_has_one_name(text: str) -> None:
+SPELLINGS = {
+    "https://app.viam.com": (
+        *("https://app.viam.com/", "https://App.Viam.com", "https://app.viam.com:443", "https://app.viam.com:0443"),
+        *("https://app.viam.com.", "https://app.viam.com.:443/"),
+    ),
+    "https://app.viam.com:8443": ("https://app.viam.com.:8443", "https://app.viam.com:08443/"),
+    "http://localhost": ("http://LOCALHOST/", "http://localhost:80", "http://localhost:080"),
+    "http://localhost:443": ("http://localhost:0443",),
+    "http://[::1]:8080": ("http://[0:0:0:0:0:0:0:1]:8080", "http://[0::1]:8080"),
+}
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_one_cloud_has_one_name(name: str) -> None:
     """Two spellings would be two journals, in which one key could be charged twice."""
-    found = parse(text)
+    found = parse(name)
     assert found is not None
-    assert found.text == "https://app.viam.com"
+    assert found.text == name
+    assert [parse(text) for text in SPELLINGS[name]] == [found] * len(SPELLINGS[name])
