@@ -133,6 +133,9 @@ class Store:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA secure_delete = ON")  # what is removed may have been a payment detail
+                if self._synchronous == "FULL":  # on macOS, where fsync stops at the drive's own memory; else no change
+                    connection.execute("PRAGMA fullfsync = ON")
+                    connection.execute("PRAGMA checkpoint_fullfsync = ON")
                 self._syncs_as = ""
                 self._sync_as(connection, self._synchronous)
                 self._migrate(connection)

@@ -282,3 +282,10 @@ async def test_a_folder_that_was_emptied_gets_a_new_file(open_store: Callable[..
         path.unlink()
     await store.run(put(2))
     assert await open_store().run(rows) == [2]
+
+
+async def test_what_is_synced_reaches_the_disk_on_a_mac_too(open_store: Callable[..., Store]) -> None:
+    """There, a plain fsync leaves it in the drive's own memory."""
+    names = ("fullfsync", "checkpoint_fullfsync")
+    found = await open_store().run(lambda db: [db.execute(f"PRAGMA {name}").fetchone()[0] for name in names])
+    assert found == [1, 1]
