@@ -1,4 +1,4 @@
-"""The sensor `usage-sensor`: what a location costs as flat readings, for data capture, triggers and dashboards.
+"""The sensor `usage-sensor`: what the organization that pays for a location costs, as flat readings for data capture.
 
     get_readings -+-> get_location_usage -> get_invoices_summary of the organization that pays
                   '-> get_status

@@ -225,9 +225,9 @@ MUTATIONS: Final = (
     ),
     _of(
         "an outcome is written over another attempt's",
-        "charging/journal.py",
-        "            if before is None or (before[0] == entry.attempts",
-        "            if True or (before[0] == entry.attempts",
+        "charging/settling.py",
+        "    if before is None or (before[0] == entry.attempts",
+        "    if True or (before[0] == entry.attempts",
         JOURNAL,
     ),
     _of(

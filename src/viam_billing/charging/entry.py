@@ -19,7 +19,7 @@ succeeded                 for ever: the same key is answered from here
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
@@ -107,6 +107,31 @@ class Entry(Struct, frozen=True):
     candidates: tuple[str, ...] = ()
     checked_at: float | None = None
     known_invoices: tuple[str, ...] | None = None
+
+    @classmethod
+    def reserved(
+        cls,
+        request: ChargeRequest,
+        before: Entry | None,
+        now_s: float,
+        journal_time: float,
+        known: Iterable[str] | None,
+    ) -> Entry:
+        """A new attempt, the key's first or another one; `known` are the invoices' ids, None if they are not readable."""
+        return cls(
+            key=request.key,
+            command=request.command,
+            org_id=request.org_id,
+            total=request.total,
+            parameters=request.parameters,
+            state="reserved",
+            created_at=now_s if before is None else before.created_at,
+            journal_time=journal_time,
+            attempts=1 if before is None else before.attempts + 1,
+            reconcilable=known is not None,
+            note=None if before is None else before.note,
+            known_invoices=None if known is None else tuple(known),
+        )
 
     def becoming(self, state: State, **changes: Any) -> Entry:  # noqa: ANN401 - the fields' own types
         """The entry in its next state."""

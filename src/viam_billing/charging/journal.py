@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from msgspec import structs
-
-from viam_billing.charging import rows
+from viam_billing.charging import rows, settling
 from viam_billing.charging.entry import BLOCKING, UNSETTLED, ChargeRequest, Entry, Limits
 from viam_billing.charging.refusals import (
     after_crash,
@@ -153,19 +151,7 @@ class Journal:
             false where another attempt with the key stands there, as this one was taken for ended: that one stays, and
             an invoice of this one is its `late_invoice`.
         """
-
-        def work(db: sqlite3.Connection) -> bool:
-            before = rows.attempt_and_state(db, self._app, entry.key)
-            if before is None or (before[0] == entry.attempts and before[1] != "succeeded"):
-                rows.put(db, self._app, entry)
-                return True
-            other = rows.find(db, self._app, entry.key)
-            if other is not None and entry.invoice_id not in (None, other.invoice_id):
-                rows.put(db, self._app, structs.replace(other, late_invoice=other.late_invoice or entry.invoice_id))
-                return False
-            return True
-
-        return await self._with_figures(work)
+        return await self._with_figures(lambda db: settling.write(db, self._app, entry))
 
     async def release(self, key: str, error: BillingError) -> None:
         """End a reservation of which it is not known whether it was written."""
@@ -213,27 +199,10 @@ class Journal:
         check_limits(total, rows.count(db, self._app, self._now()), limits)
 
     def _attempt(
-        self,
-        db: sqlite3.Connection,
-        request: ChargeRequest,
-        before: Entry | None,
-        known_invoices: Iterable[str] | None,
+        self, db: sqlite3.Connection, request: ChargeRequest, before: Entry | None, known: Iterable[str] | None
     ) -> Entry:
         now_s = self._now()
-        return Entry(
-            key=request.key,
-            command=request.command,
-            org_id=request.org_id,
-            total=request.total,
-            parameters=request.parameters,
-            state="reserved",
-            created_at=now_s if before is None else before.created_at,
-            journal_time=rows.sending_times(db, self._app, now_s)[0],
-            attempts=1 if before is None else before.attempts + 1,
-            reconcilable=known_invoices is not None,
-            note=None if before is None else before.note,
-            known_invoices=None if known_invoices is None else tuple(known_invoices),
-        )
+        return Entry.reserved(request, before, now_s, rows.sending_times(db, self._app, now_s)[0], known)
 
     async def _deciding(self, work: Callable[[sqlite3.Connection], T], *, writes: bool) -> T:
         """A transaction that may refuse. It writes nothing before it does, but what it dated to now stays dated."""

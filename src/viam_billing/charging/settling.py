@@ -66,6 +66,19 @@ def fitting(
     ]
 
 
+def write(db: sqlite3.Connection, app_address: str, entry: Entry) -> bool:
+    """Write the outcome of an attempt, unless another one with its key stands there; see `Journal.settle`."""
+    before = rows.attempt_and_state(db, app_address, entry.key)
+    if before is None or (before[0] == entry.attempts and before[1] != "succeeded"):
+        rows.put(db, app_address, entry)
+        return True
+    other = rows.find(db, app_address, entry.key)
+    if other is None or entry.invoice_id in (None, other.invoice_id):
+        return True
+    rows.put(db, app_address, structs.replace(other, late_invoice=other.late_invoice or entry.invoice_id))
+    return False
+
+
 def look(db: sqlite3.Connection, app_address: str, now_s: float, org_id: str, invoices: Sequence[SeenInvoice]) -> Found:
     """Settle what an organization's invoices tell, and note what they do not. It never concludes that one failed."""
     found = Found()
