@@ -117,7 +117,7 @@ class Entry(Struct, frozen=True):
         journal_time: float,
         known: Iterable[str] | None,
     ) -> Entry:
-        """A new attempt, the key's first or another one; `known` are the invoices' ids, None if they are not readable."""
+        """A new attempt, the first of the key or another one; `known` are invoices, None if they are not readable."""
         return cls(
             key=request.key,
             command=request.command,
