@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from viam_billing.errors import StateUnavailableError, quoted
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _WAIT_FOR_OTHERS_S: Final = 5.0
+
+_CLOSING: Final[dict[str, set[Future[None]]]] = {}
+"""What this process is about to close, by path: a service made anew must find what the one before it wrote last."""
 
 
 class Store:
@@ -127,6 +130,7 @@ class Store:
         if self._connection is None:
             make_folder(self._folder)
             self._make_file(path)
+            wait(tuple(_CLOSING.get(path, ())), _WAIT_FOR_OTHERS_S)
             connection = sqlite3.connect(
                 path, timeout=_WAIT_FOR_OTHERS_S, isolation_level=None, check_same_thread=False
             )
@@ -199,9 +203,12 @@ class Store:
     def close(self) -> None:
         """Close the file after what is under way. May be called twice."""
         try:
-            self._thread.submit(self._abandon)
+            closing = self._thread.submit(self._abandon)
         except RuntimeError:
             return  # closed before
+        others = _CLOSING.setdefault(os.path.join(self._folder, self._file_name), set())
+        others.add(closing)
+        closing.add_done_callback(others.discard)
         self._thread.shutdown(wait=False)
 
 

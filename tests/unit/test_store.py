@@ -69,6 +69,27 @@ async def test_what_was_written_is_read(open_store: Callable[..., Store]) -> Non
     assert await open_store().run(rows) == [1]
 
 
+async def test_what_is_written_right_before_the_end_is_found_by_the_next(open_store: Callable[..., Store]) -> None:
+    """A service is closed and made anew within a moment, while a slow disk still writes for the first."""
+    disk_works = threading.Event()
+
+    def slow(db: sqlite3.Connection) -> None:
+        db.execute("COMMIT")  # the thread is kept and the file is free: the next does not wait for a lock
+        disk_works.wait(30)
+        db.execute("BEGIN IMMEDIATE")
+
+    first = open_store()
+    await first.run(put(1))
+    first.run_unwatched(slow)
+    first.run_unwatched(put(2))
+    first.close()
+    found = asyncio.create_task(open_store().run(rows))
+    await asyncio.wait({found}, timeout=0.3)
+    assert not found.done()
+    disk_works.set()
+    assert await found == [1, 2]
+
+
 async def test_the_folder_and_the_file_are_the_owners(open_store: Callable[..., Store], folder: Path) -> None:
     """0700 and 0600, its companions of the write-ahead log included."""
     await open_store().run(put(1))
