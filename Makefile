@@ -1,7 +1,8 @@
 # What a developer does here, one target each; `make` alone lists them.
 
 python := .venv/bin/python
-PYTEST_ARGS ?= -n 2 --dist loadfile
+# in the order of the files: the long ones come early, and no worker is left alone with one at the end
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 LOCK_ARGS ?=
 SECONDS ?= 180
 KILLS ?= 330

@@ -137,8 +137,8 @@ async def test_rows_that_the_callers_time_does_not_reach_time_out(make: Make, co
     """The answer still arrives in time, and is not given again: who asks again gets the rest, asked once each."""
     service = await make(**ALL)
     await service.ask("get_available_billing_tiers")
-    control.set_fault(Fault(PAYER, latency_before_s=0.05))
-    found = await service.do(FLEET, timeout_s=3)  # the end of its time would be no answer
+    control.set_fault(Fault(PAYER, latency_before_s=0.15))
+    found = await service.do(FLEET, timeout_s=8)  # the end of its time would be no answer
     failed = errors(found["locations"], "location_id")
     assert set(failed.values()) == {"cloud_timeout"}
     assert 0 < len(failed) < LOCATIONS

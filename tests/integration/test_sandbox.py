@@ -159,7 +159,7 @@ async def test_two_equal_charges_are_two_invoices(sandbox: SandboxProcess) -> No
 
 async def test_500_calls_run_at_the_same_time(sandbox: SandboxProcess) -> None:
     """One connection carries 500 concurrent calls."""
-    sandbox.control.set_fault(Fault("GetCurrentMonthUsage", latency_before_s=1.0))
+    sandbox.control.set_fault(Fault("GetCurrentMonthUsage", latency_before_s=4.0))  # to send so many takes time as well
     async with calling(sandbox) as caller:
         await asyncio.gather(*(caller.usage() for _ in range(500)))
     stats = sandbox.control.stats()
