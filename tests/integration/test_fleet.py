@@ -115,7 +115,9 @@ async def test_rows_that_are_tried_again_and_again_hold_nobody_up(make: Make, co
         control.set_fault(Fault(PAYER, status="UNAVAILABLE", only_for=name))
     service = await make(**ALL, timeout_s=8)
     found = await service.do({**FLEET, "location_ids": names}, timeout_s=30)
-    assert errors(found["locations"], "location_id") == dict.fromkeys(names[:300], "cloud_unreachable")
+    failed = errors(found["locations"], "location_id")
+    assert failed.keys() == set(names[:300])
+    assert set(failed.values()) <= {"cloud_unreachable", "cloud_timeout"}  # as its time ends
     assert found["failed_count"] == 300
     assert control.stats().max_in_flight <= 32
 
