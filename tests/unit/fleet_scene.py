@@ -28,6 +28,7 @@ from viam_billing.usage_history import UsageHistory
 if TYPE_CHECKING:
     from viam_billing.times import Deadline
 
+FLEET = "get_fleet_usage"
 NOVEMBER_S = NOON_S - 20.5 * 86_400
 
 
@@ -121,3 +122,11 @@ class Fleet:
         """Close the history."""
         if self.history is not None:
             self.history.close()
+
+
+def small() -> Fleet:
+    """Three locations of two payers."""
+    fleet = Fleet()
+    fleet.bill("p", 10.004, "a", "c")
+    fleet.bill("q", 20.004, "b")
+    return fleet

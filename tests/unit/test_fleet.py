@@ -2,20 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from unit.fleet_scene import Fleet
+from unit.fleet_scene import FLEET, Fleet, small
 from viam_billing.errors import (
     NotFoundError,
 )
-
-FLEET = "get_fleet_usage"
-
-
-def small() -> Fleet:
-    """Three locations of two payers."""
-    fleet = Fleet()
-    fleet.bill("p", 10.004, "a", "c")
-    fleet.bill("q", 20.004, "b")
-    return fleet
 
 
 async def test_a_fleet_has_a_row_for_each_location_and_each_payer() -> None:

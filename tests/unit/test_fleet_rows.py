@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from support.fake_parts import NOON_S
-from unit.fleet_scene import NOVEMBER_S, Fleet
+from unit.fleet_scene import FLEET, NOVEMBER_S, Fleet, small
 from viam_billing.errors import (
     BillingError,
     CloudError,
@@ -14,16 +14,6 @@ from viam_billing.errors import (
     KeyRejectedError,
     NotFoundError,
 )
-
-FLEET = "get_fleet_usage"
-
-
-def small() -> Fleet:
-    """Three locations of two payers."""
-    fleet = Fleet()
-    fleet.bill("p", 10.004, "a", "c")
-    fleet.bill("q", 20.004, "b")
-    return fleet
 
 
 @pytest.mark.parametrize("error", [NotFoundError("gone."), KeyLacksPermissionError("no."), CloudError("oh.")])
