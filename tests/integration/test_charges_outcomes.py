@@ -9,7 +9,8 @@ from typing import Any
 import grpc
 import pytest
 
-from support.charging import INVOICES, RPC, charge, keys, state_of, until
+from support.charging import INVOICES, RPC, charge, keys, state_of
+from support.faulty_cloud import until
 from support.module_process import Service, refused
 from support.sandbox_caller import HARBOR_ID, NORTHWIND_ID
 from support.sandbox_process import SandboxProcess
@@ -93,7 +94,7 @@ async def test_a_token_that_has_expired_charges_nothing(
     async def logged_in_anew() -> bool:
         return control.stats().logins == 2
 
-    await until(logged_in_anew)  # in the background: the caller does not wait for it
+    await until(logged_in_anew, within_s=10)  # in the background: the caller does not wait for it
     stats = control.stats()
     assert (stats.calls[rpc], keys(stats)) == (1, [])
     assert await state_of(charger, "a") == "failed"

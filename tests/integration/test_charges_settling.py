@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from grpclib import GRPCError
 
-from support.charging import INVOICES, RPC, change_journal, charge, keys, state_of, until
+from support.charging import INVOICES, RPC, change_journal, charge, keys, state_of
+from support.faulty_cloud import until
 from support.module_process import ModuleProcess, Service, refused
 from support.sandbox_caller import HARBOR_ID, NORTHWIND_ID
 from viam_billing.sandbox.control import Fault, SandboxControl
@@ -185,7 +186,7 @@ async def test_what_is_old_is_looked_for_at_the_start(charging: dict[str, Any], 
         async def settled() -> bool:
             return await state_of(module, "a") == "succeeded"
 
-        await until(settled)
+        await until(settled, within_s=10)
         assert (await module.do(charge("a")))["replayed"] is True
     assert keys(control.stats()) == ["a"]
 
@@ -223,4 +224,4 @@ async def test_it_is_looked_for_when_the_cloud_is_back(charging: dict[str, Any],
                 await module.ask("get_available_billing_tiers", max_age_s=0)
             return await state_of(module, "a") == "succeeded"
 
-        await until(settled)
+        await until(settled, within_s=10)

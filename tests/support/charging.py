@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
+from support.faulty_cloud import until
 from support.sandbox_caller import HARBOR_ID, NORTHWIND_ID
 from viam_billing.sandbox.control import SandboxControl, Stats
 from viam_billing.sandbox.scenario import DEFAULT_ORG_ID
@@ -69,21 +69,13 @@ async def state_of(service: Asked, key: str) -> str:
     return state
 
 
-async def until(condition: Callable[[], Awaitable[bool]], within_s: float = 10.0) -> None:
-    """Ask again and again until it holds."""
-    end_s = time.monotonic() + within_s
-    while not await condition():
-        assert time.monotonic() < end_s, "the condition did not come to hold"
-        await asyncio.sleep(0.02)
-
-
 async def asked(service: Asked, count: int) -> None:
     """Wait until the audit log has so many attempts: the last one has reached the module."""
 
     async def has_them() -> bool:
         return len((await service.ask("get_audit_log"))["entries"]) >= count
 
-    await until(has_them)
+    await until(has_them, within_s=10)
 
 
 def change_journal(state_dir: str, statement: str, *values: object) -> None:
