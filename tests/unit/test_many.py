@@ -6,6 +6,7 @@ import gc
 import pytest
 
 from support.conditions import holds
+from support.turns import counted_turns
 from viam_billing.many import for_each, in_turns
 
 NAMES = [str(number) for number in range(1000)]
@@ -159,15 +160,6 @@ async def test_work_that_never_waits_lets_others_have_their_turns() -> None:
 
 async def test_rows_are_gone_through_by_turns() -> None:
     """All of them, in order."""
-    turns = 0
-
-    async def count() -> None:
-        nonlocal turns
-        while True:
-            await asyncio.sleep(0)
-            turns += 1
-
-    counting = asyncio.create_task(count())
-    assert [name async for name in in_turns(NAMES)] == NAMES
-    counting.cancel()
-    assert turns >= 15
+    with counted_turns() as turns:
+        assert [name async for name in in_turns(NAMES)] == NAMES
+    assert turns.count >= 15

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pytest
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
+from support.turns import counted_turns
 from viam_billing import wire
 from viam_billing.errors import InvalidRequestError
 from viam_billing.wire import Request
@@ -169,15 +169,6 @@ async def test_an_answer_becomes_a_struct(answer: dict[str, Any], has_lists: boo
 
 async def test_others_have_their_turns_while_a_long_answer_is_written() -> None:
     """Ten thousand rows take a tenth of a second."""
-    turns = 0
-
-    async def count() -> None:
-        nonlocal turns
-        while True:
-            await asyncio.sleep(0)
-            turns += 1
-
-    counting = asyncio.create_task(count())
-    await wire.fill(Struct(), {"rows": LONG * 10})
-    counting.cancel()
-    assert turns >= 20
+    with counted_turns() as turns:
+        await wire.fill(Struct(), {"rows": LONG * 10})
+    assert turns.count >= 20
