@@ -21,7 +21,7 @@ setup: ## make .venv with everything for development, or bring it up to date
 	./setup.sh --dev
 
 demo: setup ## show the module at work against a simulated cloud
-	$(python) -m viam_billing.sandbox.demo
+	$(python) -m viam_billing_sandbox.demo
 
 test: lint ## run the checks and the whole test suite with branch coverage (PYTEST_ARGS for pytest)
 	$(python) -m coverage erase

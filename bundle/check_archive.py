@@ -98,7 +98,7 @@ def faults_of_content(executable: Path) -> Iterator[str]:
             yield f"_internal/{path.name} comes from no locked requirement."
     for name in sorted(tops & DEVELOPMENT):
         yield f"the executable holds {name}, which is for development."
-    for name in sorted(name for name in inside if name.startswith("viam_billing.sandbox")):
+    for name in sorted(name for name in inside if name.startswith("viam_billing_sandbox")):
         yield f"the executable holds {name}, which is for development."
     for name in sorted(shipped() - inside):
         yield f"the executable lacks {name}."
@@ -129,7 +129,7 @@ def modules(executable: Path) -> set[str]:
 
 def shipped() -> set[str]:
     """The names of this package's modules that a robot needs."""
-    paths = (path for path in (SOURCE / "viam_billing").rglob("*.py") if "sandbox" not in path.parts)
+    paths = (path for path in (SOURCE / "viam_billing").rglob("*.py"))
     names = {".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__") for path in paths}
     return names - {"viam_billing.__main__"}
 

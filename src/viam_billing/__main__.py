@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from viam_billing.process import main
+from viam_billing.module.process import main
 
 if __name__ == "__main__":
     main()

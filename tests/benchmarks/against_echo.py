@@ -20,7 +20,7 @@ from benchmarks.processes import (
 from support.module_process import ModuleProcess
 from support.sandbox_caller import HARBOR_ID
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.scenario import DEFAULT_ORG_ID
+from viam_billing_sandbox.scenario import DEFAULT_ORG_ID
 
 _ALDER_ID = "c93e5f7a-1b2d-4a38-8c4e-5f6071829304"
 _QUESTION = {"command": "get_location_usage"}
@@ -126,7 +126,7 @@ async def start(size: Size) -> list[Figure]:
 
 async def import_time(size: Size) -> list[Figure]:
     """Of the module, over what any module of the SDK imports."""
-    sides: dict[str, list[float]] = {"viam.module.module": [], "viam_billing.process": []}
+    sides: dict[str, list[float]] = {"viam.module.module": [], "viam_billing.module.process": []}
     for _ in range(size.starts):
         for name, times in sides.items():
             times.append(await asyncio.to_thread(_import_ms, name))

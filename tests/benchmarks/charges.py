@@ -22,7 +22,7 @@ from support.charging import charge
 from support.module_process import ModuleProcess
 from support.sandbox_caller import Caller, calling
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.scenario import DEFAULT_ORG_ID
+from viam_billing_sandbox.scenario import DEFAULT_ORG_ID
 
 _TRANSACTIONS = 5
 _PLUS_MS = 5.0

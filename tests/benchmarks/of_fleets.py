@@ -15,11 +15,11 @@ from benchmarks.load import Size, latencies_s
 from benchmarks.processes import Asked, attributes, cpu_s, peak_bytes, resident_bytes
 from support.module_process import ModuleProcess
 from support.sandbox_process import SandboxProcess
-from viam_billing.link import AT_ONCE
-from viam_billing.sandbox.control import Fault
-from viam_billing.sandbox.scenario import DEFAULT_ORG_ID
-from viam_billing.times import DAY_S, HOUR_S, month_start_s, to_rfc3339
-from viam_billing.usage_history import FILE_NAME, KEPT_S, Point, UsageHistory
+from viam_billing.cloud.link import AT_ONCE
+from viam_billing.core.times import DAY_S, HOUR_S, month_start_s, to_rfc3339
+from viam_billing.usage.history import FILE_NAME, KEPT_S, Point, UsageHistory
+from viam_billing_sandbox.control import Fault
+from viam_billing_sandbox.scenario import DEFAULT_ORG_ID
 
 _LATENCY_S = 0.02
 _ASK_EVERY_S = 0.005

@@ -19,7 +19,7 @@ from viam.gen.service.generic.v1 import generic_grpc
 
 from support.module_process import API, ModuleProcess, struct
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
+from viam_billing_sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
 
 _HERE = Path(__file__).parent
 _VALUES = 30

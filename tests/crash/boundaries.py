@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from viam_billing.sandbox.control import Fault
+from viam_billing_sandbox.control import Fault
 
 RPC = "ChargeOrganization"
 
@@ -53,7 +53,7 @@ class Boundary:
 
 
 def _write(what: str, transaction: str, *, worked: bool, unnoted: bool = False) -> list[Boundary]:
-    store = ("store.py", "_transaction")
+    store = ("storage/database.py", "_transaction")
     return [
         Boundary(f"{what}: begins", Place(*store, "call", transaction), worked, unnoted=unnoted),
         Boundary(f"{what}: before COMMIT", Place(*store, "c_call", transaction, 2), worked, unnoted=unnoted),
@@ -65,14 +65,16 @@ def _write(what: str, transaction: str, *, worked: bool, unnoted: bool = False) 
 BOUNDARIES = (
     *_write("audit entry", "State.begin_attempt", worked=False),
     Boundary(
-        "key, limits, block examined", Place("store.py", "_transaction", "return", "Journal.examine"), worked=False
+        "key, limits, block examined",
+        Place("storage/database.py", "_transaction", "return", "Journal.examine"),
+        worked=False,
     ),
-    Boundary("invoices: asked for", Place("desk.py", "invoices", "call"), worked=False),
-    Boundary("invoices: read", Place("encode.py", "seen_invoices", "return"), worked=False),
+    Boundary("invoices: asked for", Place("charging/desk.py", "invoices", "call"), worked=False),
+    Boundary("invoices: read", Place("cloud/decoding.py", "seen_invoices", "return"), worked=False),
     *_write("reservation", "Journal.reserve", worked=False),
     *_write("mark as sent", "Journal.mark_sent", worked=False),
-    Boundary("request: about to be sent", Place("cloud_client.py", "call", "call"), worked=False),
-    Boundary("request: stream opened", Place("calls.py", "before_send", "call"), worked=False),
+    Boundary("request: about to be sent", Place("cloud/cloud_client.py", "call", "call"), worked=False),
+    Boundary("request: stream opened", Place("cloud/calls.py", "before_send", "call"), worked=False),
     Boundary(
         "request: handed over", Place("grpclib/client.py", "recv_message", "call", after="before_send"), worked=None
     ),
@@ -80,11 +82,11 @@ BOUNDARIES = (
     Boundary("cloud: has worked, answers", None, worked=True, holds=Fault(RPC, latency_after_s=3), unnoted=True),
     Boundary(
         "answer: read",
-        Place("cloud_client.py", "call", "return", returns="ChargeOrganizationResponse"),
+        Place("cloud/cloud_client.py", "call", "return", returns="ChargeOrganizationResponse"),
         worked=True,
         unnoted=True,
     ),
-    Boundary("answer: about to be noted", Place("outcomes.py", "settle", "call"), worked=True, unnoted=True),
+    Boundary("answer: about to be noted", Place("charging/outcomes.py", "settle", "call"), worked=True, unnoted=True),
     *_write("outcome", "Journal.settle", worked=True, unnoted=True),
     *_write("audit end", "State.end_attempt", worked=True),
 )

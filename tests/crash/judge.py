@@ -13,7 +13,7 @@ from typing import Any
 from crash.boundaries import RPC
 from crash.victims import Kill, Killable, Victim
 from support.module_process import refused
-from viam_billing.sandbox.control import SandboxControl
+from viam_billing_sandbox.control import SandboxControl
 
 _NOTICED_S = 0.05
 """So long after the last connection has ended, the cloud has seen every request that was on its way."""

@@ -97,7 +97,7 @@ def _main() -> None:
     trap = Trap(json.loads(os.environ["CRASH_AT"]), float(os.environ["CRASH_DELAY_S"]), report)
     threading.setprofile(trap.look)
     signal.signal(signal.SIGUSR1, trap.arm)
-    from viam_billing.process import main  # noqa: PLC0415 - its threads begin with the profiler that is set above
+    from viam_billing.module.process import main  # noqa: PLC0415 - its threads begin with the profiler that is set above
 
     main()
 

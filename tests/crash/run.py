@@ -11,8 +11,8 @@ from crash.boundaries import BOUNDARIES, RPC
 from crash.judge import Judge
 from crash.victims import Kill, Killable, Victim
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.control import SandboxControl
-from viam_billing.sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_ORG_ID
+from viam_billing_sandbox.control import SandboxControl
+from viam_billing_sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_ORG_ID
 
 AMOUNT = 12.5
 """The same for all: only its novelty tells a charge's invoice from the others of its organization."""

@@ -25,7 +25,7 @@ sys.path[0] = str(_TESTS)  # in place of this folder, whose names would hide the
 from support.charging import CHARGING, RPC, charge  # noqa: E402 - see above
 from support.module_process import ModuleProcess  # noqa: E402 - the same
 from support.sandbox_process import SandboxProcess  # noqa: E402 - the same
-from viam_billing.sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_ORG_ID  # noqa: E402 - the same
+from viam_billing_sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_ORG_ID  # noqa: E402 - the same
 
 _CALLS = "pwrite64,write,writev,fsync,fdatasync,sync_file_range,sendto,sendmsg"
 _SYNCS = {"fsync", "fdatasync"}

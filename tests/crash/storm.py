@@ -17,11 +17,11 @@ from support.charging import CHARGING, INVOICES, RPC, charge, keys
 from support.faulty_cloud import Outcome, outcome
 from support.module_process import ModuleProcess
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.control import Fault, SandboxControl
-from viam_billing.sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_ORG_ID
+from viam_billing_sandbox.control import Fault, SandboxControl
+from viam_billing_sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_ORG_ID
 
 if TYPE_CHECKING:
-    from viam_billing.sandbox.faults import When
+    from viam_billing_sandbox.faults import When
 
 ORGS = (DEFAULT_ORG_ID, *(f"00000000-0000-0000-0000-{number:012x}" for number in range(1, 40)))
 FITS = 200

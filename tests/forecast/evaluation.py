@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from forecast.months import KINDS, START_S, Chance, Month
-from viam_billing.forecast import straight_line
-from viam_billing.projection import projected
+from viam_billing.usage.forecast import straight_line
+from viam_billing.usage.projection import projected
 
 DAYS = (5, 10, 20)
 TUNED_BELOW = 100_000

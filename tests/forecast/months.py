@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
 
-from viam_billing.times import DAY_S, from_rfc3339
+from viam_billing.core.times import DAY_S, from_rfc3339
 
 HOUR_S = 3_600.0
 START_S = from_rfc3339("2026-11-01T00:00:00Z")

@@ -13,8 +13,8 @@ import pytest_asyncio
 from support.charging import CHARGING
 from support.module_process import ModuleProcess, Service
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.control import SandboxControl
-from viam_billing.sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
+from viam_billing_sandbox.control import SandboxControl
+from viam_billing_sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
 
 _NUMBERS = itertools.count()
 

@@ -9,8 +9,8 @@ import pytest
 
 from support.module_process import ModuleProcess, Service, refused
 from support.sandbox_caller import HARBOR_ID, HARBOR_KEY, MACHINE_KEY
-from viam_billing.sandbox.control import Fault, SandboxControl
-from viam_billing.sandbox.scenario import DEFAULT_API_KEY_ID
+from viam_billing_sandbox.control import Fault, SandboxControl
+from viam_billing_sandbox.scenario import DEFAULT_API_KEY_ID
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -14,7 +14,7 @@ from support.faulty_cloud import attributes, service
 from support.module_process import ModuleProcess, Service, refused
 from support.sandbox_caller import HARBOR_ID
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.control import SandboxControl
+from viam_billing_sandbox.control import SandboxControl
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

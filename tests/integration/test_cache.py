@@ -15,8 +15,8 @@ from support.faulty_cloud import CACHED_READS, PAYER_LOCATION, attributes, outco
 from support.module_process import ModuleProcess, Service, refused
 from support.sandbox_caller import HARBOR_ID, NORTHWIND_ID
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.control import Fault, SandboxControl
-from viam_billing.sandbox.scenario import DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
+from viam_billing_sandbox.control import Fault, SandboxControl
+from viam_billing_sandbox.scenario import DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -14,8 +14,8 @@ from support.faulty_cloud import CACHED_READS, attributes, outcome, service
 from support.module_process import ModuleProcess, Service, refused
 from support.sandbox_caller import HARBOR_ID, HARBOR_KEY, NORTHWIND_ID
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.control import SandboxControl
-from viam_billing.sandbox.scenario import DEFAULT_API_KEY, DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
+from viam_billing_sandbox.control import SandboxControl
+from viam_billing_sandbox.scenario import DEFAULT_API_KEY, DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -11,9 +11,9 @@ import pytest_asyncio
 
 from support.module_process import Service, refused
 from support.sandbox_caller import HARBOR_ID, MACHINE_KEY, NORTHWIND_ID
-from viam_billing.sandbox.control import Fault, SandboxControl, Stats
-from viam_billing.sandbox.faults import When
-from viam_billing.sandbox.scenario import DEFAULT_ORG_ID
+from viam_billing_sandbox.control import Fault, SandboxControl, Stats
+from viam_billing_sandbox.faults import When
+from viam_billing_sandbox.scenario import DEFAULT_ORG_ID
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

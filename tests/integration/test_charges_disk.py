@@ -15,7 +15,7 @@ import pytest_asyncio
 from support.charging import RPC, change_journal, charge, keys, read_journal, sent, state_of
 from support.module_process import ModuleProcess, refused
 from support.sandbox_caller import HARBOR_ID, NORTHWIND_ID
-from viam_billing.sandbox.control import Fault, SandboxControl
+from viam_billing_sandbox.control import Fault, SandboxControl
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 resource = pytest.importorskip("resource")

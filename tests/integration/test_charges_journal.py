@@ -11,7 +11,7 @@ import pytest
 from support.charging import ALDER_ID, INVOICES, RPC, charge, keys, sent
 from support.module_process import ModuleProcess, Service, refused
 from support.sandbox_caller import HARBOR_ID, NORTHWIND_ID
-from viam_billing.sandbox.control import Fault, SandboxControl
+from viam_billing_sandbox.control import Fault, SandboxControl
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

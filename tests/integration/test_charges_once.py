@@ -12,7 +12,7 @@ from support.charging import INVOICES, RPC, asked, charge, keys, sent, state_of
 from support.faulty_cloud import outcome
 from support.module_process import Service, refused
 from support.sandbox_caller import HARBOR_ID, NORTHWIND_ID
-from viam_billing.sandbox.control import Fault, SandboxControl
+from viam_billing_sandbox.control import Fault, SandboxControl
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

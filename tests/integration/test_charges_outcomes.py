@@ -14,8 +14,8 @@ from support.faulty_cloud import until
 from support.module_process import Service, refused
 from support.sandbox_caller import HARBOR_ID, NORTHWIND_ID
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.control import Fault, SandboxControl
-from viam_billing.sandbox.faults import When
+from viam_billing_sandbox.control import Fault, SandboxControl
+from viam_billing_sandbox.faults import When
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

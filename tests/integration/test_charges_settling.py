@@ -13,7 +13,7 @@ from support.charging import INVOICES, RPC, change_journal, charge, keys, state_
 from support.faulty_cloud import until
 from support.module_process import ModuleProcess, Service, refused
 from support.sandbox_caller import HARBOR_ID, NORTHWIND_ID
-from viam_billing.sandbox.control import Fault, SandboxControl
+from viam_billing_sandbox.control import Fault, SandboxControl
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -14,9 +14,9 @@ import pytest_asyncio
 
 from support.module_process import ModuleProcess, Refusal, Service, refused
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.control import Fault, SandboxControl
-from viam_billing.sandbox.faults import When
-from viam_billing.sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_ORG_ID
+from viam_billing_sandbox.control import Fault, SandboxControl
+from viam_billing_sandbox.faults import When
+from viam_billing_sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_ORG_ID
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

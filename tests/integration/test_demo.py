@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(PACKAGED, reason="the demonstration runs from the source tree")
 
-COMMAND = (sys.executable, "-m", "viam_billing.sandbox.demo", "--direct")
+COMMAND = (sys.executable, "-m", "viam_billing_sandbox.demo", "--direct")
 LIMIT_S = 60.0
 
 
@@ -221,7 +221,7 @@ def test_a_signal_ends_everything(number: signal.Signals, status: int) -> None:
 def test_keep_leaves_the_sandbox_running_until_ctrl_c() -> None:
     """With --keep the sandbox answers at the printed address, and Ctrl-C is a good end."""
     with started("--keep") as process:
-        seen = read_to(process, "viam_billing.sandbox.control")
+        seen = read_to(process, "viam_billing_sandbox.control")
         port = int(re.findall(r"sandbox +http://127\.0\.0\.1:(\d+)", seen)[-1])
         socket.create_connection(("127.0.0.1", port), timeout=5).close()
         process.send_signal(signal.SIGINT)

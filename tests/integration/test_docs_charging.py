@@ -14,8 +14,8 @@ from viam.services.generic.client import GenericClient
 
 from support.docs_pages import ATTRIBUTE_NAMES, blocks
 from support.module_process import ModuleProcess
-from viam_billing.sandbox.control import Fault, SandboxControl
-from viam_billing.sandbox.scenario import DEFAULT_API_KEY
+from viam_billing_sandbox.control import Fault, SandboxControl
+from viam_billing_sandbox.scenario import DEFAULT_API_KEY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -18,14 +18,14 @@ from support.docs_pages import PAGES, Block, Example, blocks, configurations, ex
 from support.module_process import ModuleProcess
 from support.sandbox_process import SandboxProcess
 from viam_billing.commands import COMMANDS
-from viam_billing.forecast import EARLIEST_FRACTION
-from viam_billing.sandbox.months import elapsed_fraction, month_start, utc_now
-from viam_billing.sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
+from viam_billing.usage.forecast import EARLIEST_FRACTION
+from viam_billing_sandbox.months import elapsed_fraction, month_start, utc_now
+from viam_billing_sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from viam_billing.sandbox.control import SandboxControl
+    from viam_billing_sandbox.control import SandboxControl
 
 INVOICE = "FW-2026-10"
 """The documented newest invoice; the sandbox's newest one is that of last month."""

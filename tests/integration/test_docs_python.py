@@ -11,7 +11,7 @@ import pytest
 
 from support.docs_pages import PAGES, Block, blocks
 from support.parent import Machine
-from viam_billing.sandbox.scenario import DEFAULT_ORG_ID
+from viam_billing_sandbox.scenario import DEFAULT_ORG_ID
 
 pytestmark = pytest.mark.usefixtures("control")
 

@@ -13,9 +13,9 @@ import pytest
 from support.faulty_cloud import attributes
 from support.parent import Machine
 from support.sandbox_process import SandboxProcess
-from viam_billing.forecast import EARLIEST_FRACTION
-from viam_billing.sandbox.months import elapsed_fraction, utc_now
+from viam_billing.usage.forecast import EARLIEST_FRACTION
 from viam_billing.version import BILLING_MODEL, SENSOR_MODEL
+from viam_billing_sandbox.months import elapsed_fraction, utc_now
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "usage-sensor.md").read_text()
 BLOCKS: list[dict[str, Any]] = [

@@ -14,7 +14,7 @@ import pytest_asyncio
 from support.parent import Machine
 from support.sandbox_caller import HARBOR_ID
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.scenario import DEFAULT_ORG_ID
+from viam_billing_sandbox.scenario import DEFAULT_ORG_ID
 
 SCRIPT = Path(__file__).resolve().parents[2] / "docs" / "fleet_report.py"
 

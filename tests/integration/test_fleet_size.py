@@ -10,7 +10,7 @@ import pytest
 
 from support.module_process import Service, refused
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.scenario import DEFAULT_ORG_ID, DEFAULT_PATH
+from viam_billing_sandbox.scenario import DEFAULT_ORG_ID, DEFAULT_PATH
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

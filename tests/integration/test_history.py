@@ -15,10 +15,10 @@ from support.faulty_cloud import attributes, service
 from support.module_process import ModuleProcess, Service, refused
 from support.sandbox_caller import HARBOR_ID, NORTHWIND_ID
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.control import SandboxControl
-from viam_billing.sandbox.scenario import DEFAULT_ORG_ID
-from viam_billing.times import from_rfc3339, month_start_s
-from viam_billing.usage_history import Point, UsageHistory
+from viam_billing.core.times import from_rfc3339, month_start_s
+from viam_billing.usage.history import Point, UsageHistory
+from viam_billing_sandbox.control import SandboxControl
+from viam_billing_sandbox.scenario import DEFAULT_ORG_ID
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -12,11 +12,11 @@ from typing import Any, Final, NamedTuple
 import pytest
 import pytest_asyncio
 
+import viam_billing_sandbox
 from support.faulty_cloud import CACHED_READS, Outcome, attributes, outcome, service
 from support.module_process import ModuleProcess, Service
 from support.sandbox_process import SandboxProcess
-from viam_billing import sandbox
-from viam_billing.sandbox.control import Fault, SandboxControl
+from viam_billing_sandbox.control import Fault, SandboxControl
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -44,7 +44,7 @@ def key_of(number: int) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
     """A sandbox with the default scenario and a key for every service of a test."""
-    scenario = json.loads((Path(sandbox.__file__).parent / "scenario.json").read_text())
+    scenario = json.loads((Path(viam_billing_sandbox.__file__).parent / "scenario.json").read_text())
     keys = [key_of(number) for number in range(2 * len(READS))]
     scenario["keys"] += [{"id": k["api_key_id"], "key": k["api_key"], "organizations": ["*"]} for k in keys]
     path = tmp_path_factory.mktemp("scenario") / "scenario.json"

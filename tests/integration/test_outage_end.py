@@ -15,7 +15,7 @@ import pytest_asyncio
 from support.faulty_cloud import KNOWN, UNKNOWN, ask, attributes, back, service
 from support.module_process import ModuleProcess, Service, refused
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.control import Fault
+from viam_billing_sandbox.control import Fault
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

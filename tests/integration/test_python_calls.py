@@ -18,10 +18,10 @@ from viam.proto.app.robot import ComponentConfig
 from viam.utils import dict_to_struct, struct_to_dict
 
 from support.module_process import API, ModuleProcess, Service, refused, struct
-from viam_billing.sandbox.control import Fault, SandboxControl
-from viam_billing.sandbox.scenario import DEFAULT_ORG_ID
-from viam_billing.service import BillingService
+from viam_billing.module.service import BillingService
 from viam_billing.version import BILLING_MODEL
+from viam_billing_sandbox.control import Fault, SandboxControl
+from viam_billing_sandbox.scenario import DEFAULT_ORG_ID
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,8 +10,8 @@ from grpclib.client import UnaryUnaryMethod
 from viam.gen.common.v1 import common_pb2
 
 from support.module_process import ModuleProcess, Refusal, Service, refused
-from viam_billing.sandbox.control import SandboxControl
-from viam_billing.sandbox.scenario import DEFAULT_ORG_ID
+from viam_billing_sandbox.control import SandboxControl
+from viam_billing_sandbox.scenario import DEFAULT_ORG_ID
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -27,8 +27,8 @@ from support.sandbox_caller import (
     viam_client,
 )
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.control import Fault
-from viam_billing.sandbox.scenario import DEFAULT_API_KEY_ID, DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
+from viam_billing_sandbox.control import Fault
+from viam_billing_sandbox.scenario import DEFAULT_API_KEY_ID, DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from support.sandbox_caller import (
     refused,
 )
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.control import main
+from viam_billing_sandbox.control import main
 
 
 async def test_costs_can_be_of_an_unknown_kind(sandbox: SandboxProcess) -> None:

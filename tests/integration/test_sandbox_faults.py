@@ -17,8 +17,8 @@ from support.sandbox_caller import (
     refused,
 )
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.control import Fault
-from viam_billing.sandbox.scenario import DEFAULT_ORG_ID
+from viam_billing_sandbox.control import Fault
+from viam_billing_sandbox.scenario import DEFAULT_ORG_ID
 
 
 async def test_latency_delays_a_call(sandbox: SandboxProcess) -> None:

@@ -15,8 +15,8 @@ from grpclib import GRPCError
 from support.charging import charge
 from support.module_process import ModuleProcess
 from support.sandbox_caller import HARBOR_ID
-from viam_billing.sandbox.control import Fault, SandboxControl
-from viam_billing.sandbox.scenario import DEFAULT_API_KEY
+from viam_billing_sandbox.control import Fault, SandboxControl
+from viam_billing_sandbox.scenario import DEFAULT_API_KEY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -16,10 +16,10 @@ from support.module_process import refused
 from support.parent import Machine
 from support.sandbox_caller import HARBOR_ID
 from support.sandbox_process import SandboxProcess
-from viam_billing.forecast import EARLIEST_FRACTION
-from viam_billing.sandbox.control import Fault, SandboxControl
-from viam_billing.sandbox.months import elapsed_fraction, utc_now
-from viam_billing.sandbox.scenario import DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
+from viam_billing.usage.forecast import EARLIEST_FRACTION
+from viam_billing_sandbox.control import Fault, SandboxControl
+from viam_billing_sandbox.months import elapsed_fraction, utc_now
+from viam_billing_sandbox.scenario import DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

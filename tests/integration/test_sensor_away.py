@@ -12,8 +12,8 @@ from support.faulty_cloud import attributes, until
 from support.module_process import refused
 from support.parent import Machine
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.control import Fault
-from viam_billing.times import from_rfc3339
+from viam_billing.core.times import from_rfc3339
+from viam_billing_sandbox.control import Fault
 
 CAPTURE: Final = {"fromDataManagement": True}
 INVOICES: Final = {"outstanding_balance", "overdue_count"}

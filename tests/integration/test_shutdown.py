@@ -17,8 +17,8 @@ from support.faulty_cloud import Outcome, attributes, outcome
 from support.module_process import ModuleProcess
 from support.sandbox_caller import NORTHWIND_ID
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.control import Fault, SandboxControl
-from viam_billing.sandbox.scenario import DEFAULT_LOCATION_ID
+from viam_billing_sandbox.control import Fault, SandboxControl
+from viam_billing_sandbox.scenario import DEFAULT_LOCATION_ID
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

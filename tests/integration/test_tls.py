@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from support.sandbox_process import SandboxProcess
-from viam_billing.address import AppAddress
-from viam_billing.cloud_client import tls_context
+from viam_billing.cloud.cloud_client import tls_context
+from viam_billing.settings.app_address import AppAddress
 
 
 @pytest.fixture(scope="module")

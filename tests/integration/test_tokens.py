@@ -13,7 +13,7 @@ import pytest_asyncio
 from support.faulty_cloud import CACHED_READS, attributes, outcome, service, until
 from support.module_process import ModuleProcess, Service, refused
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.control import Fault, SandboxControl
+from viam_billing_sandbox.control import Fault, SandboxControl
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -12,8 +12,8 @@ from support.faulty_cloud import attributes, outcome, service
 from support.module_process import ModuleProcess, refused
 from support.sandbox_caller import HARBOR_ID, HARBOR_KEY, NORTHWIND_ID
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.control import Fault, SandboxControl
-from viam_billing.sandbox.scenario import DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
+from viam_billing_sandbox.control import Fault, SandboxControl
+from viam_billing_sandbox.scenario import DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

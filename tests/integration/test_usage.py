@@ -10,8 +10,8 @@ import pytest
 
 from support.module_process import Service, refused
 from support.sandbox_caller import HARBOR_ID, NORTHWIND_ID
-from viam_billing.sandbox.control import SandboxControl
-from viam_billing.sandbox.scenario import DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
+from viam_billing_sandbox.control import SandboxControl
+from viam_billing_sandbox.scenario import DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

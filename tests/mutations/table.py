@@ -38,7 +38,7 @@ MUTATIONS: Final = (
     # --- sending ---
     _of(
         "mark after sending",
-        "calls.py",
+        "cloud/calls.py",
         "            await mark_sent()\n            return await session.client.call(rpc, request, deadline.remaining_s(), before_send)\n",
         "            answer = await session.client.call(rpc, request, deadline.remaining_s(), before_send)\n"
         "            await mark_sent()\n            return answer\n",
@@ -46,7 +46,7 @@ MUTATIONS: Final = (
     ),
     _of(
         "no mark at all",
-        "charging/charger.py",
+        "charging/service.py",
         "            latest = await self.journal.mark_sent(entry)\n",
         "            latest = entry.becoming('sent', sent_at=0.0)\n",
         CHARGER,
@@ -60,21 +60,21 @@ MUTATIONS: Final = (
     ),
     _of(
         "an attempt that is reserved is dropped with its last caller",
-        "charging/charger.py",
+        "charging/service.py",
         "            if not attempt.waiting and not attempt.reserved:\n",
         "            if not attempt.waiting:\n",
         CHARGER,
     ),
     _of(
         "an attempt that was dropped goes on if its cancellation got lost",
-        "charging/charger.py",
+        "charging/service.py",
         "            if attempt.dropped:",
         "            if False:",
         TROUBLES,
     ),
     _of(
         "a caller that joins starts another attempt",
-        "charging/charger.py",
+        "charging/service.py",
         "        if attempt is not None:\n            return await self._joined(attempt, request, caller)\n",
         "",
         CHARGER,
@@ -89,21 +89,21 @@ MUTATIONS: Final = (
     ),
     _of(
         "a waiter is not blocked by what ended unknown before it",
-        "charging/charger.py",
+        "charging/service.py",
         "                await self.journal.check_not_blocked(request.org_id)\n",
         "",
         CHARGER,
     ),
     _of(
         "a stopping module begins charges",
-        "charging/charger.py",
+        "charging/service.py",
         "        if self.stopping or desk.closed:\n",
         "        if desk.closed:\n",
         TROUBLES,
     ),
     _of(
         "a charge is retried",
-        "calls.py",
+        "cloud/calls.py",
         "            return await self._sent_once(rpc, request, deadline, charge_outcome, mark_sent, self._log_in_later)\n",
         "            try:\n"
         "                return await self._sent_once(rpc, request, deadline, charge_outcome, mark_sent, self._log_in_later)\n"
@@ -113,7 +113,7 @@ MUTATIONS: Final = (
     ),
     _of(
         "changes are retried",
-        "calls.py",
+        "cloud/calls.py",
         "            await self._sent_once(rpc, request, deadline, change_outcome, _nothing, self._log_in_anew)\n        except",
         "            try:\n"
         "                await self._sent_once(rpc, request, deadline, change_outcome, _nothing, self._log_in_anew)\n"
@@ -123,7 +123,7 @@ MUTATIONS: Final = (
     ),
     _of(
         "a charge is sent again after UNAUTHENTICATED",
-        "calls.py",
+        "cloud/calls.py",
         "            raise await log_in(rpc, session, deadline) from None\n",
         "            await log_in(rpc, session, deadline)\n"
         "            return await self._sent_once(rpc, request, deadline, outcome_of, mark_sent, log_in)\n",
@@ -132,7 +132,7 @@ MUTATIONS: Final = (
     # --- what an error means ---
     _of(
         "a deadline is taken for never sent",
-        "retry.py",
+        "cloud/error_mapping.py",
         "    if not sent:\n        return Outcome.NEVER_SENT\n    if error.cloud_status in _CHARGE_REFUSALS:\n",
         "    if not sent or (isinstance(error, errors.CloudTimeoutError) and error.cloud_status is None):\n"
         "        return Outcome.NEVER_SENT\n    if error.cloud_status in _CHARGE_REFUSALS:\n",
@@ -140,7 +140,7 @@ MUTATIONS: Final = (
     ),
     _of(
         "a lost connection is taken for never sent",
-        "retry.py",
+        "cloud/error_mapping.py",
         "    if not sent:\n        return Outcome.NEVER_SENT\n    if error.cloud_status in _CHARGE_REFUSALS:\n",
         "    if not sent or error.connection_lost:\n"
         "        return Outcome.NEVER_SENT\n    if error.cloud_status in _CHARGE_REFUSALS:\n",
@@ -148,7 +148,7 @@ MUTATIONS: Final = (
     ),
     _of(
         "an OSError is taken for never sent",
-        "retry.py",
+        "cloud/error_mapping.py",
         "    if not sent:\n        return Outcome.NEVER_SENT\n    if error.cloud_status in _CHARGE_REFUSALS:\n",
         "    if not sent or (isinstance(error, errors.CloudUnreachableError) and error.cloud_status is None):\n"
         "        return Outcome.NEVER_SENT\n    if error.cloud_status in _CHARGE_REFUSALS:\n",
@@ -157,7 +157,7 @@ MUTATIONS: Final = (
     *(
         _of(
             f"{status} is taken for a refusal",
-            "retry.py",
+            "cloud/error_mapping.py",
             "_CHARGE_REFUSALS: Final = frozenset(\n    {\n",
             f"_CHARGE_REFUSALS: Final = frozenset(\n    {{\n        Status.{status},\n",
             RETRY,
@@ -188,7 +188,7 @@ MUTATIONS: Final = (
     ),
     _of(
         "a defect while charging is taken for a refusal",
-        "charging/charger.py",
+        "charging/service.py",
         'meaning = InternalError("the module has a defect in charging.", Outcome.UNKNOWN)',
         'meaning = InternalError("the module has a defect in charging.", Outcome.REFUSED)',
         TROUBLES,
@@ -211,35 +211,35 @@ MUTATIONS: Final = (
     ),
     _of(
         "a reservation that was not written is forgotten",
-        "charging/charger.py",
+        "charging/service.py",
         "            self.outcomes.release_later(request.key, error)\n",
         "",
         TROUBLES,
     ),
     _of(
         "a reservation is sent although another process has ended it",
-        "charging/rows.py",
+        "charging/journal_rows.py",
         "WHERE app_address = ? AND key = ? AND state = 'reserved' AND attempts = ?\"\n    )\n    times",
         'WHERE app_address = ? AND key = ? AND ? > 0"\n    )\n    times',
         JOURNAL,
     ),
     _of(
         "an outcome is written over another attempt's",
-        "charging/settling.py",
+        "charging/reconciliation.py",
         "    if before is None or (before[0] == entry.attempts",
         "    if True or (before[0] == entry.attempts",
         JOURNAL,
     ),
     _of(
         "what another process has under way is taken for a success",
-        "charging/charger.py",
+        "charging/service.py",
         "            return await self._send(entry, request, desk) if own else _good(entry)\n",
         "            return await self._send(entry, request, desk) if own else entry\n",
         TROUBLES,
     ),
     _of(
         "the journal is not synced",
-        "store.py",
+        "storage/database.py",
         'self._synchronous = "FULL" if synced else "NORMAL"',
         'self._synchronous = "NORMAL"',
         "tests/unit/test_store.py",
@@ -300,7 +300,7 @@ MUTATIONS: Final = (
     ),
     _of(
         "other parameters join a charge under way",
-        "charging/charger.py",
+        "charging/service.py",
         "        if attempt.request != request:\n            raise refusals.conflict(request.key)\n        return await self._waited_for(attempt, caller), True\n",
         "        return await self._waited_for(attempt, caller), True\n",
         CHARGER,
@@ -330,7 +330,7 @@ MUTATIONS: Final = (
     *(
         _of(
             f"{what} does not count in the limits and does not block",
-            "charging/entry.py",
+            "charging/charge.py",
             'UNSETTLED: Final[tuple[State, ...]] = ("reserved", "sent", "unknown")',
             f"UNSETTLED: Final[tuple[State, ...]] = {left}",
             JOURNAL,
@@ -343,14 +343,14 @@ MUTATIONS: Final = (
     ),
     _of(
         "what is in flight does not count in the limits",
-        "charging/rows.py",
+        "charging/journal_rows.py",
         "for state in UNSETTLED)",
         "for state in ('unknown',))",
         JOURNAL,
     ),
     _of(
         "what is unknown does not count in the limits",
-        "charging/rows.py",
+        "charging/journal_rows.py",
         "for state in UNSETTLED)",
         "for state in ('reserved', 'sent'))",
         JOURNAL,
@@ -358,21 +358,21 @@ MUTATIONS: Final = (
     _of(
         "the limits are not checked in the reservation",
         "charging/journal.py",
-        "            self._check_limits(db, request.total, limits)\n            check_not_blocked(rows.of_org(db, self._app, request.org_id, UNSETTLED))\n",
-        "            check_not_blocked(rows.of_org(db, self._app, request.org_id, UNSETTLED))\n",
+        "            self._check_limits(db, request.total, limits)\n            check_not_blocked(journal_rows.of_org(db, self._app, request.org_id, UNSETTLED))\n",
+        "            check_not_blocked(journal_rows.of_org(db, self._app, request.org_id, UNSETTLED))\n",
         CHARGER,
     ),
     _of(
         "an unsettled charge of the organization does not block a reservation",
         "charging/journal.py",
-        "            check_not_blocked(rows.of_org(db, self._app, request.org_id, UNSETTLED))\n",
+        "            check_not_blocked(journal_rows.of_org(db, self._app, request.org_id, UNSETTLED))\n",
         "",
         JOURNAL,
     ),
     _of(
         "an unknown charge does not block",
         "charging/journal.py",
-        "            check_not_blocked(rows.of_org(db, self._app, request.org_id, BLOCKING))\n            return None\n",
+        "            check_not_blocked(journal_rows.of_org(db, self._app, request.org_id, BLOCKING))\n            return None\n",
         "            return None\n",
         JOURNAL,
     ),
@@ -400,7 +400,7 @@ MUTATIONS: Final = (
     # --- clocks ---
     _of(
         "journal time runs backwards",
-        "charging/rows.py",
+        "charging/journal_rows.py",
         "(*(time_s for time_s in _clock(db, app_address) if time_s > now_s), now_s)",
         "(now_s,)",
         JOURNAL,
@@ -408,7 +408,7 @@ MUTATIONS: Final = (
     _of(
         "what comes from the future is not dated to now",
         "charging/journal.py",
-        "            self._check_journal(db)\n            rows.redate(db, self._app, self._now())\n",
+        "            self._check_journal(db)\n            journal_rows.redate(db, self._app, self._now())\n",
         "            self._check_journal(db)\n",
         JOURNAL,
     ),
@@ -421,7 +421,7 @@ MUTATIONS: Final = (
     ),
     _of(
         "a time that was thought of before is forgotten",
-        "charging/rows.py",
+        "charging/journal_rows.py",
         "times = json_insert(times, '$[#]', ?) ",
         "times = json_array(?) ",
         JOURNAL,
@@ -429,36 +429,36 @@ MUTATIONS: Final = (
     _of(
         "a look does not date what comes from the future",
         "charging/journal.py",
-        "            now_s = self._now()\n            rows.redate(db, self._app, now_s)\n            return step(db, self._app, now_s)\n",
+        "            now_s = self._now()\n            journal_rows.redate(db, self._app, now_s)\n            return step(db, self._app, now_s)\n",
         "            now_s = self._now()\n            return step(db, self._app, now_s)\n",
         SETTLING,
     ),
     # --- reconciling ---
     _of(
         "reconciling ignores the list before sending",
-        "charging/settling.py",
+        "charging/reconciliation.py",
         "        if invoice.id not in before\n        and",
         "        if",
         SETTLING,
     ),
     _of(
         "reconciling ignores the amount",
-        "charging/settling.py",
+        "charging/reconciliation.py",
         "        and invoice.amount == total\n",
         "",
         SETTLING,
     ),
     _of(
         "reconciling ignores the date",
-        "charging/settling.py",
+        "charging/reconciliation.py",
         "        and invoice.date_s >= sent_at - OLDEST_S\n",
         "",
         SETTLING,
     ),
     _of(
         "reconciling ignores other entries",
-        "charging/settling.py",
-        "[each for each in fits if rows.owner_of(db, app, each, but_not=charge.key) is None]",
+        "charging/reconciliation.py",
+        "[each for each in fits if journal_rows.owner_of(db, app, each, but_not=charge.key) is None]",
         "fits",
         SETTLING,
     ),
@@ -474,28 +474,28 @@ MUTATIONS: Final = (
     ),
     _of(
         "a decision falls on another attempt",
-        "charging/settling.py",
+        "charging/reconciliation.py",
         "    if entry.attempts != decision.attempt:\n",
         "    if False:\n",
         f"{UNIT}test_late_invoices.py",
     ),
     _of(
         "an invoice that fits two attempts is taken for the earlier one's",
-        "charging/settling.py",
+        "charging/reconciliation.py",
         '        if entry is None or entry.state == "unknown":\n',
         "        if entry is None:\n",
         f"{UNIT}test_late_invoices.py",
     ),
     _of(
         "reconciling takes the first of two",
-        "charging/settling.py",
+        "charging/reconciliation.py",
         "    if len(fits) == 1:\n",
         "    if fits:\n",
         SETTLING,
     ),
     _of(
         "reconciling concludes that a charge failed",
-        "charging/settling.py",
+        "charging/reconciliation.py",
         "        checked = structs.replace(entry, checked_at=now_s, candidates=tuple(fits))\n",
         "        checked = structs.replace(entry, state='unknown' if fits else 'failed', checked_at=now_s)\n",
         SETTLING,
@@ -524,35 +524,35 @@ MUTATIONS: Final = (
     # --- resolving ---
     _of(
         "resolve from any state",
-        "charging/settling.py",
+        "charging/reconciliation.py",
         '    if entry.state != "unknown":\n        raise',
         '    if entry.state == "reserved":\n        raise',
         SETTLING,
     ),
     _of(
         "resolved as failed although an invoice matches",
-        "charging/settling.py",
+        "charging/reconciliation.py",
         "    if fits:\n        raise InvalidRequestError(\n",
         "    if False:\n        raise InvalidRequestError(\n",
         SETTLING,
     ),
     _of(
         "an invoice of another charge settles by hand",
-        "charging/settling.py",
+        "charging/reconciliation.py",
         "    if owner:\n",
         "    if False:\n",
         SETTLING,
     ),
     _of(
         "no watch for a late invoice",
-        "charging/settling.py",
-        "        rows.put_watched(db, app, watched)\n",
+        "charging/reconciliation.py",
+        "        journal_rows.put_watched(db, app, watched)\n",
         "",
         SETTLING,
     ),
     _of(
         "a late invoice is looked for while a charge is under way",
-        "charging/settling.py",
+        "charging/reconciliation.py",
         '    if all(entry.state == "unknown" for entry in mine):',
         "    if True:",
         SETTLING,

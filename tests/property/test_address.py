@@ -5,7 +5,7 @@ import ipaddress
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viam_billing import address
+from viam_billing.settings import app_address
 
 HOSTS = st.one_of(
     st.sampled_from(["localhost", "127.0.0.1", "[::1]", "app.viam.com", "0.0.0.1", "[::ffff:127.0.0.1]", "127.1"]),
@@ -32,7 +32,7 @@ def is_this_machine(host: str) -> bool:
 @given(st.one_of(URLS, st.text(max_size=30)))
 def test_nothing_leaves_this_machine_in_plain_text(text: str) -> None:
     """Nor unverified, whatever is written as an address."""
-    found = address.parse(text)
+    found = app_address.parse(text)
     if found is not None and not found.path:
         assert 0 < found.port < 65536
         assert found.host
@@ -43,13 +43,13 @@ def test_nothing_leaves_this_machine_in_plain_text(text: str) -> None:
 def test_plain_http_is_good_for_loopback_only(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
     """For every address that there is."""
     host = f"[{ip}]" if ip.version == 6 else str(ip)
-    assert (address.parse(f"http://{host}") is not None) == is_this_machine(str(ip))
+    assert (app_address.parse(f"http://{host}") is not None) == is_this_machine(str(ip))
 
 
 @settings(max_examples=300)
 @given(URLS)
 def test_an_address_reads_as_it_was_read(text: str) -> None:
     """Its own text gives the same address again."""
-    found = address.parse(text)
+    found = app_address.parse(text)
     if found is not None:
-        assert address.parse(found.text) == found
+        assert app_address.parse(found.text) == found

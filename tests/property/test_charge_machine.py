@@ -17,9 +17,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from support.charge_world import Sent, World
 from support.fake_charges import ORGS, Scene, Sending, away
-from viam_billing.charging import settling
-from viam_billing.errors import BillingError, KeyLacksPermissionError
-from viam_billing.times import DAY_S
+from viam_billing.charging import reconciliation
+from viam_billing.core.errors import BillingError, KeyLacksPermissionError
+from viam_billing.core.times import DAY_S
 
 KEYS = {"k1": "a", "k2": "a", "k3": "b", "k4": "b", "k5": "c"}
 CENTS = (1000, 2500)
@@ -223,7 +223,7 @@ class ChargeMachine(RuleBasedStateMachine):
         else:
             self._resolve(unknown[pick % len(unknown)], how)
 
-    async def _reconcile(self, scene: Scene) -> settling.Found:
+    async def _reconcile(self, scene: Scene) -> reconciliation.Found:
         await scene.charger.prepare()
         return await scene.watch.look_for(self.world.desks[0])
 
@@ -242,8 +242,8 @@ class ChargeMachine(RuleBasedStateMachine):
                 invoices = None
             entry = await scene.journal.find(key)
             attempt = entry.attempts if entry is not None else 0
-            decision = settling.Decision(key, attempt, outcome, "looked", None, invoices)
-            await scene.journal.transact(lambda db, app, now_s: settling.resolve(db, app, now_s, decision))
+            decision = reconciliation.Decision(key, attempt, outcome, "looked", None, invoices)
+            await scene.journal.transact(lambda db, app, now_s: reconciliation.resolve(db, app, now_s, decision))
 
         self.world.command(resolve)
         if last is not None and outcome == "failed" and self.world.entries()[key].state == "failed":

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from viam.gen.app.v1 import billing_pb2
 
-from viam_billing import encode
+from viam_billing.cloud import decoding
 
 LOCAL_PARTS = st.text(st.characters(min_codepoint=97, max_codepoint=122), min_size=1, max_size=20)
 DIGITS = st.text(st.sampled_from("0123456789"), min_size=1, max_size=20)
@@ -18,8 +18,8 @@ KINDS = st.integers(0, 40)
 @given(LOCAL_PARTS, DIGITS)
 def test_masked_details_hold_neither_number_nor_name(local: str, number: str) -> None:
     """Nowhere in the answer; what else is in it has no digit and is in upper case."""
-    shown = encode.masked_payment_details(
-        encode.to_native(
+    shown = decoding.masked_payment_details(
+        decoding.to_native(
             billing_pb2.GetOrgBillingInformationResponse(
                 billing_email=f"{local}@EXAMPLE.COM",
                 method_us_bank_account=billing_pb2.PaymentMethodUSBankAccount(
@@ -41,7 +41,7 @@ def test_masked_details_hold_neither_number_nor_name(local: str, number: str) ->
 @given(st.one_of(st.text(max_size=40), st.text(st.sampled_from('ab@".'), max_size=12)))
 def test_no_more_than_a_letter_of_an_email_is_shown(email: str) -> None:
     """Before its last at sign, which ends the local part; and nothing of what has none."""
-    shown = encode.masked_payment_details({"billing_email": email})["billing_email"]
+    shown = decoding.masked_payment_details({"billing_email": email})["billing_email"]
     local, at, domain = email.rpartition("@")
     if not at:
         assert shown == ("***" if email else "")
@@ -53,7 +53,7 @@ def test_no_more_than_a_letter_of_an_email_is_shown(email: str) -> None:
 @given(st.text(max_size=40))
 def test_no_more_than_two_digits_of_a_number_are_shown(number: str) -> None:
     """And its length."""
-    shown = encode.masked_payment_details({"method_us_bank_account": {"routing_number": number}})
+    shown = decoding.masked_payment_details({"method_us_bank_account": {"routing_number": number}})
     masked = shown["method_us_bank_account"]["routing_number"]
     assert len(masked) == len(number)
     assert masked[:-2].strip("*") == ""
@@ -73,7 +73,7 @@ def test_no_cost_is_lost(costs: list[tuple[int, float]]) -> None:
             for kind, cost in costs
         ]
     )
-    found = encode.cost_by_type(encode.to_native(usage))
+    found = decoding.cost_by_type(decoding.to_native(usage))
     by_kind: dict[int, Fraction] = {}
     for kind, cost in costs:
         by_kind[kind] = by_kind.get(kind, Fraction(0)) + Fraction(repr(cost))

@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viam_billing.forecast import EARLIEST_FRACTION, straight_line
-from viam_billing.times import next_month_s
+from viam_billing.core.times import next_month_s
+from viam_billing.usage.forecast import EARLIEST_FRACTION, straight_line
 
 MOMENTS = st.floats(0, 4e9)
 COSTS = st.integers(0, 10**8).map(lambda cents: cents / 100)

@@ -6,7 +6,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viam_billing import money
+from viam_billing.core import money
 
 AMOUNTS = st.one_of(
     st.floats(-1e12, 1e12, exclude_min=True, exclude_max=True),

@@ -10,10 +10,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
-from viam_billing import strict, wire
 from viam_billing.commands import COMMANDS
 from viam_billing.commands.context import Command
-from viam_billing.strict import Record
+from viam_billing.module import codec
+from viam_billing.settings import records
+from viam_billing.settings.records import Record
 
 FORMATS = FormatChecker(formats=())
 TIMES = [
@@ -64,9 +65,9 @@ def good(field: Mapping[str, Any]) -> st.SearchStrategy[object]:
 
 def values(shape: type[Record]) -> st.SearchStrategy[dict[str, object]]:
     """Sets of parameters: good ones, odd ones, unknown ones, too few and too many."""
-    fields = strict.schema(shape)["properties"]
+    fields = records.schema(shape)["properties"]
     each = {name: st.one_of(good(field), good(field), ODD) for name, field in fields.items()}
-    needed = [*strict.schema(shape)["required"], *shape.aliases.values()]
+    needed = [*records.schema(shape)["required"], *shape.aliases.values()]
     mostly = st.fixed_dictionaries(
         {name: good(fields[name]) for name in needed}, optional={n: s for n, s in each.items() if n not in needed}
     )
@@ -86,9 +87,9 @@ def checks_hold(shape: type[Record], native: Mapping[str, object]) -> bool:
 @given(data=st.data())
 def test_the_schema_of_a_command_agrees_with_its_reading(row: Command, data: st.DataObject) -> None:
     """Whoever checks against what `help` shows is told the same as by the command."""
-    native = wire.from_python(data.draw(values(row.parameters)))
-    fits = Draft202012Validator(strict.schema(row.parameters), format_checker=FORMATS).is_valid(native)
-    record, errors = strict.read(row.parameters, native, "parameter")
+    native = codec.from_python(data.draw(values(row.parameters)))
+    fits = Draft202012Validator(records.schema(row.parameters), format_checker=FORMATS).is_valid(native)
+    record, errors = records.read(row.parameters, native, "parameter")
     assert (record is None) == bool(errors)
     if fits:
         assert (record is not None) == checks_hold(row.parameters, native)
@@ -101,10 +102,10 @@ def test_the_schema_of_a_command_agrees_with_its_reading(row: Command, data: st.
 @given(data=st.data())
 def test_an_error_names_its_parameter(row: Command, data: st.DataObject) -> None:
     """What was found and what was expected."""
-    native = wire.from_python(data.draw(values(row.parameters)))
-    errors = strict.read(row.parameters, native, "parameter")[1]
+    native = codec.from_python(data.draw(values(row.parameters)))
+    errors = records.read(row.parameters, native, "parameter")[1]
     assume(errors)
-    known = strict.schema(row.parameters)["properties"]
+    known = records.schema(row.parameters)["properties"]
     for error in errors:
         name = error.partition(":")[0].strip('"')
         assert name in known or name == "unknown"

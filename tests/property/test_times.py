@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viam_billing import times
+from viam_billing.core import times
 
 MOMENTS = st.floats(0, 4e9)
 

@@ -8,8 +8,8 @@ from google.protobuf.struct_pb2 import Struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viam_billing import wire
-from viam_billing.errors import InvalidRequestError
+from viam_billing.core.errors import InvalidRequestError
+from viam_billing.module import codec
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 NUMBERS = st.one_of(st.floats(), st.integers(), st.integers(2**52, 2**54))
@@ -35,12 +35,12 @@ OBJECTS = st.one_of(
 def test_anything_is_a_request_or_refused(value: object) -> None:
     """By the one error, whose message can be sent."""
     try:
-        request = wire.parse(wire.from_python(value))
+        request = codec.parse(codec.from_python(value))
     except InvalidRequestError as error:
         assert len(error.message) <= 1000  # noqa: PT017 - either end is good
         assert error.message.encode()  # noqa: PT017 - the same
     else:
-        assert isinstance(request, wire.Request)
+        assert isinstance(request, codec.Request)
         assert isinstance(request.parameters, dict)
 
 
@@ -65,22 +65,22 @@ def test_python_and_the_wire_give_the_same(value: dict[str, Any]) -> None:
     """Types included: a service called in Python behaves as one called over the wire."""
     struct = Struct()
     struct.update(value)
-    assert repr(wire.from_struct(struct)) == repr(wire.from_python(value)) or wire.from_struct(
+    assert repr(codec.from_struct(struct)) == repr(codec.from_python(value)) or codec.from_struct(
         struct
-    ) == wire.from_python(value)
+    ) == codec.from_python(value)
 
 
 @given(st.dictionaries(TEXTS, JSON, max_size=3))
 def test_what_is_native_stays_as_it_is(value: dict[str, Any]) -> None:
     """Reading twice is reading once."""
     with contextlib.suppress(InvalidRequestError):
-        native = wire.from_python(value)
-        assert wire.from_python(native) == native
+        native = codec.from_python(value)
+        assert codec.from_python(native) == native
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_number_keeps_its_value(number: float) -> None:
     """And is an integer where it is a whole one that fits into 64 bits."""
-    native = wire.from_python({"a": number})["a"]
+    native = codec.from_python({"a": number})["a"]
     assert native == number
     assert isinstance(native, int) == (number.is_integer() and abs(number) < 2**63)

@@ -10,7 +10,7 @@ from typing import Any
 from support.module_process import ModuleProcess
 from support.sandbox_caller import HARBOR_ID, HARBOR_KEY, NORTHWIND_ID
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
+from viam_billing_sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
 
 _ALDER_ID = "c93e5f7a-1b2d-4a38-8c4e-5f6071829304"
 _OF_ORG = ("get_current_month_usage", "get_org_billing_information", "get_invoices_summary")

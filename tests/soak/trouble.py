@@ -12,8 +12,8 @@ from dataclasses import replace
 import grpc
 
 from support.sandbox_process import SandboxProcess
-from viam_billing.sandbox.control import Fault, SandboxControl
-from viam_billing.sandbox.faults import When
+from viam_billing_sandbox.control import Fault, SandboxControl
+from viam_billing_sandbox.faults import When
 
 _RPCS = (
     "*",

@@ -19,13 +19,13 @@ from typing_extensions import override
 
 from support.fake_charges import APP, FOR_EVER, ORGS, ChargeCloud, Scene, Sending, request
 from support.fake_parts import Clock
-from viam_billing.charging import rows
+from viam_billing.charging import journal_rows
+from viam_billing.charging.charge import UNSETTLED, ChargeRequest, Entry, Limits
 from viam_billing.charging.desk import Desk
-from viam_billing.charging.entry import UNSETTLED, ChargeRequest, Entry, Limits
 from viam_billing.charging.journal import Journal
-from viam_billing.errors import BillingError
-from viam_billing.money import Cents
-from viam_billing.times import DAY_S
+from viam_billing.core.errors import BillingError
+from viam_billing.core.money import Cents
+from viam_billing.core.times import DAY_S
 
 T = TypeVar("T")
 
@@ -236,7 +236,7 @@ class World:
         if self._reader is None:
             return {}
         states = ("reserved", "sent", "succeeded", "failed", "unknown")
-        return {entry.key: entry for entry in rows.in_states(self._reader, APP, states)}
+        return {entry.key: entry for entry in journal_rows.in_states(self._reader, APP, states)}
 
     def _note_sending(self, sending: Sending) -> None:
         key = sending.description

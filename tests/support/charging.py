@@ -12,8 +12,8 @@ from typing import Any, Final, Protocol
 
 from support.faulty_cloud import until
 from support.sandbox_caller import HARBOR_ID, NORTHWIND_ID
-from viam_billing.sandbox.control import SandboxControl, Stats
-from viam_billing.sandbox.scenario import DEFAULT_ORG_ID
+from viam_billing_sandbox.control import SandboxControl, Stats
+from viam_billing_sandbox.scenario import DEFAULT_ORG_ID
 
 RPC: Final = "ChargeOrganization"
 INVOICES: Final = "GetInvoicesSummary"

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from viam_billing.config import Attributes
-from viam_billing.sandbox.control import Fault
+from viam_billing.settings.attributes import Attributes
 from viam_billing.version import BILLING_MODEL
+from viam_billing_sandbox.control import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

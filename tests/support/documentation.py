@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from viam_billing.errors import BillingError
+from viam_billing.core.errors import BillingError
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"

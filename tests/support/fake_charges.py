@@ -15,31 +15,32 @@ from typing_extensions import override
 from viam.gen.app.v1 import billing_pb2
 
 from support.fake_parts import Clock
-from viam_billing import config, journal_schema
-from viam_billing.answers import Answers
-from viam_billing.cache import Cache
-from viam_billing.call_attempts import Counters
-from viam_billing.calls import Calls
+from viam_billing.audit.audit_log import State
+from viam_billing.cache.cache import Cache
+from viam_billing.cache.memory import Answers
+from viam_billing.cache.queries import Reads
 from viam_billing.charging.books import Book
-from viam_billing.charging.charger import Charger
+from viam_billing.charging.charge import ChargeRequest, Entry
 from viam_billing.charging.desk import Desk
-from viam_billing.charging.entry import ChargeRequest, Entry
 from viam_billing.charging.journal import Journal
 from viam_billing.charging.lock import FolderLock
+from viam_billing.charging.service import Charger
 from viam_billing.charging.watch import Watch
+from viam_billing.cloud.call_attempts import Counters
+from viam_billing.cloud.calls import Calls
+from viam_billing.cloud.circuit_breaker import Presence
+from viam_billing.cloud.error_mapping import charge_outcome, translate
+from viam_billing.cloud.gateway import CloudGateway
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Context
-from viam_billing.crossings import Crossings
-from viam_billing.errors import BillingError, CloudUnreachableError, StateUnavailableError
-from viam_billing.gateway import CloudGateway
-from viam_billing.money import Cents, to_dollars
-from viam_billing.policy import Policy
-from viam_billing.presence import Presence
-from viam_billing.reads import Reads
-from viam_billing.retry import charge_outcome, translate
-from viam_billing.state import State
-from viam_billing.store import Store
-from viam_billing.times import Deadline
+from viam_billing.core.errors import BillingError, CloudUnreachableError, StateUnavailableError
+from viam_billing.core.money import Cents, to_dollars
+from viam_billing.core.times import Deadline
+from viam_billing.settings.attributes import Config, parse_attributes
+from viam_billing.settings.policy import Policy
+from viam_billing.storage import journal_schema
+from viam_billing.storage.database import Store
+from viam_billing.usage.crossings import Crossings
 
 T = TypeVar("T")
 
@@ -251,7 +252,7 @@ def settings(
     per_charge: float,
     orgs: tuple[str, ...],
     more: Mapping[str, object] | None = None,
-) -> config.Config:
+) -> Config:
     """The configuration of a service that may charge."""
     attributes = {
         "api_key": "a-key-that-nobody-else-has",
@@ -261,7 +262,7 @@ def settings(
         "charge_limits": {"per_charge": per_charge, "per_day": per_day},
         "state_dir": folder,
     }
-    return config.parse({**attributes, **(more or {})}, {}, EFFECTS)
+    return parse_attributes({**attributes, **(more or {})}, {}, EFFECTS)
 
 
 def request(key: str = "k", org_id: str = "a", cents: int = 1000) -> ChargeRequest:

@@ -10,11 +10,11 @@ from grpclib.client import Channel
 from typing_extensions import override
 from viam.gen.app.v1 import billing_pb2
 
-from viam_billing.address import AppAddress
-from viam_billing.cloud_client import CloudClient
-from viam_billing.connection import Connection, Session, Token
-from viam_billing.link import Link
-from viam_billing.times import Deadline
+from viam_billing.cloud.cloud_client import CloudClient
+from viam_billing.cloud.connection import Connection, Session, Token
+from viam_billing.cloud.link import Link
+from viam_billing.core.times import Deadline
+from viam_billing.settings.app_address import AppAddress
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message

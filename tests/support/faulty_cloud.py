@@ -17,7 +17,7 @@ from grpclib.exceptions import StreamTerminatedError
 
 from support.module_process import ModuleProcess, Service
 from support.sandbox_caller import HARBOR_ID
-from viam_billing.sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
+from viam_billing_sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
 
 PAYER_LOCATION: Final = "pier7hl001"
 """A location that Fleet Works owns and Harbor Logistics pays for."""

@@ -22,7 +22,7 @@ from viam.proto.app.billing import (
 from viam.proto.rpc.auth import AuthenticateRequest, AuthServiceStub, Credentials
 from viam.rpc.dial import DialOptions
 
-from viam_billing.sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_ORG_ID
+from viam_billing_sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_ORG_ID
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
-from viam_billing.sandbox.control import SandboxControl
+from viam_billing_sandbox.control import SandboxControl
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -24,7 +24,7 @@ _STOP_S: Final = 10.0
 
 
 class SandboxProcess:
-    """Runs `python -m viam_billing.sandbox` with the given arguments.
+    """Runs `python -m viam_billing_sandbox` with the given arguments.
 
     with SandboxProcess("--tls") as sandbox:
         sandbox.address          # the module's app_address
@@ -77,7 +77,7 @@ class SandboxProcess:
         if self._log is not None:
             self._log.close()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-        command = [sys.executable, "-m", "viam_billing.sandbox", *self._arguments, *self._same_ports()]
+        command = [sys.executable, "-m", "viam_billing_sandbox", *self._arguments, *self._same_ports()]
         environment = {**os.environ, "PYTHONPATH": str(_SOURCES)}
         self._process = subprocess.Popen(  # noqa: S603 - the command is built here
             command, stdout=subprocess.PIPE, stderr=self._log, env=environment

@@ -12,24 +12,27 @@ from typing_extensions import override
 from viam.gen.app.v1 import billing_pb2
 
 from support.fake_parts import NOON_S, Clock, FakeClient, FakeLink, used_session
-from viam_billing import config, dispatch, journal_schema, state
-from viam_billing.answers import Answers
-from viam_billing.cache import Cache
-from viam_billing.call_attempts import Counters
-from viam_billing.calls import Calls
+from viam_billing.audit import audit_log
+from viam_billing.cache.cache import Cache
+from viam_billing.cache.memory import Answers
+from viam_billing.cache.queries import Call, Reads
 from viam_billing.charging.desk import Desk
+from viam_billing.cloud.call_attempts import Counters
+from viam_billing.cloud.calls import Calls
+from viam_billing.cloud.gateway import CloudGateway
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Answer, Command, Context
-from viam_billing.crossings import Crossings
-from viam_billing.errors import BillingError
-from viam_billing.gateway import CloudGateway
-from viam_billing.policy import Policy
-from viam_billing.reads import Call, Reads
-from viam_billing.store import Store
-from viam_billing.strict import Record
+from viam_billing.core.errors import BillingError
+from viam_billing.module import dispatch
+from viam_billing.settings.attributes import Config, parse_attributes
+from viam_billing.settings.policy import Policy
+from viam_billing.settings.records import Record
+from viam_billing.storage import journal_schema
+from viam_billing.storage.database import Store
+from viam_billing.usage.crossings import Crossings
 
 if TYPE_CHECKING:
-    from viam_billing.times import Deadline
+    from viam_billing.core.times import Deadline
 
 KEY = "a-key-that-nobody-else-has"
 KEY_ID = "00000000-0000-0000-0000-000000000001"
@@ -85,10 +88,10 @@ class FakeGateway(CloudGateway):
         return await self._next(billing_pb2.GetLocationBillingOrganizationResponse, deadline, "payer", location_id)
 
 
-def make_config(attributes: Mapping[str, object] | None = None) -> config.Config:
+def make_config(attributes: Mapping[str, object] | None = None) -> Config:
     """A configuration with a key, an organization and a location, and attributes of the test's own."""
     own = {"api_key": KEY, "api_key_id": KEY_ID, "org_id": "own-org", "location_id": "own-loc"}
-    return config.parse({**own, **(attributes or {})}, {}, EFFECTS)
+    return parse_attributes({**own, **(attributes or {})}, {}, EFFECTS)
 
 
 def make_context(
@@ -108,7 +111,7 @@ def make_context(
         policy=Policy(settings),
         gateway=gateway,
         reads=Reads(gateway, Cache(link.presence, answers=Answers(clock, clock)), settings, clock),
-        state=state.State(store, settings.app.text, clock),
+        state=audit_log.State(store, settings.app.text, clock),
         history=None,
         crossings=Crossings(None),
         desk=Desk(gateway, Policy(settings)),

@@ -13,20 +13,20 @@ from viam.gen.app.v1 import app_pb2, billing_pb2
 
 from support.fake_parts import NOON_S, Clock, FakeClient
 from unit.cloud_fakes import answer, make_config, make_context, refused
-from viam_billing import dispatch
-from viam_billing.answers import Answers, Reading
-from viam_billing.cache import Cache
-from viam_billing.call_attempts import Counters
-from viam_billing.calls import Calls
-from viam_billing.crossings import Crossings
-from viam_billing.errors import BillingError
-from viam_billing.gateway import CloudGateway
-from viam_billing.presence import Presence
-from viam_billing.reads import Reads
-from viam_billing.usage_history import UsageHistory
+from viam_billing.cache.cache import Cache
+from viam_billing.cache.memory import Answers, Reading
+from viam_billing.cache.queries import Reads
+from viam_billing.cloud.call_attempts import Counters
+from viam_billing.cloud.calls import Calls
+from viam_billing.cloud.circuit_breaker import Presence
+from viam_billing.cloud.gateway import CloudGateway
+from viam_billing.core.errors import BillingError
+from viam_billing.module import dispatch
+from viam_billing.usage.crossings import Crossings
+from viam_billing.usage.history import UsageHistory
 
 if TYPE_CHECKING:
-    from viam_billing.times import Deadline
+    from viam_billing.core.times import Deadline
 
 FLEET = "get_fleet_usage"
 NOVEMBER_S = NOON_S - 20.5 * 86_400

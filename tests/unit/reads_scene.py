@@ -11,12 +11,12 @@ from viam.gen.app.v1 import billing_pb2
 
 from support.fake_parts import NOON_S, Clock, usage
 from unit.cloud_fakes import FakeGateway, make_config
-from viam_billing.answers import Answers, Reading
-from viam_billing.cache import Cache
-from viam_billing.errors import BillingError
-from viam_billing.presence import Presence
-from viam_billing.reads import Call, Reads
-from viam_billing.times import Deadline
+from viam_billing.cache.cache import Cache
+from viam_billing.cache.memory import Answers, Reading
+from viam_billing.cache.queries import Call, Reads
+from viam_billing.cloud.circuit_breaker import Presence
+from viam_billing.core.errors import BillingError
+from viam_billing.core.times import Deadline
 
 INFORMATION = billing_pb2.GetOrgBillingInformationResponse(billing_email="jane@example.com")
 INVOICES = billing_pb2.GetInvoicesSummaryResponse()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from viam_billing.address import AppAddress, is_loopback, parse
+from viam_billing.settings.app_address import AppAddress, is_loopback, parse
 
 
 def test_the_cloud_is_reached_over_verified_tls() -> None:

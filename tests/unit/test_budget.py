@@ -8,9 +8,9 @@ import pytest
 
 from support.conditions import holds
 from unit.fleet_scene import NOVEMBER_S, Fleet
-from viam_billing.errors import CloudUnreachableError
-from viam_billing.times import DAY_S, HOUR_S
-from viam_billing.usage_history import FILE_NAME
+from viam_billing.core.errors import CloudUnreachableError
+from viam_billing.core.times import DAY_S, HOUR_S
+from viam_billing.usage.history import FILE_NAME
 
 CHECK = "check_budget"
 BUDGET = {"monthly": 100.0, "warn_at": [0.8, 0.5]}

@@ -5,9 +5,10 @@ import asyncio
 import pytest
 
 from support.fake_parts import NOON_S, Clock
-from viam_billing.answers import Answers, Limits, Reading
-from viam_billing.cache import Cache, CacheCounters, Fetched
-from viam_billing.errors import (
+from viam_billing.cache.cache import Cache, CacheCounters, Fetched
+from viam_billing.cache.memory import Answers, Limits, Reading
+from viam_billing.cloud.circuit_breaker import Presence
+from viam_billing.core.errors import (
     BillingError,
     CloudError,
     CloudRateLimitedError,
@@ -17,8 +18,7 @@ from viam_billing.errors import (
     NotFoundError,
     Outcome,
 )
-from viam_billing.presence import Presence
-from viam_billing.times import Deadline
+from viam_billing.core.times import Deadline
 
 LIMITS = Limits(ttl_s=300.0, max_stale_s=3600.0, timeout_s=10.0)
 AWAY = [CloudUnreachableError("x."), CloudTimeoutError("x."), CloudRateLimitedError("x.")]

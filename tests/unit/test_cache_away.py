@@ -10,12 +10,12 @@ import pytest
 from typing_extensions import override
 
 from support.fake_parts import NOON_S, Clock
-from viam_billing.answers import Answers, Entry, Limits, Reading
-from viam_billing.cache import Cache, CacheCounters, Fetched
-from viam_billing.cache_file import CacheFile, Row
-from viam_billing.errors import CloudTimeoutError, CloudUnreachableError, KeyRejectedError
-from viam_billing.presence import Presence
-from viam_billing.times import Deadline
+from viam_billing.cache.cache import Cache, CacheCounters, Fetched
+from viam_billing.cache.disk import CacheFile, Row
+from viam_billing.cache.memory import Answers, Entry, Limits, Reading
+from viam_billing.cloud.circuit_breaker import Presence
+from viam_billing.core.errors import CloudTimeoutError, CloudUnreachableError, KeyRejectedError
+from viam_billing.core.times import Deadline
 
 LIMITS = Limits(ttl_s=300.0, max_stale_s=3600.0, timeout_s=10.0)
 FAILED = CloudUnreachableError("no route.")

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from support.fake_parts import NOON_S
-from viam_billing.address import AppAddress
-from viam_billing.answers import FOREVER_S, Entry
-from viam_billing.cache_file import FILE_NAME, CacheFile, cloud_name
+from viam_billing.cache.disk import FILE_NAME, CacheFile, cloud_name
+from viam_billing.cache.memory import FOREVER_S, Entry
+from viam_billing.settings.app_address import AppAddress
 
 OLDEST_S = NOON_S - 3600
-LOGGER = "viam_billing.cache_file"
+LOGGER = "viam_billing.cache.disk"
 
 
 @pytest.fixture

@@ -21,11 +21,11 @@ from support.fake_parts import (
     used_session,
     waiting,
 )
-from viam_billing.call_attempts import Counters
-from viam_billing.calls import Calls
-from viam_billing.errors import BillingError, CloudTimeoutError, CloudUnreachableError, KeyRejectedError, Outcome
-from viam_billing.link import AT_ONCE
-from viam_billing.times import Deadline
+from viam_billing.cloud.call_attempts import Counters
+from viam_billing.cloud.calls import Calls
+from viam_billing.cloud.link import AT_ONCE
+from viam_billing.core.errors import BillingError, CloudTimeoutError, CloudUnreachableError, KeyRejectedError, Outcome
+from viam_billing.core.times import Deadline
 
 Usage = billing_pb2.GetCurrentMonthUsageResponse
 REQUEST = billing_pb2.GetCurrentMonthUsageRequest(org_id="o")

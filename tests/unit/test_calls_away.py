@@ -13,13 +13,13 @@ from grpclib.exceptions import GRPCError, StreamTerminatedError
 from viam.gen.app.v1 import billing_pb2
 
 from support.fake_parts import FakeClient, FakeLink, Script, answering, failing, usage, used_session, waiting
-from viam_billing.address import AppAddress
-from viam_billing.call_attempts import Counters
-from viam_billing.calls import Calls
-from viam_billing.errors import BillingError, CloudUnreachableError
-from viam_billing.link import Link
-from viam_billing.presence import Presence
-from viam_billing.times import Deadline
+from viam_billing.cloud.call_attempts import Counters
+from viam_billing.cloud.calls import Calls
+from viam_billing.cloud.circuit_breaker import Presence
+from viam_billing.cloud.link import Link
+from viam_billing.core.errors import BillingError, CloudUnreachableError
+from viam_billing.core.times import Deadline
+from viam_billing.settings.app_address import AppAddress
 
 REQUEST = billing_pb2.GetCurrentMonthUsageRequest(org_id="o")
 TIMEOUT_S = 0.3

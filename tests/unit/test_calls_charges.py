@@ -10,11 +10,11 @@ from grpclib.exceptions import GRPCError, StreamTerminatedError
 from viam.gen.app.v1 import billing_pb2
 
 from support.fake_parts import FakeClient, FakeLink, Script, answering, failing, fresh_session, used_session
-from viam_billing.call_attempts import Counters
-from viam_billing.calls import Calls
-from viam_billing.errors import BillingError, CloudUnreachableError, Outcome, StateUnavailableError
-from viam_billing.gateway import CloudGateway
-from viam_billing.times import Deadline
+from viam_billing.cloud.call_attempts import Counters
+from viam_billing.cloud.calls import Calls
+from viam_billing.cloud.gateway import CloudGateway
+from viam_billing.core.errors import BillingError, CloudUnreachableError, Outcome, StateUnavailableError
+from viam_billing.core.times import Deadline
 
 REQUEST = billing_pb2.ChargeOrganizationRequest(org_id_to_charge="a", subtotal=10)
 ANSWER = billing_pb2.ChargeOrganizationResponse(invoice_id="inv")

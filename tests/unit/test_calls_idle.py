@@ -10,15 +10,15 @@ from typing_extensions import override
 from viam.gen.app.v1 import billing_pb2
 
 from support.fake_parts import FakeClient, FakeLink, Script, answering, failing, usage, used_session
-from viam_billing.call_attempts import Counters
-from viam_billing.calls import Calls
-from viam_billing.errors import CloudTimeoutError
-from viam_billing.times import Deadline
+from viam_billing.cloud.call_attempts import Counters
+from viam_billing.cloud.calls import Calls
+from viam_billing.core.errors import CloudTimeoutError
+from viam_billing.core.times import Deadline
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-    from viam_billing.connection import Session
+    from viam_billing.cloud.connection import Session
 
 Usage = billing_pb2.GetCurrentMonthUsageResponse
 REQUEST = billing_pb2.GetCurrentMonthUsageRequest(org_id="o")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from viam_billing.address import AppAddress
-from viam_billing.clouds import Cloud, Clouds
+from viam_billing.module.clouds import Cloud, Clouds
+from viam_billing.settings.app_address import AppAddress
 
 HERE = AppAddress("http://localhost:1", "localhost", 1)
 THERE = AppAddress("http://localhost:2", "localhost", 2)

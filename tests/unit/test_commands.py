@@ -8,8 +8,8 @@ from viam.gen.app.v1 import billing_pb2
 
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Command
-from viam_billing.config import Attributes, Budget, ChargeLimits
-from viam_billing.strict import Record, expected, schema
+from viam_billing.settings.attributes import Attributes, Budget, ChargeLimits
+from viam_billing.settings.records import Record, expected, schema
 
 CONTRACT: dict[str, tuple[str, str]] = {
     "get_current_month_usage": ("read", "org_id? max_age_s?"),

@@ -11,7 +11,7 @@ import pytest
 
 from support.fake_charges import Scene, away
 from unit.cloud_fakes import answer, refused
-from viam_billing.errors import KeyLacksPermissionError
+from viam_billing.core.errors import KeyLacksPermissionError
 
 CHARGE = {"command": "charge_organization", "org_id": "a", "subtotal": 10.0, "tax": 0.5, "idempotency_key": "k"}
 CREATE = {

@@ -11,7 +11,7 @@ import pytest
 from support.fake_charges import Scene, Sending, away
 from support.held_file import held
 from unit.cloud_fakes import answer, refused
-from viam_billing.journal_schema import FILE_NAME
+from viam_billing.storage.journal_schema import FILE_NAME
 
 CHARGE = {"command": "charge_organization", "org_id": "a", "subtotal": 10, "idempotency_key": "k"}
 RESOLVE = {"command": "resolve_charge", "idempotency_key": "k", "note": "looked"}

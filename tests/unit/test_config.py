@@ -4,9 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from viam_billing import config
 from viam_billing.commands import EFFECTS
-from viam_billing.config import Config, ConfigError
+from viam_billing.settings.attributes import Config, ConfigError, parse_attributes
 
 KEY: dict[str, object] = {"api_key": "the-secret-key", "api_key_id": "0C7E6B3A-0000-4000-8000-000000000001"}
 CHARGING: dict[str, object] = {
@@ -19,13 +18,13 @@ CHARGING: dict[str, object] = {
 
 def parsed(attributes: Mapping[str, object], environment: dict[str, str] | None = None) -> Config:
     """A good block."""
-    return config.parse(attributes, environment or {}, EFFECTS)
+    return parse_attributes(attributes, environment or {}, EFFECTS)
 
 
 def refused(attributes: Mapping[str, object], environment: dict[str, str] | None = None) -> str:
     """The words for a bad block."""
     with pytest.raises(ConfigError) as caught:
-        config.parse(attributes, environment or {}, EFFECTS)
+        parse_attributes(attributes, environment or {}, EFFECTS)
     return str(caught.value)
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from support.fake_parts import FakeChannel
-from viam_billing.connection import Connection, Token
+from viam_billing.cloud.connection import Connection, Token
 
 
 async def test_a_retired_connection_is_closed_after_its_last_call() -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from viam_billing.crossings import Crossings
-from viam_billing.money import Cents
-from viam_billing.times import from_rfc3339
-from viam_billing.usage_history import FILE_NAME, UsageHistory
+from viam_billing.core.money import Cents
+from viam_billing.core.times import from_rfc3339
+from viam_billing.usage.crossings import Crossings
+from viam_billing.usage.history import FILE_NAME, UsageHistory
 
 NOVEMBER_S = from_rfc3339("2026-11-01T00:00:00Z")
 DECEMBER_S = from_rfc3339("2026-12-01T00:00:00Z")

@@ -9,10 +9,10 @@ from grpclib import GRPCError, Status
 from grpclib.exceptions import StreamTerminatedError
 
 from support.fake_billing import USAGE, FakeBilling
-from viam_billing import readings
-from viam_billing.dependency import BillingDependency
-from viam_billing.errors import BillingError
-from viam_billing.times import Deadline
+from viam_billing.core.errors import BillingError
+from viam_billing.core.times import Deadline
+from viam_billing.module import readings
+from viam_billing.module.sensor_dependency import BillingDependency
 from viam_billing.version import BILLING_MODEL
 
 

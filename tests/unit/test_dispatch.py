@@ -11,10 +11,10 @@ from viam.gen.app.v1 import billing_pb2
 
 from support.fake_parts import FakeClient, answering, failing, usage, waiting
 from unit.cloud_fakes import KEY, NoParameters, answer, command, make_context, refused
-from viam_billing import dispatch
+from viam_billing.cache.queries import Call
 from viam_billing.commands.context import Answer, Command, Context
-from viam_billing.errors import InternalError, OutOfScopeError
-from viam_billing.reads import Call
+from viam_billing.core.errors import InternalError, OutOfScopeError
+from viam_billing.module import dispatch
 
 PAYER = billing_pb2.GetLocationBillingOrganizationResponse
 MOVE = {"location_id": "own-loc", "billing_organization_id": "own-org"}

@@ -14,8 +14,8 @@ from viam.gen.app.v1 import billing_pb2
 
 from support.fake_parts import FakeClient, answering, usage
 from unit.cloud_fakes import KEY, answer, command, make_context, refused
-from viam_billing import dispatch
 from viam_billing.commands.context import Context
+from viam_billing.module import dispatch
 
 PAYER = billing_pb2.GetLocationBillingOrganizationResponse
 MOVE = {"location_id": "own-loc", "billing_organization_id": "own-org"}

@@ -28,7 +28,7 @@ from support.documentation import (
     table,
 )
 from viam_billing.commands import COMMANDS, EFFECTS
-from viam_billing.config import GROUPS, Attributes, Budget, ChargeLimits
+from viam_billing.settings.attributes import GROUPS, Attributes, Budget, ChargeLimits
 from viam_billing.version import BILLING_MODEL, MODULE_ID, MODULE_NAME, NAMESPACE, VERSION
 
 PAGES = [README, CHANGELOG, ROOT / ".github" / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -10,9 +10,9 @@ from typing import get_args
 import pytest
 
 from support.documentation import BILLING, CHARGING, CODE, GUIDE, ROOT, leaf_errors, prose, sections, table
-from viam_billing.charging.entry import NEXT, Entry, State
-from viam_billing.money import Cents
-from viam_billing.state import Attempt
+from viam_billing.audit.audit_log import Attempt
+from viam_billing.charging.charge import NEXT, Entry, State
+from viam_billing.core.money import Cents
 
 ELSEWHERE = {"unknown_command", "cooldown_active", "result_too_large"}
 """Codes that a charge never ends in."""

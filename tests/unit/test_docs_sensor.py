@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from support.documentation import CODE, documented_default, field_of, own_default, prose, sections, table
-from viam_billing.readings import COST_PREFIX, Budget, Flat, Invoices, Projection, Status, Usage, flat
-from viam_billing.sensor import SensorAttributes
+from viam_billing.module.readings import COST_PREFIX, Budget, Flat, Invoices, Projection, Status, Usage, flat
+from viam_billing.module.sensor import SensorAttributes
 from viam_billing.version import SENSOR_MODEL
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ from viam.gen.app.v1 import billing_pb2
 from support.fake_parts import FakeClient, answering, failing
 from unit.cloud_fakes import make_context, refused
 from viam_billing.commands.context import Context
-from viam_billing.errors import Outcome
+from viam_billing.core.errors import Outcome
 
 EMAIL = {"command": "send_payment_required_email", "customer_org_id": "own-org"}
 TIERS = billing_pb2.GetAvailableBillingTiersResponse(tiers=["fleet"])

@@ -5,8 +5,8 @@ import json
 import pytest
 from grpclib.const import Status
 
-from viam_billing import error_codes, errors
-from viam_billing.errors import BillingError, Outcome, quoted
+from viam_billing.core import error_codes, errors
+from viam_billing.core.errors import BillingError, Outcome, quoted
 
 
 def _all(kind: type[BillingError]) -> list[type[BillingError]]:

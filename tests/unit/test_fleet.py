@@ -3,9 +3,7 @@ from __future__ import annotations
 import pytest
 
 from unit.fleet_scene import FLEET, Fleet, small
-from viam_billing.errors import (
-    NotFoundError,
-)
+from viam_billing.core.errors import NotFoundError
 
 
 async def test_a_fleet_has_a_row_for_each_location_and_each_payer() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from support.fake_parts import NOON_S
 from unit.fleet_scene import FLEET, NOVEMBER_S, Fleet, small
-from viam_billing.errors import (
+from viam_billing.core.errors import (
     BillingError,
     CloudError,
     CloudUnreachableError,

@@ -8,9 +8,9 @@ from viam.gen.app.v1 import billing_pb2
 
 from support.fake_parts import FakeClient, answering
 from unit.cloud_fakes import answer, make_context
-from viam_billing.forecast import Projection, budget_status, crossed, month_end_s, straight_line, used_fraction
-from viam_billing.money import Cents
-from viam_billing.times import DAY_S, from_rfc3339
+from viam_billing.core.money import Cents
+from viam_billing.core.times import DAY_S, from_rfc3339
+from viam_billing.usage.forecast import Projection, budget_status, crossed, month_end_s, straight_line, used_fraction
 
 START_S = from_rfc3339("2026-11-01T00:00:00Z")
 END_S = from_rfc3339("2026-12-01T00:00:00Z")

@@ -11,9 +11,9 @@ from msgspec import structs
 from support.fake_parts import NOON_S
 from support.held_file import held
 from unit.fleet_scene import NOVEMBER_S, Fleet
-from viam_billing.errors import CloudUnreachableError, StateUnavailableError
-from viam_billing.times import DAY_S, HOUR_S, month_start_s
-from viam_billing.usage_history import FILE_NAME, KEPT_S, Point
+from viam_billing.core.errors import CloudUnreachableError, StateUnavailableError
+from viam_billing.core.times import DAY_S, HOUR_S, month_start_s
+from viam_billing.usage.history import FILE_NAME, KEPT_S, Point
 
 HISTORY = "get_usage_history"
 OCTOBER_S = NOVEMBER_S - 31 * DAY_S

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from viam_billing.history_steps import Step, steps
-from viam_billing.times import DAY_S, HOUR_S, from_rfc3339
-from viam_billing.usage_history import Point
+from viam_billing.core.times import DAY_S, HOUR_S, from_rfc3339
+from viam_billing.usage.history import Point
+from viam_billing.usage.history_steps import Step, steps
 
 OCTOBER_S = from_rfc3339("2026-10-01T00:00:00Z")
 NOVEMBER_S = from_rfc3339("2026-11-01T00:00:00Z")

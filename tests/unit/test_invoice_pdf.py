@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from viam_billing.commands.invoice_pdf import FOLDER_BYTES, InlinePdf, SavedPdf
 from viam_billing.commands.invoices import is_file_name
-from viam_billing.errors import CloudError, ResultTooLargeError, StateUnavailableError
-from viam_billing.invoice_pdf import FOLDER_BYTES, InlinePdf, SavedPdf
+from viam_billing.core.errors import CloudError, ResultTooLargeError, StateUnavailableError
 
 PDF = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n" + b"x" * 5000 + b"\ntrailer\n%%EOF\n"
 

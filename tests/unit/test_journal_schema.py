@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from support.fake_charges import APP, Scene
-from viam_billing.errors import CooldownActiveError, StateUnavailableError
-from viam_billing.journal_schema import MIGRATIONS
-from viam_billing.state import State
+from viam_billing.audit.audit_log import State
+from viam_billing.core.errors import CooldownActiveError, StateUnavailableError
+from viam_billing.storage.journal_schema import MIGRATIONS
 
 VERSION_1 = """
     CREATE TABLE audit (
@@ -35,7 +35,7 @@ VERSION_1 = """
 
 HOW_FILES_ARE_OPENED = """
 import asyncio, os, sys
-from viam_billing.store import Store
+from viam_billing.storage.database import Store
 
 opened = []
 sys.addaudithook(lambda name, details: opened.append(details) if name == "open" else None)

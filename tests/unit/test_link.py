@@ -16,10 +16,10 @@ from viam.gen.proto.rpc.v1.auth_pb2 import (
     AuthenticateToResponse,
 )
 
-from viam_billing.address import AppAddress
-from viam_billing.errors import BillingError, CloudTimeoutError, CloudUnreachableError, KeyRejectedError, Outcome
-from viam_billing.link import Link
-from viam_billing.times import Deadline
+from viam_billing.cloud.link import Link
+from viam_billing.core.errors import BillingError, CloudTimeoutError, CloudUnreachableError, KeyRejectedError, Outcome
+from viam_billing.core.times import Deadline
+from viam_billing.settings.app_address import AppAddress
 
 
 class FakeLogin(AuthServiceBase):

@@ -5,8 +5,8 @@ import time
 from grpclib.exceptions import StreamTerminatedError
 
 from support.fake_parts import FakeChannel, FakeLink
-from viam_billing.connection import Connection
-from viam_billing.retry import translate
+from viam_billing.cloud.connection import Connection
+from viam_billing.cloud.error_mapping import translate
 
 LOST = StreamTerminatedError("Connection lost")
 

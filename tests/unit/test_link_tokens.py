@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.fake_parts import FakeLink
-from viam_billing.connection import Token
+from viam_billing.cloud.connection import Token
 
 
 class Scene:

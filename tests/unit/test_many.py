@@ -7,7 +7,7 @@ import pytest
 
 from support.conditions import holds
 from support.turns import counted_turns
-from viam_billing.many import for_each, in_turns
+from viam_billing.commands.worker_pool import for_each, in_turns
 
 NAMES = [str(number) for number in range(1000)]
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from viam_billing import version
-from viam_billing.sensor import UsageSensor
-from viam_billing.service import BillingService
+from viam_billing.module.sensor import UsageSensor
+from viam_billing.module.service import BillingService
 
 ROOT = Path(__file__).resolve().parents[2]
 META: dict[str, Any] = json.loads((ROOT / "meta.json").read_text())

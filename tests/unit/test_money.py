@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from viam_billing import money
+from viam_billing.core import money
 
 
 @pytest.mark.parametrize(

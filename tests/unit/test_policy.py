@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from viam_billing import config
 from viam_billing.commands import EFFECTS
-from viam_billing.errors import CommandNotAllowedError, NotConfiguredError, OutOfScopeError
-from viam_billing.policy import Effect, Policy
+from viam_billing.core.errors import CommandNotAllowedError, NotConfiguredError, OutOfScopeError
+from viam_billing.settings.attributes import parse_attributes
+from viam_billing.settings.policy import Effect, Policy
 
 
 def policy(**attributes: object) -> Policy:
     """The decisions of a service with these attributes."""
-    return Policy(config.parse(attributes, {}, EFFECTS))
+    return Policy(parse_attributes(attributes, {}, EFFECTS))
 
 
 @pytest.mark.parametrize(

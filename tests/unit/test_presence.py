@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from support.fake_parts import Clock
-from viam_billing.errors import CloudTimeoutError, CloudUnreachableError
-from viam_billing.presence import Presence
+from viam_billing.cloud.circuit_breaker import Presence
+from viam_billing.core.errors import CloudTimeoutError, CloudUnreachableError
 
 ERROR = CloudUnreachableError("no route.")
 LATEST = max
@@ -176,7 +176,7 @@ def test_connections_that_break_before_any_answer_count_as_failed(answers: tuple
 def test_there_is_one_line_when_it_goes_and_one_when_it_is_back(caplog: pytest.LogCaptureFixture) -> None:
     """However many probes fail between, and with the length of the outage."""
     clock = Clock(0.0)
-    with caplog.at_level(logging.INFO, "viam_billing.presence"):
+    with caplog.at_level(logging.INFO, "viam_billing.cloud.circuit_breaker"):
         presence = gone(clock)
         for _ in range(3):
             pause_s(presence, clock)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from viam_billing.forecast import straight_line
-from viam_billing.projection import USUAL_DAYS, Point, projected
-from viam_billing.times import DAY_S, from_rfc3339
+from viam_billing.core.times import DAY_S, from_rfc3339
+from viam_billing.usage.forecast import straight_line
+from viam_billing.usage.projection import USUAL_DAYS, Point, projected
 
 START_S = from_rfc3339("2026-11-01T00:00:00Z")
 END_S = from_rfc3339("2026-12-01T00:00:00Z")

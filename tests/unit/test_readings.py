@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 import msgspec
 import pytest
 
-from viam_billing.readings import Budget, Flat, Invoices, Projection, Status, Usage, flat
+from viam_billing.module.readings import Budget, Flat, Invoices, Projection, Status, Usage, flat
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=timezone.utc)
 LATER = datetime(2026, 11, 21, 12, 0, 0, 250_000, tzinfo=timezone.utc)

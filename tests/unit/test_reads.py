@@ -7,9 +7,9 @@ from viam.gen.app.v1 import billing_pb2
 from support.fake_parts import NOON_S, Clock, usage
 from unit.cloud_fakes import FakeGateway, make_config
 from unit.reads_scene import EACH, INFORMATION, INVOICES, PAYER, QUESTIONS, TIERS, Scene, in_time
-from viam_billing.errors import CloudTimeoutError, CloudUnreachableError, NotConfiguredError, NotFoundError
-from viam_billing.reads import Call, Reads
-from viam_billing.times import DAY_S, Deadline
+from viam_billing.cache.queries import Call, Reads
+from viam_billing.core.errors import CloudTimeoutError, CloudUnreachableError, NotConfiguredError, NotFoundError
+from viam_billing.core.times import DAY_S, Deadline
 
 MONTH_END_S = NOON_S + 9.5 * DAY_S
 

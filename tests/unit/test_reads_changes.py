@@ -8,10 +8,10 @@ import pytest
 from support.fake_parts import Clock, usage
 from unit.cloud_fakes import FakeGateway, make_config
 from unit.reads_scene import EACH, INFORMATION, PAYER, QUESTIONS, TIERS, Scene, in_time
-from viam_billing.answers import Reading
-from viam_billing.cache import CacheCounters
-from viam_billing.errors import CloudRejectedError, CloudUnreachableError, Outcome
-from viam_billing.reads import Reads, provenance
+from viam_billing.cache.cache import CacheCounters
+from viam_billing.cache.memory import Reading
+from viam_billing.cache.queries import Reads, provenance
+from viam_billing.core.errors import CloudRejectedError, CloudUnreachableError, Outcome
 
 Change = Callable[[Reads], AbstractAsyncContextManager[None]]
 TIER: Change = lambda reads: reads.changing_tier("x")  # noqa: E731 - a table of two

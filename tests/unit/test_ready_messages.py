@@ -10,9 +10,9 @@ from msgspec import structs
 from support.module_process import struct
 from unit.cloud_fakes import NoParameters
 from unit.fleet_scene import Fleet
+from viam_billing.cache.queries import Call
 from viam_billing.commands.context import Answer, Command, Context
-from viam_billing.reads import Call
-from viam_billing.service import BillingService
+from viam_billing.module.service import BillingService
 
 
 def many() -> Fleet:

@@ -10,8 +10,8 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
 from h2.exceptions import StreamClosedError
 
-from viam_billing.errors import BillingError, CloudError, InternalError, Outcome
-from viam_billing.retry import charge_outcome, translate
+from viam_billing.cloud.error_mapping import charge_outcome, translate
+from viam_billing.core.errors import BillingError, CloudError, InternalError, Outcome
 
 OUTCOMES = {
     Status.CANCELLED: Outcome.UNKNOWN,

@@ -18,13 +18,13 @@ from viam.utils import dict_to_struct
 
 from support.fake_parts import FakeClient
 from unit.cloud_fakes import NoParameters, make_context
-from viam_billing import config
+from viam_billing.cache.queries import Call
 from viam_billing.commands import EFFECTS
 from viam_billing.commands.context import Answer, Command, Context
-from viam_billing.reads import Call
-from viam_billing.rpc import BillingRPCService
-from viam_billing.runtime import Runtime
-from viam_billing.service import BillingService
+from viam_billing.module.container import Runtime
+from viam_billing.module.rpc import BillingRPCService
+from viam_billing.module.service import BillingService
+from viam_billing.settings.attributes import parse_attributes
 
 ANSWER: Mapping[str, Any] = {
     "text": "Grüße \u0000 \U0001f69a",
@@ -76,7 +76,7 @@ async def run(parameters: NoParameters, context: Context, call: Call) -> Answer:
 @pytest.fixture
 async def resources() -> AsyncIterator[ResourceManager]:
     """A service with one command, whose answer has every kind of value."""
-    runtime = Runtime(config.parse({}, {}, EFFECTS))
+    runtime = Runtime(parse_attributes({}, {}, EFFECTS))
     runtime.context = make_context(FakeClient(), commands={"do": Command("do", "read", "Does.", NoParameters, run)})
     service = BillingService("billing", runtime)
     yield ResourceManager([service])

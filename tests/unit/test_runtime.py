@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 from support.fake_charges import APP, Scene, request, settings
-from viam_billing import config
 from viam_billing.charging.attempt import Attempt
-from viam_billing.charging.entry import Entry
+from viam_billing.charging.charge import Entry
 from viam_billing.charging.lock import FolderLock
 from viam_billing.commands import EFFECTS
-from viam_billing.errors import CloudUnreachableError, StateUnavailableError
-from viam_billing.runtime import Runtime
+from viam_billing.core.errors import CloudUnreachableError, StateUnavailableError
+from viam_billing.module.container import Runtime
+from viam_billing.settings.attributes import parse_attributes
 
 
 async def test_the_journal_survives_a_power_cut(tmp_path: Path) -> None:
     """Every commit of it is synced in full: what was tried, and the cooldowns."""
-    runtime = Runtime(config.parse({"state_dir": str(tmp_path)}, {}, EFFECTS))
+    runtime = Runtime(parse_attributes({"state_dir": str(tmp_path)}, {}, EFFECTS))
     store = runtime.context.state._store  # noqa: SLF001 - the setting is the connection's own and not in the file
     assert store is not None
     synchronous = await store.run(lambda db: db.execute("PRAGMA synchronous").fetchone()[0])
@@ -129,7 +129,7 @@ async def test_a_journal_that_is_slow_is_not_waited_for(tmp_path: Path) -> None:
 
 async def test_where_there_is_no_journal_there_are_no_charges(tmp_path: Path) -> None:
     """Without a folder, in a folder without one, and in one that is made later; a look at charges makes one."""
-    without = Runtime(config.parse({}, {}, EFFECTS))
+    without = Runtime(parse_attributes({}, {}, EFFECTS))
     reading = Runtime(settings(str(tmp_path / "state"), 1.0, 1.0, ("a",), {"allowed_commands": ["read", "notify"]}))
     for runtime in (without, reading):
         status = await runtime.status()

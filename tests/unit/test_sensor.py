@@ -15,7 +15,7 @@ from viam.services.generic import Generic
 
 from support.fake_billing import INVOICES, USAGE, FakeBilling
 from support.module_process import struct
-from viam_billing.sensor import UsageSensor
+from viam_billing.module.sensor import UsageSensor
 
 CAPTURE = {"fromDataManagement": True}
 ALL = {
@@ -126,7 +126,7 @@ async def test_the_log_tells_once_what_is_left_out_and_once_that_it_is_back(capl
         GRPCError(Status.UNAVAILABLE, "cloud_unreachable: x"),
         GRPCError(Status.DEADLINE_EXCEEDED, "cloud_timeout: y"),
     )
-    with caplog.at_level(logging.INFO, "viam_billing.sensor"):
+    with caplog.at_level(logging.INFO, "viam_billing.module.sensor"):
         for answer in (REFUSED, REFUSED, *away, *away, INVOICES, INVOICES):
             billing.answers["get_invoices_summary"] = answer
             await made.get_readings()

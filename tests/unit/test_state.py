@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from viam_billing.errors import CooldownActiveError, StateUnavailableError
-from viam_billing.journal_schema import FILE_NAME, MIGRATIONS
-from viam_billing.state import State
-from viam_billing.store import Store
-from viam_billing.times import DAY_S
+from viam_billing.audit.audit_log import State
+from viam_billing.core.errors import CooldownActiveError, StateUnavailableError
+from viam_billing.core.times import DAY_S
+from viam_billing.storage.database import Store
+from viam_billing.storage.journal_schema import FILE_NAME, MIGRATIONS
 
 START_S = 1_795_262_400.0
 

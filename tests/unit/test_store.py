@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from viam_billing.errors import NotFoundError, StateUnavailableError
-from viam_billing.store import Store
+from viam_billing.core.errors import NotFoundError, StateUnavailableError
+from viam_billing.storage.database import Store
 
 FIRST = "CREATE TABLE t (x INTEGER) STRICT"
 SECOND = "CREATE TABLE u (y INTEGER); INSERT INTO t VALUES (42)"

@@ -7,10 +7,11 @@ import pytest
 from jsonschema import Draft202012Validator
 from msgspec import UNSET, Meta, UnsetType
 
-from viam_billing import strict, wire
 from viam_billing.commands.context import Limit, Moment, is_moment
 from viam_billing.commands.invoices import InvoicesParameters
-from viam_billing.strict import Record
+from viam_billing.module import codec
+from viam_billing.settings import records
+from viam_billing.settings.records import Record
 
 
 class Inner(Record, frozen=True, kw_only=True):
@@ -35,24 +36,24 @@ class Shape(Record, frozen=True, kw_only=True):
 
 def errors(**values: object) -> list[str]:
     """All errors of a set of values."""
-    return strict.read(Shape, values, "parameter")[1]
+    return records.read(Shape, values, "parameter")[1]
 
 
 def invoice_errors(**values: object) -> list[str]:
     """The same of a command that takes a time and a count."""
-    return strict.read(InvoicesParameters, values, "parameter")[1]
+    return records.read(InvoicesParameters, values, "parameter")[1]
 
 
 def test_good_values_make_a_record() -> None:
     """Every field is there, and what was left out is known to be left out."""
-    shape, wrong = strict.read(Shape, {"name": "x", "inner": {"depth": 2}}, "parameter")
+    shape, wrong = records.read(Shape, {"name": "x", "inner": {"depth": 2}}, "parameter")
     assert not wrong
     assert shape == Shape(name="x", inner=Inner(depth=2))
 
 
 def test_an_alias_stands_for_its_field() -> None:
     """The published page's name is as good as the proto's."""
-    assert strict.read(Shape, {"called": "x"}, "parameter")[0] == Shape(name="x")
+    assert records.read(Shape, {"called": "x"}, "parameter")[0] == Shape(name="x")
 
 
 def test_an_alias_beside_its_name_is_an_error() -> None:
@@ -125,13 +126,13 @@ def test_a_count_is_a_whole_number_of_at_least_one(value: object) -> None:
 @pytest.mark.parametrize("number", [2.0**62 + 2.0**10, 2.0**63, 2.0**64, 1e300])
 def test_a_count_has_a_largest(number: float) -> None:
     """As `help` says it: above it no list is cut."""
-    assert len(invoice_errors(**wire.from_python({"limit": number}))) == 1
+    assert len(invoice_errors(**codec.from_python({"limit": number}))) == 1
 
 
 @pytest.mark.parametrize("number", [1.0, 7.0, 2.0**52, 2.0**53, 2.0**60, 2.0**62])
 def test_a_whole_float_is_a_good_integer(number: float) -> None:
     """Numbers arrive as floats."""
-    native = wire.from_python({"limit": number})
+    native = codec.from_python({"limit": number})
     assert errors(name="x", **native) == invoice_errors(**native) == []
 
 
@@ -179,26 +180,26 @@ def test_a_moment_is_no_number() -> None:
 
 def test_a_schema_is_good_json_schema() -> None:
     """Of the draft that `help` names."""
-    Draft202012Validator.check_schema(strict.schema(Shape))
+    Draft202012Validator.check_schema(records.schema(Shape))
 
 
 def test_a_schema_holds_all_that_it_refers_to() -> None:
     """A record inside another is part of it."""
-    assert Draft202012Validator(strict.schema(Shape)).is_valid({"name": "x", "inner": {"depth": 1}})
+    assert Draft202012Validator(records.schema(Shape)).is_valid({"name": "x", "inner": {"depth": 1}})
 
 
 def test_a_schema_takes_an_alias_or_its_name_and_not_both() -> None:
     """As reading does."""
-    validator = Draft202012Validator(strict.schema(Shape))
+    validator = Draft202012Validator(records.schema(Shape))
     tried: list[dict[str, str]] = [{"name": "x"}, {"called": "x"}, {"name": "x", "called": "x"}, {}]
     assert [validator.is_valid(values) for values in tried] == [True, True, False, False]
 
 
 def test_a_field_that_was_given_is_its_value() -> None:
     """An empty one too."""
-    assert strict.given("", "default") == ""
+    assert records.given("", "default") == ""
 
 
 def test_a_field_that_was_left_out_is_its_default() -> None:
     """Which is None unless said otherwise."""
-    assert (strict.given(UNSET), strict.given(UNSET, 5)) == (None, 5)
+    assert (records.given(UNSET), records.given(UNSET, 5)) == (None, 5)

@@ -10,46 +10,21 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "viam_billing"
 PACKAGE = "viam_billing"
 
-LEVELS = (
-    {"money", "errors", "redaction", "tasks", "times", "version", "address", ""},
-    {
-        "answers",
-        "attempts",
-        "cooldown",
-        "journal_schema",
-        "cloud_client",
-        "encode",
-        "error_codes",
-        "forecast",
-        "presence",
-        "readings",
-        "retry",
-        "store",
-        "strict",
-        "wire",
-    },
-    {"cache_file", "config", "connection", "dependency", "projection", "state", "usage_history"},
-    {"crossings", "earlier_answers", "history_steps", "invoice_pdf", "link", "policy"},
-    {"cache", "many", "repeated_read"},
-    {"call_attempts", "clouds"},
-    {"calls"},
-    {"gateway"},
-    {"charging", "reads"},
-    {"commands"},
-    {"dispatch", "runtime"},
-    {"sensor", "service"},
-    {"rpc"},
-    {"process"},
-    {"__main__"},
+PACKAGES = (
+    "version",
+    "core",
+    "settings",
+    "storage",
+    "cloud",
+    "usage",
+    "cache",
+    "charging",
+    "audit",
+    "commands",
+    "module",
+    "__main__",
 )
-"""From the leaves to the start: a module imports from levels before its own, and never from its neighbours.
-
-__main__ -> process -> rpc -> service -> runtime, dispatch -> commands -> reads -> cache, gateway; cache -> answers
-            process -> sensor -> dependency, readings
-                                         gateway -> calls -> call_attempts, repeated_read -> link
-                                         commands -> charging -> gateway, policy, store
-                                         runtime -> clouds -> link, cache, cache_file; link -> presence, retry
-"""
+"""From the leaves to the start: a package imports only from those before it."""
 
 
 def modules() -> dict[str, Path]:
@@ -58,11 +33,6 @@ def modules() -> dict[str, Path]:
         ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix("__init__").rstrip("."): path
         for path in sorted(SOURCE.rglob("*.py"))
     }
-
-
-def shipped() -> dict[str, Path]:
-    """Those that a robot gets."""
-    return {name: path for name, path in modules().items() if name.partition(".")[0] != "sandbox"}
 
 
 def imports(path: Path) -> set[str]:
@@ -94,32 +64,26 @@ def imported_at_start(path: Path) -> set[str]:
     return {name.removeprefix(f"{PACKAGE}.") for name in found}
 
 
-def importers(*names: str, among: dict[str, Path] | None = None) -> set[str]:
+def importers(*names: str) -> set[str]:
     """Which modules import one of the names or something below them."""
     return {
         module
-        for module, path in (among or shipped()).items()
+        for module, path in modules().items()
         if any(found == name or found.startswith(f"{name}.") for found in imports(path) for name in names)
     }
 
 
-def level(module: str) -> int:
-    """Where a module stands."""
-    top = module.partition(".")[0]
-    return next(number for number, names in enumerate(LEVELS) if top in names)
-
-
-def test_every_module_has_its_level() -> None:
+def test_every_package_has_its_place() -> None:
     """A new one has to be placed, and none is placed that is gone."""
-    assert {name.partition(".")[0] for name in shipped()} == set().union(*LEVELS)
+    assert {name.partition(".")[0] for name in modules()} - {""} == set(PACKAGES)
 
 
-@pytest.mark.parametrize("module", shipped())
+@pytest.mark.parametrize("module", modules())
 def test_dependencies_point_one_way(module: str) -> None:
-    """A module imports from levels before its own only, not even for its types; a package's parts know each other."""
+    """A module imports from packages before its own only, not even for its types; a package's parts know each other."""
     package = module.partition(".")[0]
-    others = {other for other in own_imports(shipped()[module]) if not package or other.partition(".")[0] != package}
-    assert not {other for other in others if level(other) >= level(module)}
+    allowed = {"", package, *PACKAGES[: PACKAGES.index(package)]} if package else set()
+    assert {other.partition(".")[0] for other in own_imports(modules()[module])} <= allowed
 
 
 def test_there_is_no_import_cycle() -> None:
@@ -131,22 +95,22 @@ def test_there_is_no_import_cycle() -> None:
 def test_only_three_modules_know_the_protos() -> None:
     """All else sees native values and typed questions."""
     protos = ("viam.gen", "viam.proto.app.billing", "viam.app")
-    assert importers(*protos) == {"gateway", "encode", "cloud_client"}
+    assert importers(*protos) == {"cloud.gateway", "cloud.decoding", "cloud.cloud_client"}
 
 
 def test_only_the_outermost_modules_know_the_sdks_module() -> None:
     """`Module` and the resources' bases."""
     assert importers("viam.module", "viam.resource", "viam.services", "viam.components") == {
-        "rpc",
-        "sensor",
-        "service",
-        "process",
+        "module.rpc",
+        "module.sensor",
+        "module.service",
+        "module.process",
     }
 
 
 def test_nothing_outside_imports_the_sandbox() -> None:
     """It is not shipped."""
-    assert not importers(f"{PACKAGE}.sandbox")
+    assert not importers(f"{PACKAGE}_sandbox")
 
 
 def test_what_is_shipped_needs_no_development_library() -> None:
@@ -157,19 +121,19 @@ def test_what_is_shipped_needs_no_development_library() -> None:
 def test_what_is_shipped_imports_its_dependencies_only() -> None:
     """The SDK with what it is built on, msgspec, stamina, and Python's own library."""
     allowed = {"viam", "msgspec", "stamina", "grpclib", "google", "h2", "typing_extensions", PACKAGE}
-    found = {name.partition(".")[0] for path in shipped().values() for name in imports(path)}
+    found = {name.partition(".")[0] for path in modules().values() for name in imports(path)}
     assert found <= allowed | sys.stdlib_module_names
 
 
 def test_only_one_module_knows_stamina() -> None:
     """Importing it costs 9 ms, which nobody pays before the first connection."""
-    assert importers("stamina") == {"attempts"}
+    assert importers("stamina") == {"cloud.attempts"}
 
 
 def test_what_costs_time_to_import_is_imported_with_the_first_connection() -> None:
     """Stamina and the SDK's clients: at the top of no file, so that a robot's start does not wait for them."""
-    slow = {"attempts", "cloud_client"}
-    assert not {name for name, path in shipped().items() if slow & imported_at_start(path)}
+    slow = {"cloud.attempts", "cloud.cloud_client"}
+    assert not {name for name, path in modules().items() if slow & imported_at_start(path)}
 
 
 @pytest.mark.parametrize("module", modules())

@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from viam_billing import times
+from viam_billing.core import times
 
 
 @pytest.mark.parametrize(

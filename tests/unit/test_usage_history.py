@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from viam_billing.errors import StateUnavailableError
-from viam_billing.times import DAY_S, HOUR_S, from_rfc3339, month_start_s
-from viam_billing.usage_history import FILE_NAME, KEPT_S, Point, UsageHistory
+from viam_billing.core.errors import StateUnavailableError
+from viam_billing.core.times import DAY_S, HOUR_S, from_rfc3339, month_start_s
+from viam_billing.usage.history import FILE_NAME, KEPT_S, Point, UsageHistory
 
 NOVEMBER_S = from_rfc3339("2026-11-01T00:00:00Z")
 DECEMBER_S = from_rfc3339("2026-12-01T00:00:00Z")

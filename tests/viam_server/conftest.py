@@ -15,8 +15,8 @@ import pytest
 from support.module_process import CHECKOUT
 from support.sandbox_process import SandboxProcess
 from support.viam_server import ViamServer, billing
-from viam_billing.sandbox.control import SandboxControl
-from viam_billing.sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
+from viam_billing_sandbox.control import SandboxControl
+from viam_billing_sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
 
 NAMED = os.environ.get("VIAM_SERVER", "")
 ARCHIVE = CHECKOUT / "dist" / "archive.tar.gz"

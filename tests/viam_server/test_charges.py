@@ -13,7 +13,7 @@ from grpclib import GRPCError
 
 from support.sandbox_caller import HARBOR_ID
 from support.viam_server import ViamServer, billing, until
-from viam_billing.sandbox.control import Fault, SandboxControl
+from viam_billing_sandbox.control import Fault, SandboxControl
 
 Start = Callable[..., ViamServer]
 

@@ -11,7 +11,7 @@ from support.module_process import ModuleProcess
 from support.sandbox_process import SandboxProcess
 from support.viam_server import ViamServer
 from viam_billing.commands import EFFECTS
-from viam_billing.sandbox.scenario import DEFAULT_ORG_ID
+from viam_billing_sandbox.scenario import DEFAULT_ORG_ID
 
 READS = [name for name, effect in EFFECTS.items() if effect in ("read", "always") and name != "get_charge"]
 """All but the one that needs a charge, which test_charges.py makes."""

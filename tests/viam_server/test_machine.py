@@ -11,7 +11,7 @@ from grpclib import GRPCError
 
 from support.sandbox_process import SandboxProcess
 from support.viam_server import ViamServer, billing, until
-from viam_billing.sandbox.control import SandboxControl
+from viam_billing_sandbox.control import SandboxControl
 
 Start = Callable[..., ViamServer]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from support.capture_files import captured
 from support.viam_server import ViamServer, billing, until
-from viam_billing.sandbox.control import SandboxControl
-from viam_billing.sandbox.scenario import DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
 from viam_billing.version import SENSOR_MODEL
+from viam_billing_sandbox.control import SandboxControl
+from viam_billing_sandbox.scenario import DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
 
 Start = Callable[..., ViamServer]
 

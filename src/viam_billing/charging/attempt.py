@@ -6,13 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from viam_billing.charging.refusals import stopped
-from viam_billing.errors import CloudTimeoutError
-from viam_billing.link import service_closed
+from viam_billing.cloud.link import service_closed
+from viam_billing.core.errors import CloudTimeoutError
 
 if TYPE_CHECKING:
+    from viam_billing.charging.charge import ChargeRequest, Entry
     from viam_billing.charging.desk import Desk
-    from viam_billing.charging.entry import ChargeRequest, Entry
-    from viam_billing.times import Deadline
+    from viam_billing.core.times import Deadline
 
 
 class Attempt:

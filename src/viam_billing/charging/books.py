@@ -9,12 +9,12 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from viam_billing import journal_schema
-from viam_billing.charging.charger import Charger
 from viam_billing.charging.journal import Journal
 from viam_billing.charging.lock import FolderLock
+from viam_billing.charging.service import Charger
 from viam_billing.charging.watch import Watch
-from viam_billing.store import Store
+from viam_billing.storage import journal_schema
+from viam_billing.storage.database import Store
 
 
 class Book(Struct, eq=False):

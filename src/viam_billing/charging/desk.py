@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from viam_billing import encode
-from viam_billing.charging.entry import Limits
-from viam_billing.errors import KeyLacksPermissionError, NotConfiguredError
-from viam_billing.times import Deadline
+from viam_billing.charging.charge import Limits
+from viam_billing.cloud import decoding
+from viam_billing.core.errors import KeyLacksPermissionError, NotConfiguredError
+from viam_billing.core.times import Deadline
 
 if TYPE_CHECKING:
-    from viam_billing.charging.entry import ChargeRequest
-    from viam_billing.encode import SeenInvoice
-    from viam_billing.gateway import Gateway
-    from viam_billing.policy import Policy
+    from viam_billing.charging.charge import ChargeRequest
+    from viam_billing.cloud.decoding import SeenInvoice
+    from viam_billing.cloud.gateway import Gateway
+    from viam_billing.settings.policy import Policy
 
 OWN_TIME_S: Final[Mapping[str, float]] = {"charge_organization": 60.0, "create_invoice_and_charge_immediately": 150.0}
 """A charge's own time by command: the second answers up to two minutes later."""
@@ -53,7 +53,7 @@ class Desk:
             BillingError: if they cannot be read.
         """
         deadline = Deadline(self._policy.config.timeout_s)
-        return encode.seen_invoices(await self._gateway.get_invoices_summary(org_id, deadline))
+        return decoding.seen_invoices(await self._gateway.get_invoices_summary(org_id, deadline))
 
     async def invoices_if_permitted(self, org_id: str) -> list[SeenInvoice] | None:
         """The same, None where the key may charge and not read."""

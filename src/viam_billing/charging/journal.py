@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from viam_billing.charging import rows, settling
-from viam_billing.charging.entry import BLOCKING, UNSETTLED, ChargeRequest, Entry, Limits
+from viam_billing.charging import journal_rows, reconciliation
+from viam_billing.charging.charge import BLOCKING, UNSETTLED, ChargeRequest, Entry, Limits
 from viam_billing.charging.refusals import (
     after_crash,
     another_journal,
@@ -17,14 +17,14 @@ from viam_billing.charging.refusals import (
     check_same,
     late,
 )
-from viam_billing.errors import BillingError, StateUnavailableError
+from viam_billing.core.errors import BillingError, StateUnavailableError
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from viam_billing.charging.rows import Figures
-    from viam_billing.money import Cents
-    from viam_billing.store import Store
+    from viam_billing.charging.journal_rows import Figures
+    from viam_billing.core.money import Cents
+    from viam_billing.storage.database import Store
 
 T = TypeVar("T")
 
@@ -47,13 +47,13 @@ class Journal:
 
     async def find(self, key: str) -> Entry | None:
         """The entry of a key."""
-        return await self._store.run(lambda db: rows.find(db, self._app, key))
+        return await self._store.run(lambda db: journal_rows.find(db, self._app, key))
 
     async def entries(self, states: Sequence[str], sees: Callable[[str], bool], limit: int) -> list[Entry]:
         """The newest entries in one of the states, of organizations that `sees` takes."""
 
         def work(db: sqlite3.Connection) -> list[Entry]:
-            seen = (entry for entry in rows.in_states(db, self._app, states) if sees(entry.org_id))
+            seen = (entry for entry in journal_rows.in_states(db, self._app, states) if sees(entry.org_id))
             return list(islice(seen, limit))
 
         return await self._store.run(work)
@@ -69,7 +69,7 @@ class Journal:
         """
 
         def work(db: sqlite3.Connection) -> Entry | None:
-            known = rows.find(db, self._app, request.key)
+            known = journal_rows.find(db, self._app, request.key)
             if known is not None:
                 check_same(request, known)
                 if known.state != "failed":
@@ -77,14 +77,14 @@ class Journal:
                 if known.late_invoice is not None:
                     raise late(known)
             self._check_limits(db, request.total, limits)
-            check_not_blocked(rows.of_org(db, self._app, request.org_id, BLOCKING))
+            check_not_blocked(journal_rows.of_org(db, self._app, request.org_id, BLOCKING))
             return None
 
         return await self._deciding(work, writes=False)
 
     async def check_not_blocked(self, org_id: str) -> None:
         """Raises: ChargeBlockedError: if it is not known what became of a charge of the organization."""
-        await self._store.run(lambda db: check_not_blocked(rows.of_org(db, self._app, org_id, BLOCKING)))
+        await self._store.run(lambda db: check_not_blocked(journal_rows.of_org(db, self._app, org_id, BLOCKING)))
 
     async def reserve(
         self, request: ChargeRequest, limits: Limits, known_invoices: Iterable[str] | None
@@ -99,7 +99,7 @@ class Journal:
         """
 
         def work(db: sqlite3.Connection) -> tuple[Entry, bool]:
-            before = rows.find(db, self._app, request.key)
+            before = journal_rows.find(db, self._app, request.key)
             if before is not None:
                 check_same(request, before)
                 if before.late_invoice is not None:
@@ -107,9 +107,9 @@ class Journal:
                 if before.state != "failed":
                     return before, False
             self._check_limits(db, request.total, limits)
-            check_not_blocked(rows.of_org(db, self._app, request.org_id, UNSETTLED))
+            check_not_blocked(journal_rows.of_org(db, self._app, request.org_id, UNSETTLED))
             entry = self._attempt(db, request, before, known_invoices)
-            rows.put(db, self._app, entry)
+            journal_rows.put(db, self._app, entry)
             return entry, True
 
         return await self._deciding(work, writes=True)
@@ -118,9 +118,9 @@ class Journal:
         """An attempt that ended before it was reserved, because the invoices could not be read."""
 
         def work(db: sqlite3.Connection) -> None:
-            before = rows.find(db, self._app, request.key)
+            before = journal_rows.find(db, self._app, request.key)
             if before is None or (before.state == "failed" and before.late_invoice is None):
-                rows.put(db, self._app, self._attempt(db, request, before, None).failed(error))
+                journal_rows.put(db, self._app, self._attempt(db, request, before, None).failed(error))
 
         await self._with_figures(work)
 
@@ -133,9 +133,9 @@ class Journal:
 
         def work(db: sqlite3.Connection) -> Entry:
             now_s = self._now()
-            times = rows.sending_times(db, self._app, now_s)
+            times = journal_rows.sending_times(db, self._app, now_s)
             sent = entry.becoming("sent", sent_at=now_s, times=times, journal_time=times[0])
-            if not rows.mark_sent(db, self._app, sent):
+            if not journal_rows.mark_sent(db, self._app, sent):
                 raise StateUnavailableError(
                     "the journal was changed by somebody else while the charge was being made. "
                     "Let one process charge from this folder."
@@ -151,15 +151,15 @@ class Journal:
             false where another attempt with the key stands there, as this one was taken for ended: that one stays, and
             an invoice of this one is its `late_invoice`.
         """
-        return await self._with_figures(lambda db: settling.write(db, self._app, entry))
+        return await self._with_figures(lambda db: reconciliation.write(db, self._app, entry))
 
     async def release(self, key: str, error: BillingError) -> None:
         """End a reservation of which it is not known whether it was written."""
 
         def work(db: sqlite3.Connection) -> None:
-            entry = rows.find(db, self._app, key)
+            entry = journal_rows.find(db, self._app, key)
             if entry is not None and entry.state == "reserved":
-                rows.put(db, self._app, entry.failed(error))
+                journal_rows.put(db, self._app, entry.failed(error))
 
         await self._with_figures(work)
 
@@ -172,10 +172,12 @@ class Journal:
 
         def work(db: sqlite3.Connection) -> list[Entry]:
             self._check_journal(db)
-            left = [entry for entry in rows.in_states(db, self._app, ("reserved", "sent")) if entry.key not in own]
+            left = [
+                entry for entry in journal_rows.in_states(db, self._app, ("reserved", "sent")) if entry.key not in own
+            ]
             ended = [after_crash(entry) for entry in left]
             for entry in ended:
-                rows.put(db, self._app, entry)
+                journal_rows.put(db, self._app, entry)
             return [entry for entry in ended if entry.state == "unknown"]
 
         return await self._with_figures(work)
@@ -190,26 +192,26 @@ class Journal:
 
         def work(db: sqlite3.Connection) -> T:
             now_s = self._now()
-            rows.redate(db, self._app, now_s)
+            journal_rows.redate(db, self._app, now_s)
             return step(db, self._app, now_s)
 
         return await self._with_figures(work)
 
     def _check_limits(self, db: sqlite3.Connection, total: Cents, limits: Limits) -> None:
-        check_limits(total, rows.count(db, self._app, self._now()), limits)
+        check_limits(total, journal_rows.count(db, self._app, self._now()), limits)
 
     def _attempt(
         self, db: sqlite3.Connection, request: ChargeRequest, before: Entry | None, known: Iterable[str] | None
     ) -> Entry:
         now_s = self._now()
-        return Entry.reserved(request, before, now_s, rows.sending_times(db, self._app, now_s)[0], known)
+        return Entry.reserved(request, before, now_s, journal_rows.sending_times(db, self._app, now_s)[0], known)
 
     async def _deciding(self, work: Callable[[sqlite3.Connection], T], *, writes: bool) -> T:
         """A transaction that may refuse. It writes nothing before it does, but what it dated to now stays dated."""
 
         def dated(db: sqlite3.Connection) -> T | BillingError:
             self._check_journal(db)
-            rows.redate(db, self._app, self._now())
+            journal_rows.redate(db, self._app, self._now())
             try:
                 return work(db)
             except BillingError as refusal:
@@ -222,7 +224,7 @@ class Journal:
 
     def _check_journal(self, db: sqlite3.Connection) -> None:
         """A journal that was put in the place of the one that is in use does not know what was charged since."""
-        journal_id, entries = rows.identity(db)
+        journal_id, entries = journal_rows.identity(db)
         if self._entries and (journal_id != self._id or entries < self._entries):
             raise another_journal(self._id, journal_id)
         self._id, self._entries = journal_id, entries
@@ -232,7 +234,7 @@ class Journal:
 
         def both(db: sqlite3.Connection) -> tuple[T, Figures]:
             result = work(db)
-            return result, rows.figures(db, self._app, self._now())
+            return result, journal_rows.figures(db, self._app, self._now())
 
         result, figures = await self._store.run(both)
         self.figures = figures

@@ -7,8 +7,8 @@ import os
 import threading
 from typing import Final
 
-from viam_billing.errors import StateUnavailableError, quoted
-from viam_billing.store import make_folder
+from viam_billing.core.errors import StateUnavailableError, quoted
+from viam_billing.storage.database import make_folder
 
 _FILE_NAME: Final = "journal.lock"
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Final
 
 from viam import logging
 
-from viam_billing.charging import refusals, rows, settling
-from viam_billing.errors import BillingError, Outcome, StateUnavailableError, quoted
+from viam_billing.charging import journal_rows, reconciliation, refusals
+from viam_billing.core.errors import BillingError, Outcome, StateUnavailableError, quoted
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from viam_billing.charging.charge import Entry, Watched
     from viam_billing.charging.desk import Desk
-    from viam_billing.charging.entry import Entry, Watched
     from viam_billing.charging.journal import Journal
-    from viam_billing.encode import SeenInvoice
+    from viam_billing.cloud.decoding import SeenInvoice
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -100,9 +100,9 @@ class Outcomes:
             if self._unwritten.get(key) is write:  # and not what could not be written meanwhile
                 del self._unwritten[key]
 
-    async def look(self, org_id: str, invoices: list[SeenInvoice]) -> settling.Found:
+    async def look(self, org_id: str, invoices: list[SeenInvoice]) -> reconciliation.Found:
         """Settle what an organization's invoices tell about its charges, and log it."""
-        found = await self._journal.transact(partial(settling.look, org_id=org_id, invoices=invoices))
+        found = await self._journal.transact(partial(reconciliation.look, org_id=org_id, invoices=invoices))
         for entry in found.settled:
             LOGGER.info("the charge %s succeeded: invoice %s", quoted(entry.key), quoted(entry.invoice_id))
         for entry, invoice_id in found.late:
@@ -119,6 +119,8 @@ class Outcomes:
         """Unknown charges, and attempts called failed whose invoice may still turn up."""
 
         def step(db: sqlite3.Connection, app_address: str, now_s: float) -> tuple[list[Entry], list[Watched]]:
-            return list(rows.in_states(db, app_address, ("unknown",))), rows.watched(db, app_address, now_s)
+            return list(journal_rows.in_states(db, app_address, ("unknown",))), journal_rows.watched(
+                db, app_address, now_s
+            )
 
         return await self._journal.transact(step)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from viam import logging
 
-from viam_billing.tasks import unwatched
+from viam_billing.core.tasks import unwatched
 
 if TYPE_CHECKING:
     from viam_billing.charging.journal import Journal

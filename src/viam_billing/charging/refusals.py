@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from viam_billing.error_codes import of_code
-from viam_billing.errors import (
+from viam_billing.core.error_codes import of_code
+from viam_billing.core.errors import (
     BillingError,
     ChargeBlockedError,
     ChargeLimitExceededError,
@@ -16,10 +16,10 @@ from viam_billing.errors import (
     StateUnavailableError,
     quoted,
 )
-from viam_billing.money import Cents, to_dollars
+from viam_billing.core.money import Cents, to_dollars
 
 if TYPE_CHECKING:
-    from viam_billing.charging.entry import ChargeRequest, Entry, Limits
+    from viam_billing.charging.charge import ChargeRequest, Entry, Limits
 
 
 def check_same(request: ChargeRequest, entry: Entry) -> None:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 from viam import logging
 
-from viam_billing.charging.settling import Found
-from viam_billing.errors import BillingError, CloudAwayError, StateUnavailableError
-from viam_billing.times import steady_s
+from viam_billing.charging.reconciliation import Found
+from viam_billing.core.errors import BillingError, CloudAwayError, StateUnavailableError
+from viam_billing.core.times import steady_s
 
 if TYPE_CHECKING:
-    from viam_billing.charging.charger import Charger
+    from viam_billing.charging.charge import Entry, Watched
     from viam_billing.charging.desk import Desk
-    from viam_billing.charging.entry import Entry, Watched
+    from viam_billing.charging.service import Charger
 
 LOGGER: Final = logging.getLogger(__name__)
 

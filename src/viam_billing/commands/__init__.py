@@ -22,7 +22,7 @@ from viam_billing.commands.context import Command
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from viam_billing.policy import Effect
+    from viam_billing.settings.policy import Effect
 
 _ROWS: Final = (
     Command(

@@ -11,16 +11,18 @@ from msgspec import UNSET, Meta, UnsetType
 from typing_extensions import override
 from viam import logging
 
-from viam_billing import encode, forecast, money, times
+from viam_billing.cache.queries import Call, provenance
+from viam_billing.cloud import decoding
 from viam_billing.commands.context import Answer, Context, LocationId, OrgId, ReadParameters, only_one
 from viam_billing.commands.locations import payer_of
-from viam_billing.errors import NotConfiguredError, quoted
-from viam_billing.reads import Call, provenance
-from viam_billing.strict import given
+from viam_billing.core import money, times
+from viam_billing.core.errors import NotConfiguredError, quoted
+from viam_billing.settings.records import given
+from viam_billing.usage import forecast
 
 if TYPE_CHECKING:
-    from viam_billing.answers import Reading
-    from viam_billing.config import Config
+    from viam_billing.cache.memory import Reading
+    from viam_billing.settings.attributes import Config
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -63,7 +65,7 @@ async def check_budget(parameters: CheckBudgetParameters, context: Context, call
         newly = await asyncio.shield(_newly_crossed(context, org_id, usage, monthly, thresholds))
     return {
         **whose,
-        "month_to_date": encode.month_to_date(usage.value),
+        "month_to_date": decoding.month_to_date(usage.value),
         **block(config, usage)["budget"],
         "thresholds_crossed": thresholds,
         "newly_crossed": newly,
@@ -90,7 +92,7 @@ def block(config: Config, usage: Reading) -> Answer:
 
 
 def _cost(usage: Reading) -> money.Cents:
-    return money.to_cents(encode.subtotal(usage.value))
+    return money.to_cents(decoding.subtotal(usage.value))
 
 
 def _monthly(config: Config) -> money.Cents:
@@ -104,7 +106,7 @@ async def _newly_crossed(
     context: Context, org_id: str, usage: Reading, monthly: money.Cents, thresholds: list[float]
 ) -> list[float]:
     """Those that no check of this month has found crossed; remembered, each logged once."""
-    start_s = encode.moment_s(usage.value, "start_date")
+    start_s = decoding.moment_s(usage.value, "start_date")
     month_start_s = times.month_start_s(usage.as_of_s) if start_s is None else start_s
     newly = await context.crossings.newly(org_id, month_start_s, monthly, thresholds)
     for threshold in newly:
@@ -113,7 +115,7 @@ async def _newly_crossed(
             "the budget, %.2f",
             threshold,
             quoted(org_id),
-            encode.month_to_date(usage.value),
+            decoding.month_to_date(usage.value),
             100 * forecast.used_fraction(_cost(usage), monthly),
             money.to_dollars(monthly),
         )

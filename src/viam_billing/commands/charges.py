@@ -8,12 +8,12 @@ from typing import Annotated, Any, ClassVar, Final
 
 from msgspec import UNSET, Meta, UnsetType, structs
 
-from viam_billing import money
-from viam_billing.charging.entry import ChargeRequest
+from viam_billing.cache.queries import Call
+from viam_billing.charging.charge import ChargeRequest
 from viam_billing.commands.context import Answer, Context, DryRun, Flag, Id
-from viam_billing.money import Cents, is_whole_cents
-from viam_billing.reads import Call
-from viam_billing.strict import Record, given
+from viam_billing.core import money
+from viam_billing.core.money import Cents, is_whole_cents
+from viam_billing.settings.records import Record, given
 
 _OURS: Final = frozenset({"idempotency_key", "dry_run"})
 """Parameters that the cloud does not get."""

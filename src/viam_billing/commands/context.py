@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from viam_billing.state import no_state_dir
-from viam_billing.strict import Record
+from viam_billing.audit.audit_log import no_state_dir
+from viam_billing.settings.records import Record
 
 if TYPE_CHECKING:
+    from viam_billing.audit.audit_log import State
+    from viam_billing.cache.queries import Call, Reads
     from viam_billing.charging.books import Book
     from viam_billing.charging.desk import Desk
-    from viam_billing.config import Config
-    from viam_billing.crossings import Crossings
-    from viam_billing.gateway import Gateway
-    from viam_billing.policy import Effect, Policy
-    from viam_billing.reads import Call, Reads
-    from viam_billing.state import State
-    from viam_billing.usage_history import UsageHistory
+    from viam_billing.cloud.gateway import Gateway
+    from viam_billing.settings.attributes import Config
+    from viam_billing.settings.policy import Effect, Policy
+    from viam_billing.usage.crossings import Crossings
+    from viam_billing.usage.history import UsageHistory
 
 Answer: TypeAlias = dict[str, Any]
 

@@ -8,22 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 from typing_extensions import override
 
-from viam_billing import encode, money
+from viam_billing.cache.queries import Call, provenance
+from viam_billing.cloud import decoding
 from viam_billing.commands.context import ID_LENGTH, Answer, Context, Id, OrgId, ReadParameters, only_one
 from viam_billing.commands.locations import no_payer
-from viam_billing.errors import (
-    BillingError,
-    CloudAwayError,
-    KeyRejectedError,
-    NotConfiguredError,
-)
-from viam_billing.many import for_each, in_turns
-from viam_billing.reads import Call, provenance
-from viam_billing.strict import given
-from viam_billing.times import Deadline
+from viam_billing.commands.worker_pool import for_each, in_turns
+from viam_billing.core import money
+from viam_billing.core.errors import BillingError, CloudAwayError, KeyRejectedError, NotConfiguredError
+from viam_billing.core.times import Deadline
+from viam_billing.settings.records import given
 
 if TYPE_CHECKING:
-    from viam_billing.answers import Reading
+    from viam_billing.cache.memory import Reading
 
 _TO_ANSWER_ROW_S: Final = 1e-4
 """On a fast processor 10,000 rows take 0.1 s (1,000 payers) to 0.36 s (10,000); a robot's is three times slower."""
@@ -84,7 +80,7 @@ async def get_fleet_usage(parameters: FleetUsageParameters, context: Context, ca
 
     async def usage_of(org_id: str, one: Call) -> Reading:
         usage = await context.reads.usage(org_id, one, max_age_s)
-        encode.subtotal(usage.value)  # one that is no amount fails its row, and not the total
+        decoding.subtotal(usage.value)  # one that is no amount fails its row, and not the total
         return usage
 
     fleet.payers = await for_each(
@@ -145,7 +141,7 @@ async def _answer(fleet: _Fleet) -> Answer:
     organizations = [_organization(org_id, members[org_id], usage) for org_id, usage in fleet.usages.items()]
     failed = sum("error" in row for rows in (organizations, locations) for row in rows)
     known = [usage for usage in fleet.usages.values() if not isinstance(usage, BillingError)]
-    total = money.rounded(money.total(encode.subtotal(usage.value) for usage in known))
+    total = money.rounded(money.total(decoding.subtotal(usage.value) for usage in known))
     return {
         "organizations": organizations,
         "locations": locations,
@@ -172,7 +168,7 @@ def _organization(org_id: str, location_ids: list[str], usage: Reading | Billing
     row: Answer = {"org_id": org_id, "location_ids": location_ids}
     if isinstance(usage, BillingError):
         return {**row, "error": _shown(usage)}
-    row["month_to_date"] = encode.month_to_date(usage.value)
+    row["month_to_date"] = decoding.month_to_date(usage.value)
     return {**row, "projection": usage.value["projection"]} if "projection" in usage.value else row
 
 

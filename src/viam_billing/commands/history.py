@@ -9,6 +9,8 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from msgspec import UNSET, Meta, UnsetType
 from typing_extensions import override
 
+from viam_billing.audit.audit_log import no_state_dir
+from viam_billing.cache.queries import Call, provenance
 from viam_billing.commands.context import (
     Answer,
     Context,
@@ -21,13 +23,11 @@ from viam_billing.commands.context import (
     only_one,
 )
 from viam_billing.commands.locations import payer_of
-from viam_billing.errors import NotConfiguredError
-from viam_billing.history_steps import steps
-from viam_billing.reads import Call, provenance
-from viam_billing.state import no_state_dir
-from viam_billing.strict import given
-from viam_billing.times import DAY_S, HOUR_S, to_rfc3339
-from viam_billing.usage_history import KEPT_S
+from viam_billing.core.errors import NotConfiguredError
+from viam_billing.core.times import DAY_S, HOUR_S, to_rfc3339
+from viam_billing.settings.records import given
+from viam_billing.usage.history import KEPT_S
+from viam_billing.usage.history_steps import steps
 
 _STEPS_S: Final[Mapping[str, float]] = {"hour": HOUR_S, "day": DAY_S}
 

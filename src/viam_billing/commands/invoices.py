@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from msgspec import UNSET, Meta, UnsetType
 
-from viam_billing import encode, money
-from viam_billing.answers import Reading
+from viam_billing.cache.memory import Reading
+from viam_billing.cache.queries import Call, provenance
+from viam_billing.cloud import decoding
 from viam_billing.commands.context import (
     Answer,
     Context,
@@ -22,12 +23,12 @@ from viam_billing.commands.context import (
     is_moment,
     moment_s,
 )
-from viam_billing.errors import BillingError, CloudAwayError, KeyRejectedError, NotConfiguredError, Outcome
-from viam_billing.reads import Call, provenance
-from viam_billing.strict import Record, given
+from viam_billing.core import money
+from viam_billing.core.errors import BillingError, CloudAwayError, KeyRejectedError, NotConfiguredError, Outcome
+from viam_billing.settings.records import Record, given
 
 if TYPE_CHECKING:
-    from viam_billing.times import Deadline
+    from viam_billing.core.times import Deadline
 
 _LONGEST_NAME_BYTES: Final = 255
 
@@ -105,26 +106,28 @@ async def get_invoices_summary(parameters: InvoicesParameters, context: Context,
         "invoices": shown[: given(parameters.limit)],
         "total_invoices": len(invoices),
         "overdue_count": len(overdue),
-        "overdue_balance": money.rounded(money.total(encode.amount(invoice["invoice_amount"]) for invoice in overdue)),
+        "overdue_balance": money.rounded(
+            money.total(decoding.amount(invoice["invoice_amount"]) for invoice in overdue)
+        ),
         **provenance([summary]),
     }
 
 
 def _invoice_date_s(invoice: Mapping[str, Any]) -> float:
     """An invoice without a date counts as the oldest."""
-    date_s = encode.moment_s(invoice, "invoice_date")
+    date_s = decoding.moment_s(invoice, "invoice_date")
     return float("-inf") if date_s is None else date_s
 
 
 def _is_overdue(invoice: Mapping[str, Any], now_s: float) -> bool:
-    due_s = encode.moment_s(invoice, "due_date")
+    due_s = decoding.moment_s(invoice, "due_date")
     return invoice["status"] == "outstanding" and due_s is not None and due_s < now_s
 
 
 async def get_invoice_pdf(parameters: PdfParameters, context: Context, call: Call) -> Answer:
     """The PDF in the answer, or saved. Always asks the cloud."""
     org_id = context.policy.org_in_scope(given(parameters.org_id))
-    from viam_billing.invoice_pdf import InlinePdf, SavedPdf  # noqa: PLC0415 - hashlib and tempfile, not needed to start
+    from viam_billing.commands.invoice_pdf import InlinePdf, SavedPdf  # noqa: PLC0415 - hashlib and tempfile, not needed to start
 
     save_as: str | None = given(parameters.save_as)
     pdf = InlinePdf(context.config.max_pdf_bytes) if save_as is None else SavedPdf(context.config.state_dir, save_as)

@@ -9,16 +9,16 @@ from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 from msgspec import UNSET, Meta, UnsetType
 from typing_extensions import override
 
-from viam_billing.charging import settling
+from viam_billing.cache.queries import Call, provenance
+from viam_billing.charging import reconciliation
 from viam_billing.charging.books import Book
-from viam_billing.charging.entry import State
+from viam_billing.charging.charge import State
 from viam_billing.commands.charges import IdempotencyKey
 from viam_billing.commands.context import Answer, Context, Id, Limit, Moment, ReadParameters, is_moment, moment_s
-from viam_billing.errors import BillingError
-from viam_billing.policy import Policy
-from viam_billing.reads import Call, provenance
-from viam_billing.strict import Record, given
-from viam_billing.times import to_rfc3339
+from viam_billing.core.errors import BillingError
+from viam_billing.core.times import to_rfc3339
+from viam_billing.settings.policy import Policy
+from viam_billing.settings.records import Record, given
 
 _STATES: Final[tuple[str, ...]] = get_args(State)
 _USUAL_LIMIT: Final = 1000
@@ -107,7 +107,7 @@ async def get_charge(parameters: ChargeKeyParameters, context: Context, call: Ca
     book = await call.from_disk(_looked_at(context))
     entry = await call.from_disk(book.charger.journal.find(parameters.idempotency_key))
     if entry is None or not context.policy.sees_org(entry.org_id):
-        raise settling.no_such_key(parameters.idempotency_key)
+        raise reconciliation.no_such_key(parameters.idempotency_key)
     call.repeatable = False  # the journal changes without a reading's doing
     answer = entry.shown()
     if entry.invoice_id is None:
@@ -148,15 +148,15 @@ async def resolve_charge(parameters: ResolveParameters, context: Context, call: 
     await charger.prepare()
     entry = await charger.journal.find(key)
     if entry is None or not context.policy.sees_org(entry.org_id):
-        raise settling.no_such_key(key)
+        raise reconciliation.no_such_key(key)
     invoices = None
     if parameters.outcome == "failed" and entry.state == "unknown":
         try:
             invoices = await context.desk.invoices(entry.org_id)
         except BillingError:
             invoices = None  # a person may know more than the cloud tells now
-    decision = settling.Decision(key, entry.attempts, parameters.outcome, parameters.note, invoice_id, invoices)
-    resolved = await charger.journal.transact(partial(settling.resolve, decision=decision))
+    decision = reconciliation.Decision(key, entry.attempts, parameters.outcome, parameters.note, invoice_id, invoices)
+    resolved = await charger.journal.transact(partial(reconciliation.resolve, decision=decision))
     context.open_book().watch.wake()
     return resolved.shown()
 

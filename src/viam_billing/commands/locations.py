@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from viam_billing.answers import Reading
+from viam_billing.cache.memory import Reading
+from viam_billing.cache.queries import Call, provenance
 from viam_billing.commands.context import Answer, Context, DryRun, Id, LocationId, ReadParameters
-from viam_billing.errors import BillingError, NotFoundError, quoted
-from viam_billing.reads import Call, provenance
-from viam_billing.strict import Record, given
+from viam_billing.core.errors import BillingError, NotFoundError, quoted
+from viam_billing.settings.records import Record, given
 
 if TYPE_CHECKING:
-    from viam_billing.times import Deadline
+    from viam_billing.core.times import Deadline
 
 
 class LocationPayerParameters(ReadParameters, frozen=True, kw_only=True):

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from viam_billing.answers import Reading
+from viam_billing.cache.memory import Reading
+from viam_billing.cache.queries import Call, provenance
 from viam_billing.commands.context import Answer, Context, Id
-from viam_billing.errors import (
+from viam_billing.core.errors import (
     BillingError,
     CloudAwayError,
     CloudUnreachableError,
@@ -21,14 +22,13 @@ from viam_billing.errors import (
     UnknownCommandError,
     quoted,
 )
-from viam_billing.reads import Call, provenance
-from viam_billing.strict import Record, given, schema
+from viam_billing.settings.records import Record, given, schema
 from viam_billing.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from viam_billing.times import Deadline
+    from viam_billing.core.times import Deadline
 
 
 class HelpParameters(Record, frozen=True, kw_only=True):

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec import UNSET, Meta, UnsetType
 
-from viam_billing import encode
+from viam_billing.cache.queries import Call, provenance
+from viam_billing.cloud import decoding
 from viam_billing.commands.context import Answer, Context, DryRun, Id, OrgId, ReadParameters
-from viam_billing.errors import BillingError, InvalidRequestError, KeyLacksPermissionError, quoted
-from viam_billing.reads import Call, provenance
-from viam_billing.strict import Record, given
+from viam_billing.core.errors import BillingError, InvalidRequestError, KeyLacksPermissionError, quoted
+from viam_billing.settings.records import Record, given
 
 if TYPE_CHECKING:
-    from viam_billing.times import Deadline
+    from viam_billing.core.times import Deadline
 
 
 class BillingInformationParameters(ReadParameters, frozen=True, kw_only=True):
@@ -83,7 +83,7 @@ async def update_organization_billing_tier(parameters: UpdateTierParameters, con
 async def _told_tier(context: Context, org_id: str, deadline: Deadline) -> str | None:
     """The tier, or None where it is not told: to a key without the right to the billing dashboard it is not."""
     try:
-        return encode.told_tier(await context.gateway.get_org_billing_information(org_id, deadline))
+        return decoding.told_tier(await context.gateway.get_org_billing_information(org_id, deadline))
     except KeyLacksPermissionError:
         return None
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from msgspec import UNSET, UnsetType
 
-from viam_billing import encode
+from viam_billing.cache.queries import Call, provenance
+from viam_billing.cloud import decoding
 from viam_billing.commands import budget
 from viam_billing.commands.context import Answer, Context, LocationId, OrgId, ReadParameters
 from viam_billing.commands.locations import payer_of
-from viam_billing.reads import Call, provenance
-from viam_billing.strict import given
+from viam_billing.settings.records import given
 
 
 class OrgUsageParameters(ReadParameters, frozen=True, kw_only=True):
@@ -31,7 +31,7 @@ async def get_current_month_usage(parameters: OrgUsageParameters, context: Conte
     return {
         **usage.value,
         "org_id": org_id,
-        "cost_by_type": encode.cost_by_type(usage.value),
+        "cost_by_type": decoding.cost_by_type(usage.value),
         **provenance([usage]),
     }
 
@@ -46,9 +46,9 @@ async def get_location_usage(parameters: LocationUsageParameters, context: Conte
     return {
         "location_id": location_id,
         "billing_organization_id": org_id,
-        "month_to_date": encode.month_to_date(usage.value),
+        "month_to_date": decoding.month_to_date(usage.value),
         **({"projection": usage.value["projection"]} if "projection" in usage.value else {}),
-        "cost_by_type": encode.cost_by_type(usage.value),
+        "cost_by_type": decoding.cost_by_type(usage.value),
         **dates,
         **budget.block(context.config, usage),
         **provenance([payer, usage]),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from support.fake_charges import Scene
-from viam_billing.errors import BillingError
+from viam_billing.core.errors import BillingError
 
 
 async def code_of(work: Awaitable[object]) -> str:

@@ -8,9 +8,9 @@ import pytest
 
 from support.fake_charges import Scene, request
 from viam_billing.charging.attempt import Attempt
-from viam_billing.charging.entry import Entry
-from viam_billing.errors import BillingError
-from viam_billing.times import Deadline
+from viam_billing.charging.charge import Entry
+from viam_billing.core.errors import BillingError
+from viam_billing.core.times import Deadline
 
 
 async def never() -> Entry:

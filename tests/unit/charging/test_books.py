@@ -11,8 +11,8 @@ from support.fake_charges import FOR_EVER, ChargeCloud, request, settings
 from support.fake_parts import Clock
 from viam_billing.charging.books import Book, Books
 from viam_billing.charging.desk import Desk
-from viam_billing.errors import BillingError, StateUnavailableError
-from viam_billing.policy import Policy
+from viam_billing.core.errors import BillingError, StateUnavailableError
+from viam_billing.settings.policy import Policy
 
 
 def desk(folder: Path, cloud: ChargeCloud) -> Desk:

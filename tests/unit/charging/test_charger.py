@@ -9,8 +9,8 @@ from grpclib.const import Status
 
 from support.fake_charges import Scene, away, request
 from unit.charging.charges_scene import attempts, code_of, joined, under_way
-from viam_billing.errors import BillingError, CloudUnreachableError, KeyLacksPermissionError
-from viam_billing.times import Deadline
+from viam_billing.core.errors import BillingError, CloudUnreachableError, KeyLacksPermissionError
+from viam_billing.core.times import Deadline
 
 
 async def test_a_charge_succeeds(scene: Scene) -> None:

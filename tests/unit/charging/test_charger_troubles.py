@@ -11,7 +11,7 @@ import pytest
 
 from support.fake_charges import FOR_EVER, Scene, request
 from unit.charging.charges_scene import attempts, code_of, under_way
-from viam_billing.errors import StateUnavailableError
+from viam_billing.core.errors import StateUnavailableError
 
 
 async def test_without_the_mark_nothing_is_sent(scene: Scene) -> None:

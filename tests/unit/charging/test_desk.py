@@ -9,14 +9,14 @@ import pytest
 from typing_extensions import override
 
 from support.fake_charges import ChargeCloud, Scene, away, request
-from viam_billing import config
+from viam_billing.charging.charge import Limits
 from viam_billing.charging.desk import OWN_TIME_S, Desk
-from viam_billing.charging.entry import Limits
 from viam_billing.commands import EFFECTS
-from viam_billing.errors import CloudUnreachableError, KeyLacksPermissionError, NotConfiguredError
-from viam_billing.money import Cents
-from viam_billing.policy import Policy
-from viam_billing.times import Deadline
+from viam_billing.core.errors import CloudUnreachableError, KeyLacksPermissionError, NotConfiguredError
+from viam_billing.core.money import Cents
+from viam_billing.core.times import Deadline
+from viam_billing.settings.attributes import parse_attributes
+from viam_billing.settings.policy import Policy
 
 
 async def test_it_reads_invoices_as_they_are(scene: Scene) -> None:
@@ -45,7 +45,7 @@ def test_it_has_its_own_limits_and_scope(scene: Scene) -> None:
 
 def test_without_limits_there_is_no_charge(scene: Scene) -> None:
     """It names the attribute."""
-    desk = Desk(scene.cloud, Policy(config.parse({}, {}, EFFECTS)))
+    desk = Desk(scene.cloud, Policy(parse_attributes({}, {}, EFFECTS)))
     with pytest.raises(NotConfiguredError, match="charge_limits"):
         _ = desk.limits
 
@@ -74,7 +74,7 @@ async def test_what_comes_before_the_mark_takes_nothing_of_a_charges_time(scene:
     async def marked() -> None:
         return
 
-    desk = Desk(Late(scene.clock), Policy(config.parse({}, {}, EFFECTS)))
+    desk = Desk(Late(scene.clock), Policy(parse_attributes({}, {}, EFFECTS)))
     await desk.send(request(), marked)
     assert times[0] < 2
     assert times[1] > 50

@@ -8,8 +8,8 @@ from typing import Any, get_args
 import pytest
 
 from viam_billing.charging import refusals
-from viam_billing.charging.entry import NEXT, ChargeRequest, Entry, State
-from viam_billing.errors import (
+from viam_billing.charging.charge import NEXT, ChargeRequest, Entry, State
+from viam_billing.core.errors import (
     BillingError,
     ChargeOutcomeUnknownError,
     CloudRejectedError,
@@ -17,7 +17,7 @@ from viam_billing.errors import (
     IdempotencyConflictError,
     Outcome,
 )
-from viam_billing.money import Cents
+from viam_billing.core.money import Cents
 
 STATES: tuple[Any, ...] = get_args(State)
 MAY: set[tuple[Any, Any]] = {

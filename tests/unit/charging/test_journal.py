@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 
 from support.fake_charges import Scene, request
-from viam_billing.charging import rows
-from viam_billing.charging.entry import Entry, Limits
-from viam_billing.errors import (
+from viam_billing.charging import journal_rows
+from viam_billing.charging.charge import Entry, Limits
+from viam_billing.core.errors import (
     BillingError,
     ChargeBlockedError,
     ChargeLimitExceededError,
     CloudUnreachableError,
     StateUnavailableError,
 )
-from viam_billing.money import Cents
-from viam_billing.times import DAY_S
+from viam_billing.core.money import Cents
+from viam_billing.core.times import DAY_S
 
 LIMITS = Limits(Cents(5000), Cents(5000))
 REFUSED = CloudUnreachableError("no")
@@ -270,5 +270,5 @@ async def test_an_entry_is_read_as_it_was_written(scene: Scene) -> None:
     full = entry.becoming(
         "failed", note="n", late_invoice="l", candidates=("c",), checked_at=1.5, error_code="e", error_text="t"
     )
-    await scene.store.run(lambda db: rows.put(db, "https://app.viam.com", full))
+    await scene.store.run(lambda db: journal_rows.put(db, "https://app.viam.com", full))
     assert await scene.entry() == full

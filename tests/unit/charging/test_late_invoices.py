@@ -9,8 +9,8 @@ from msgspec import structs
 
 from support.fake_charges import Scene
 from unit.charging.test_settling import look, resolve, unknown
-from viam_billing.errors import BillingError, InvalidRequestError
-from viam_billing.times import DAY_S
+from viam_billing.core.errors import BillingError, InvalidRequestError
+from viam_billing.core.times import DAY_S
 
 
 async def test_a_clock_that_is_behind_makes_the_watch_no_shorter(scene: Scene) -> None:

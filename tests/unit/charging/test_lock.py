@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from viam_billing.charging.lock import FolderLock
-from viam_billing.errors import StateUnavailableError
+from viam_billing.core.errors import StateUnavailableError
 
 
 def test_one_at_a_time(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from grpclib.const import Status
 
 from support.fake_charges import Scene, Sending, away
-from viam_billing.errors import BillingError, KeyLacksPermissionError, StateUnavailableError
+from viam_billing.core.errors import BillingError, KeyLacksPermissionError, StateUnavailableError
 
 REFUSALS = {
     Status.UNAUTHENTICATED,

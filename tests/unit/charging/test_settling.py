@@ -9,12 +9,12 @@ from typing import Any, Literal
 import pytest
 
 from support.fake_charges import Scene, Sending, request
-from viam_billing.charging import settling
-from viam_billing.charging.entry import Entry
-from viam_billing.encode import SeenInvoice
-from viam_billing.errors import BillingError, InvalidRequestError, KeyLacksPermissionError, NotFoundError
-from viam_billing.money import Cents
-from viam_billing.times import DAY_S
+from viam_billing.charging import reconciliation
+from viam_billing.charging.charge import Entry
+from viam_billing.cloud.decoding import SeenInvoice
+from viam_billing.core.errors import BillingError, InvalidRequestError, KeyLacksPermissionError, NotFoundError
+from viam_billing.core.money import Cents
+from viam_billing.core.times import DAY_S
 
 SENT_S = 1_795_262_400.0
 
@@ -26,7 +26,7 @@ def invoice(invoice_id: str = "new", amount: int | None = 1000, date_s: float | 
 
 def fitting(*invoices: SeenInvoice, known: list[str] | None = None) -> list[str]:
     """Which of them may be that charge's."""
-    return settling.fitting(Cents(1000), SENT_S, known or [], invoices)
+    return reconciliation.fitting(Cents(1000), SENT_S, known or [], invoices)
 
 
 def test_a_new_invoice_of_the_amount_fits() -> None:
@@ -53,8 +53,8 @@ def test_an_invoice_from_long_before_does_not_fit(date_s: float | None, fits: bo
 
 def test_without_a_list_or_a_sending_nothing_fits() -> None:
     """There is nothing to tell new from old by."""
-    assert not settling.fitting(Cents(1000), SENT_S, None, [invoice()])
-    assert not settling.fitting(Cents(1000), None, [], [invoice()])
+    assert not reconciliation.fitting(Cents(1000), SENT_S, None, [invoice()])
+    assert not reconciliation.fitting(Cents(1000), None, [], [invoice()])
 
 
 async def unknown(scene: Scene, key: str = "k", org_id: str = "a", *, worked: bool = False) -> Sending:
@@ -71,7 +71,7 @@ async def unknown(scene: Scene, key: str = "k", org_id: str = "a", *, worked: bo
     return sending
 
 
-async def look(scene: Scene, org_id: str = "a") -> settling.Found:
+async def look(scene: Scene, org_id: str = "a") -> reconciliation.Found:
     """Look at what the cloud has."""
     return await scene.charger.outcomes.look(org_id, await scene.desk().invoices(org_id))
 
@@ -89,8 +89,8 @@ async def resolve(
     invoices = await scene.desk().invoices("a") if reads else None
     entry = await scene.journal.find(key)
     attempt = entry.attempts if attempt is None and entry is not None else attempt or 0
-    decision = settling.Decision(key, attempt, outcome, "seen in the app", invoice_id, invoices)
-    return await scene.journal.transact(partial(settling.resolve, decision=decision))
+    decision = reconciliation.Decision(key, attempt, outcome, "seen in the app", invoice_id, invoices)
+    return await scene.journal.transact(partial(reconciliation.resolve, decision=decision))
 
 
 async def test_one_invoice_settles(scene: Scene) -> None:

@@ -10,7 +10,7 @@ from grpclib.const import Status
 
 from support.fake_charges import Scene, Sending, away
 from viam_billing.charging import watch
-from viam_billing.errors import BillingError, KeyLacksPermissionError
+from viam_billing.core.errors import BillingError, KeyLacksPermissionError
 
 
 async def until(holds: Callable[[], bool]) -> None:

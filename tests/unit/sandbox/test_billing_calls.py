@@ -6,12 +6,12 @@ import grpc
 import pytest
 from viam.gen.app.v1 import billing_pb2
 
-from viam_billing.sandbox import billing_calls
-from viam_billing.sandbox.cloud import Call, Cloud, Refused
-from viam_billing.sandbox.patch import apply
-from viam_billing.sandbox.reader import ScenarioError
-from viam_billing.sandbox.scenario import DEFAULT_ORG_ID, DEFAULT_PATH
-from viam_billing.sandbox.scenario_file import load
+from viam_billing_sandbox import billing_calls
+from viam_billing_sandbox.cloud import Call, Cloud, Refused
+from viam_billing_sandbox.patch import apply
+from viam_billing_sandbox.reader import ScenarioError
+from viam_billing_sandbox.scenario import DEFAULT_ORG_ID, DEFAULT_PATH
+from viam_billing_sandbox.scenario_file import load
 
 NOW = datetime(2026, 2, 15, tzinfo=timezone.utc)
 HARBOR_ID = "a27b41c8-3d5f-4e02-b6a9-7c8d9e0f1a2b"

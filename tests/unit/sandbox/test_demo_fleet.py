@@ -4,9 +4,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from viam_billing.projection import USUAL_DAYS, projected
-from viam_billing.sandbox.demo_fleet import days_before
-from viam_billing.sandbox.months import elapsed_fraction, month_start
+from viam_billing.usage.projection import USUAL_DAYS, projected
+from viam_billing_sandbox.demo_fleet import days_before
+from viam_billing_sandbox.months import elapsed_fraction, month_start
 
 MONTHLY = 1926.0
 FIRST = datetime(2026, 2, 1, 13, 30, tzinfo=timezone.utc)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from viam_billing.sandbox.faults import Fault, Faults, read_fault
-from viam_billing.sandbox.reader import Reader, ScenarioError
+from viam_billing_sandbox.faults import Fault, Faults, read_fault
+from viam_billing_sandbox.reader import Reader, ScenarioError
 
 
 @pytest.fixture

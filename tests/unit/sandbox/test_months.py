@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from viam_billing.sandbox.months import elapsed_fraction, month_start
+from viam_billing_sandbox.months import elapsed_fraction, month_start
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from viam_billing.sandbox.pdf import render
+from viam_billing_sandbox.pdf import render
 
 
 def test_every_offset_of_the_cross_reference_is_an_object() -> None:

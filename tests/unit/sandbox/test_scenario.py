@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from viam_billing.sandbox import fleet
-from viam_billing.sandbox.cli import main
-from viam_billing.sandbox.reader import ScenarioError
-from viam_billing.sandbox.scenario import (
+from viam_billing_sandbox import fleet
+from viam_billing_sandbox.cli import main
+from viam_billing_sandbox.reader import ScenarioError
+from viam_billing_sandbox.scenario import (
     DEFAULT_API_KEY,
     DEFAULT_API_KEY_ID,
     DEFAULT_LOCATION_ID,
     DEFAULT_ORG_ID,
     DEFAULT_PATH,
 )
-from viam_billing.sandbox.scenario_file import load, parse
+from viam_billing_sandbox.scenario_file import load, parse
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,211 @@
+"""The questions that the module asks the cloud: what each is called, fetched and encoded, and how old an answer may be.
+
+What an answer adds to a reading, the commands compute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import Struct, field, structs
+
+from viam_billing.cache.cache import Cache, CacheCounters, Fetched
+from viam_billing.cache.memory import Limits, Reading
+from viam_billing.cloud import decoding
+from viam_billing.core.errors import NotConfiguredError, StateUnavailableError
+from viam_billing.core.times import to_rfc3339
+from viam_billing.usage import forecast
+from viam_billing.usage.history import Point
+from viam_billing.usage.projection import projected
+
+if TYPE_CHECKING:
+    from viam_billing.cloud.gateway import Gateway
+    from viam_billing.core.times import Deadline
+    from viam_billing.settings.attributes import Config
+    from viam_billing.usage.history import Month, UsageHistory
+
+T = TypeVar("T")
+
+
+class Call(Struct):
+    """One call of the module: its deadline, and the readings that its answer was made of.
+
+    `deadline` is that of what it reads, `caller` the caller's alone: a charge has its own time.
+    `repeatable`: the same request gets the same answer as long as its readings are current.
+    """
+
+    deadline: Deadline
+    caller: Deadline
+    readings: list[Reading] = field(default_factory=list)
+    repeatable: bool = True
+
+    async def from_disk(self, work: Awaitable[T]) -> T:
+        """What work on the disk gives, waited for no longer than for the cloud.
+
+        Raises:
+            StateUnavailableError: if the disk is not done by then, besides those of the work.
+        """
+        try:
+            return await asyncio.wait_for(work, self.deadline.remaining_s())
+        except asyncio.TimeoutError:
+            raise StateUnavailableError(
+                "the disk does not answer in time. Find what keeps the files in state_dir busy, or try again later."
+            ) from None
+
+
+def provenance(readings: Iterable[Reading]) -> dict[str, Any]:
+    """`as_of`, `stale` and `stale_reason` of an answer made of readings: the oldest time, stale if one is."""
+    parts = list(readings)
+    reason = next((part.stale_reason for part in parts if part.stale_reason), None)
+    facts = {"as_of": to_rfc3339(min(part.as_of_s for part in parts)), "stale": reason is not None}
+    return {**facts, "stale_reason": reason} if reason else facts
+
+
+class Reads:
+    """The readings that commands are made of. Each raises `BillingError`s only.
+
+    `max_age_s`: how old an answer may be before the cloud is asked, None for the configured `cache_ttl_s`.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        cache: Cache | None,
+        config: Config,
+        now: Callable[[], float],
+        history: UsageHistory | None = None,
+    ) -> None:
+        self._gateway = gateway
+        self._cache = cache
+        self._now = now
+        self._history = history
+        self._limits = Limits(config.cache_ttl_s, config.max_stale_s, config.timeout_s)
+        self._revealed = config.reveal_payment_details
+        self.counters = CacheCounters()
+
+    async def usage(self, org_id: str, call: Call, max_age_s: float | None) -> Reading:
+        """`GetCurrentMonthUsageResponse` of an organization, with its `projection`; an answer until the month ends."""
+
+        async def fetch(deadline: Deadline) -> Fetched:
+            usage = decoding.to_native(await self._gateway.get_current_month_usage(org_id, deadline))
+            as_of_s = self._now()
+            start_s, end_s = (decoding.moment_s(usage, name) for name in ("start_date", "end_date"))
+            cost = decoding.subtotal(usage)  # before anything is kept: an answer without an amount is none
+            if start_s is not None:
+                points = await self._seen(org_id, Point(as_of_s, start_s, cost))
+                projection = projected(cost, start_s, end_s, as_of_s, points)
+                if projection is not None:
+                    usage["projection"] = structs.asdict(projection)
+            return Fetched(usage, forecast.month_end_s(start_s, end_s, as_of_s))  # none is kept whose month has ended
+
+        return await self._read(f"usage:{org_id}", fetch, call, max_age_s)
+
+    async def _seen(self, org_id: str, point: Point) -> Month:
+        """Leave a point in the history. Returns what was seen of its month."""
+        return [] if self._history is None else await self._history.note(org_id, point)
+
+    async def locations(self, org_id: str, call: Call, max_age_s: float | None) -> Reading:
+        """All locations of an organization: `locations`, each a list of ID, name and count of machines."""
+
+        async def fetch(deadline: Deadline) -> Fetched:
+            return Fetched({"locations": decoding.location_rows(await self._gateway.list_locations(org_id, deadline))})
+
+        return await self._read(f"locations:{org_id}", fetch, call, max_age_s)
+
+    async def billing_information(self, org_id: str, call: Call, max_age_s: float | None) -> Reading:
+        """`GetOrgBillingInformationResponse`, its payment details masked unless the configuration reveals them."""
+
+        async def fetch(deadline: Deadline) -> Fetched:
+            information = decoding.to_native(await self._gateway.get_org_billing_information(org_id, deadline))
+            return Fetched(information if self._revealed else decoding.masked_payment_details(information))
+
+        return await self._read(_information(org_id, revealed=self._revealed), fetch, call, max_age_s)
+
+    async def invoices(self, org_id: str, call: Call, max_age_s: float | None) -> Reading:
+        """`GetInvoicesSummaryResponse` of an organization."""
+
+        async def fetch(deadline: Deadline) -> Fetched:
+            return Fetched(decoding.to_native(await self._gateway.get_invoices_summary(org_id, deadline)))
+
+        return await self._read(f"invoices:{org_id}", fetch, call, max_age_s)
+
+    async def tiers(self, call: Call, max_age_s: float | None) -> Reading:
+        """`GetAvailableBillingTiersResponse`."""
+
+        async def fetch(deadline: Deadline) -> Fetched:
+            return Fetched(decoding.to_native(await self._gateway.get_available_billing_tiers(deadline)))
+
+        return await self._read("tiers", fetch, call, max_age_s)
+
+    async def location_payer(self, location_id: str, call: Call, max_age_s: float | None) -> Reading:
+        """`GetLocationBillingOrganizationResponse`, without the ID where the API names no organization."""
+
+        async def fetch(deadline: Deadline) -> Fetched:
+            answer = await self._gateway.get_location_billing_organization(location_id, deadline)
+            payer = answer.billing_organization_id  # its one field; a fleet has thousands of these
+            return Fetched({"billing_organization_id": payer} if payer else {})
+
+        return await self._read(f"payer:{location_id}", fetch, call, max_age_s)
+
+    def changing_tier(self, org_id: str) -> AbstractAsyncContextManager[None]:
+        """Around a change of an organization's tier: what it outdates is forgotten."""
+        return self._changing(_information(org_id, revealed=False), _information(org_id, revealed=True), "tiers")
+
+    def changing_payer(self, location_id: str) -> AbstractAsyncContextManager[None]:
+        """Around a change of who pays for a location."""
+        return self._changing(f"payer:{location_id}")
+
+    def forget_tier(self, org_id: str) -> None:
+        """The tier was read without the cache: what that remembers may be another one."""
+        self._drop(_information(org_id, revealed=False), _information(org_id, revealed=True))
+
+    def forget_payer(self, location_id: str) -> None:
+        """The same for who pays for a location."""
+        self._drop(f"payer:{location_id}")
+
+    def _drop(self, *questions: str) -> None:
+        if self._cache is not None:
+            for question in questions:
+                self._cache.drop(question)
+
+    def is_current(self, readings: Iterable[Reading]) -> bool:
+        """Whether an answer made of these readings would be the same now."""
+        cache = self._cache
+        return cache is not None and all(cache.is_current(reading) for reading in readings)
+
+    def is_pausing_for_usage(self, org_id: str) -> bool:
+        """Whether the reading of it has failed and only waits for the time to ask again."""
+        return self._cache is not None and self._cache.is_pausing(f"usage:{org_id}")
+
+    def is_pausing_for_payer(self, location_id: str) -> bool:
+        """The same for `location_payer`."""
+        return self._cache is not None and self._cache.is_pausing(f"payer:{location_id}")
+
+    def _changing(self, *questions: str) -> AbstractAsyncContextManager[None]:
+        return self._cache.changing(*questions) if self._cache is not None else nullcontext()
+
+    async def _read(
+        self, question: str, fetch: Callable[[Deadline], Awaitable[Fetched]], call: Call, max_age_s: float | None
+    ) -> Reading:
+        if self._cache is None:
+            raise NotConfiguredError(
+                "no API key is known. Set the attributes api_key and api_key_id to an organization owner's key."
+            )
+        reading = await self._cache.read(
+            question,
+            fetch,
+            deadline=call.deadline,
+            max_age_s=max_age_s,
+            limits=self._limits,
+            counters=self.counters,
+        )
+        call.readings.append(reading)
+        return reading
+
+
+def _information(org_id: str, *, revealed: bool) -> str:
+    """Masked and revealed details are two questions: one service must not get what another one may see."""
+    return f"{'revealed' if revealed else 'information'}:{org_id}"

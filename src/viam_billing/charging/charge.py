@@ -1,0 +1,190 @@
+r"""One charge as the journal keeps it: its states, and what may follow what.
+
+the cloud refused it, or it certainly never left
+.-----------------------------------------------------.
+|  the module died before the sending                 v
+--> reserved --------------------------------------------------> failed --> the same key again: reserved
+|                                                           ^
+| on disk before the first byte leaves                      |
+v          refused                                          |
+sent -------------------------------------------------------->|
+|  \                                                        |
+|   \  no answer that says which; the module died           | a person says so
+|    v                                                      |
+|   unknown ------------------------------------------------'
+|      |  exactly one invoice fits; a person says so
+v      v
+succeeded                 for ever: the same key is answered from here
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from viam_billing.core.errors import BillingError
+from viam_billing.core.money import Cents, to_dollars
+from viam_billing.core.times import to_rfc3339
+
+State = Literal["reserved", "sent", "succeeded", "failed", "unknown"]
+
+NEXT: Final[Mapping[State, frozenset[State]]] = MappingProxyType(
+    {
+        "reserved": frozenset({"sent", "failed"}),
+        "sent": frozenset({"succeeded", "failed", "unknown"}),
+        "unknown": frozenset({"succeeded", "failed"}),
+        "failed": frozenset({"reserved", "failed"}),
+        "succeeded": frozenset(),
+    }
+)
+"""What may follow each state; `failed` follows itself where a new attempt ends before it is reserved."""
+
+UNSETTLED: Final[tuple[State, ...]] = ("reserved", "sent", "unknown")
+"""States in which money may have moved or may yet move: they count in the limits, however old they are."""
+
+
+BLOCKING: Final[tuple[State, ...]] = ("unknown",)
+"""States that keep other charges of the organization from being sent; for one under way they wait."""
+
+
+class ChargeRequest(Struct, frozen=True):
+    """A charge that somebody asks for. `parameters` are those that differ from their defaults, aliases resolved."""
+
+    key: str
+    command: str
+    org_id: str
+    total: Cents
+    parameters: str
+
+    @classmethod
+    def of(cls, command: str, org_id: str, total: Cents, key: str, parameters: Mapping[str, object]) -> ChargeRequest:
+        """With its parameters in the one form in which two requests are compared."""
+        words = msgspec.json.encode(dict(sorted(parameters.items()))).decode()
+        return cls(key, command, org_id, total, words)
+
+    def is_same(self, entry: Entry) -> bool:
+        """Whether an entry is of the same command with the same parameters."""
+        return (self.command, self.parameters) == (entry.command, entry.parameters)
+
+
+class Limits(Struct, frozen=True):
+    """`charge_limits` of one service, tax included."""
+
+    per_charge: Cents
+    per_day: Cents
+
+
+class Entry(Struct, frozen=True):
+    """An entry of the journal. Times are Unix seconds.
+
+    `times` are all the times at which the last sending may have been, latest first, and `journal_time` the latest that
+    was ever thought of: see `rows.count`.
+    `known_invoices` are the ids of the list read before the sending, kept until the charge is settled; None where the
+    key may not read it.
+    """
+
+    key: str
+    command: str
+    org_id: str
+    total: Cents
+    parameters: str
+    state: State
+    created_at: float
+    journal_time: float
+    attempts: int
+    reconcilable: bool = True
+    sent_at: float | None = None
+    times: tuple[float, ...] = ()
+    invoice_id: str | None = None
+    error_code: str | None = None
+    error_text: str | None = None
+    note: str | None = None
+    late_invoice: str | None = None
+    candidates: tuple[str, ...] = ()
+    checked_at: float | None = None
+    known_invoices: tuple[str, ...] | None = None
+
+    @classmethod
+    def reserved(
+        cls,
+        request: ChargeRequest,
+        before: Entry | None,
+        now_s: float,
+        journal_time: float,
+        known: Iterable[str] | None,
+    ) -> Entry:
+        """A new attempt, the first of the key or another one; `known` are invoices, None if they are not readable."""
+        return cls(
+            key=request.key,
+            command=request.command,
+            org_id=request.org_id,
+            total=request.total,
+            parameters=request.parameters,
+            state="reserved",
+            created_at=now_s if before is None else before.created_at,
+            journal_time=journal_time,
+            attempts=1 if before is None else before.attempts + 1,
+            reconcilable=known is not None,
+            note=None if before is None else before.note,
+            known_invoices=None if known is None else tuple(known),
+        )
+
+    def becoming(self, state: State, **changes: Any) -> Entry:  # noqa: ANN401 - the fields' own types
+        """The entry in its next state."""
+        if state not in NEXT[self.state]:
+            raise AssertionError(f"a charge that is {self.state} does not become {state}")
+        return msgspec.structs.replace(self, state=state, **changes)
+
+    def failed(self, error: BillingError) -> Entry:
+        """The entry after an attempt of which it is certain that it charged nobody."""
+        return self.becoming("failed", error_code=error.code, error_text=error.text, known_invoices=None)
+
+    def succeeded(self, invoice_id: str | None) -> Entry:
+        """The entry after the cloud's work."""
+        return self.becoming(
+            "succeeded", invoice_id=invoice_id or None, error_code=None, error_text=None, known_invoices=None
+        )
+
+    def unknown(self, error: BillingError) -> Entry:
+        """The entry after an attempt of which nobody knows whether it charged."""
+        return self.becoming("unknown", error_code=error.code, error_text=error.happened or error.text)
+
+    def shown(self) -> dict[str, Any]:
+        """The entry as callers see it."""
+        optional = {
+            "sent_at": self.sent_at and to_rfc3339(self.sent_at),
+            "invoice_id": self.invoice_id,
+            "error": self.error_code and {"code": self.error_code, "message": self.error_text},
+            "note": self.note,
+            "late_invoice": self.late_invoice,
+            "candidates": list(self.candidates),
+            "checked_at": self.checked_at and to_rfc3339(self.checked_at),
+        }
+        return {
+            "idempotency_key": self.key,
+            "command": self.command,
+            "state": self.state,
+            "org_id": self.org_id,
+            "total": to_dollars(self.total),
+            "created_at": to_rfc3339(self.created_at),
+            "attempts": self.attempts,
+            "reconcilable": self.reconcilable,
+            **{name: value for name, value in optional.items() if value},
+        }
+
+
+class Watched(Struct, frozen=True):
+    """An attempt that a person called failed: its invoice may still turn up until `until_s`. `found` are those told."""
+
+    key: str
+    attempt: int
+    org_id: str
+    total: Cents
+    sent_at: float
+    until_s: float
+    known_invoices: tuple[str, ...]
+    found: tuple[str, ...] = ()

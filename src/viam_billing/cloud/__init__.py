@@ -1,0 +1,1 @@
+"""One typed call to Viam."""

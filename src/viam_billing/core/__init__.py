@@ -1,0 +1,1 @@
+"""Values without I/O: errors, money, times, redaction."""

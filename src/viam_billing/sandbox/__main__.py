@@ -1,9 +1,0 @@
-"""Starts the sandbox, nothing else."""
-
-from __future__ import annotations
-
-import sys
-
-from viam_billing.sandbox.cli import main
-
-sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""The disk: SQLite on one thread, and the schema of the journal."""

@@ -1,0 +1,183 @@
+"""The other end of the control service: a client for tests and the demonstration, and its command line.
+
+python -m viam_billing_sandbox.control 127.0.0.1:PORT fault '{"rpc": "GetInvoicePdf", "status": "UNAVAILABLE"}'
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import grpc
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Struct
+
+from viam_billing_sandbox.faults import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from typing_extensions import Self
+
+    from viam_billing_sandbox.relay import Connections
+
+_SERVICE: Final = "viam_billing_sandbox.Control"
+_TIMEOUT_S: Final = 10.0
+_POLL_S: Final = 0.01
+_COMMANDS: Final = {
+    "fault": "SetFault",
+    "clear": "ClearFaults",
+    "stats": "Stats",
+    "reset": "ResetStats",
+    "patch": "Patch",
+}
+
+__all__ = ["Fault", "SandboxControl", "Stats", "main"]
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What the sandbox has seen since it started or since `reset_stats`.
+
+    `calls` counts by RPC name what came in, `finished` what was worked on to the end, its caller gone or not.
+    """
+
+    calls: Mapping[str, int]
+    finished: Mapping[str, int]
+    in_flight: int
+    max_in_flight: int
+    logins: int
+    emails: Sequence[Mapping[str, str]]
+    charges: Sequence[Mapping[str, Any]]
+    changes: Sequence[Mapping[str, str]]
+    open_connections: int
+
+
+class SandboxControl:
+    """A blocking client of one sandbox's control; an error of the sandbox is a `grpc.RpcError` with its sentence."""
+
+    def __init__(self, address: str) -> None:
+        self._channel = grpc.insecure_channel(address)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection; the sandbox goes on."""
+        self._channel.close()
+
+    def call(self, method: str, request: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """Sends one request as it is; the methods below are made of it."""
+        struct = Struct()
+        # The stubs name the types that a Struct holds; what is not one of them fails here, with its name.
+        struct.update(cast("dict[str, Any]", request or {}))
+        send = self._channel.unary_unary(f"/{_SERVICE}/{method}", Struct.SerializeToString, Struct.FromString)
+        return MessageToDict(send(struct, timeout=_TIMEOUT_S))
+
+    def set_fault(self, fault: Fault) -> None:
+        """Adds a fault to those that are set."""
+        self.call("SetFault", fault.to_request())
+
+    def connections(self, mode: Connections) -> None:
+        """Says what becomes of new connections; open ones stay."""
+        self.call("SetFault", {"connections": mode})
+
+    def cut(self) -> None:
+        """Resets all open connections, once."""
+        self.call("SetFault", {"connections": "cut"})
+
+    def go_dark(self) -> None:
+        """Refuses new connections and cuts the open ones: an outage, until `clear_faults`."""
+        self.connections("refuse")
+        self.cut()
+
+    def token_lifetime(self, *, seconds: float | None = None, calls: int | None = None) -> None:
+        """Limits the life of tokens, of those given out before too; None leaves a limit as it is."""
+        limits = {"token_lifetime_s": seconds, "token_lifetime_calls": calls}
+        self.call("SetFault", {name: value for name, value in limits.items() if value is not None})
+
+    def expire_tokens(self) -> None:
+        """Ends all tokens given out so far."""
+        self.call("SetFault", {"expire_tokens": True})
+
+    def clear_faults(self) -> None:
+        """Ends all faults of calls, connections and tokens."""
+        self.call("ClearFaults")
+
+    def stats(self) -> Stats:
+        """Asks what has happened."""
+        answer = self.call("Stats")
+        return Stats(
+            calls={name: int(count) for name, count in answer["calls"].items()},
+            finished={name: int(count) for name, count in answer["finished"].items()},
+            in_flight=int(answer["in_flight"]),
+            max_in_flight=int(answer["max_in_flight"]),
+            logins=int(answer["logins"]),
+            emails=answer["emails"],
+            charges=answer["charges"],
+            changes=answer["changes"],
+            open_connections=int(answer["open_connections"]),
+        )
+
+    def wait_for(self, condition: Callable[[Stats], bool], *, timeout_s: float = 5.0) -> Stats:
+        """Asks again and again until the condition holds; answers the stats for which it did.
+
+        Raises:
+            TimeoutError: It did not come to hold.
+        """
+        end_s = time.monotonic() + timeout_s
+        while not condition(stats := self.stats()):
+            if time.monotonic() > end_s:
+                raise TimeoutError(f"the condition did not come to hold; last seen: {stats}")
+            time.sleep(_POLL_S)
+        return stats
+
+    def reset_stats(self) -> None:
+        """Starts counting and recording anew; the cloud's state stays."""
+        self.call("ResetStats")
+
+    def patch_organization(self, org_id: str, **changes: object) -> None:
+        """Changes name, billing_email, billing_tier, tells_tier, usage, usage_grows or pdf_size_bytes.
+
+        The values are those of the scenario; `add_invoices` takes a list of the scenario's invoices and appends them.
+        """
+        self.call("Patch", {"organization": org_id, **changes})
+
+    def patch_location(self, location_id: str, **changes: object) -> None:
+        """Changes name, billing_organization_id (empty: the API names none) or robot_count."""
+        self.call("Patch", {"location": location_id, **changes})
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Sends one request and prints the answer; answers the exit code."""
+    parser = argparse.ArgumentParser(prog="viam_billing_sandbox.control", description="Steers a running sandbox.")
+    parser.add_argument("address", help="what the sandbox printed behind `sandbox control:`")
+    parser.add_argument("command", choices=sorted(_COMMANDS))
+    parser.add_argument("json", nargs="?", default="{}", help="the request, for fault and patch")
+    parsed = parser.parse_args(arguments)
+    try:
+        request = json.loads(parsed.json)
+    except ValueError as error:
+        parser.error(f"not JSON: {error}")
+    if not isinstance(request, dict):
+        parser.error("the request is a JSON object")
+    with SandboxControl(parsed.address) as control:
+        try:
+            answer = control.call(_COMMANDS[parsed.command], request)
+        except grpc.RpcError as error:
+            # What a call raises is both, which the stubs do not say.
+            sys.stderr.write(f"{cast('grpc.Call', error).details()}\n")
+            return 1
+    sys.stdout.write(f"{json.dumps(answer, indent=2)}\n" if answer else "done\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

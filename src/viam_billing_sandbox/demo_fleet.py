@@ -1,0 +1,138 @@
+"""Shows a whole fleet: who pays what, whether the budget lasts, how the month goes and where it will end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from viam_billing.core.times import DAY_S
+from viam_billing.usage.forecast import STRAIGHT_LINE
+from viam_billing.usage.history import Point, UsageHistory
+from viam_billing.usage.projection import USUAL_DAYS
+from viam_billing_sandbox import demo_charts
+from viam_billing_sandbox.demo_configuration import attributes
+from viam_billing_sandbox.months import elapsed_fraction, month_start, utc_now
+from viam_billing_sandbox.scenario import DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from viam_billing_sandbox.demo_machine import Machine
+    from viam_billing_sandbox.demo_view import View
+    from viam_billing_sandbox.scenario import Organization
+
+_SERVICE: Final = "billing-of-the-fleet"
+_WEEKEND: Final = 0.5
+"""What a day at the weekend costs of a working day, in the made-up month."""
+_FEE: Final = 0.4
+"""How much of its cost so far is a flat fee: on any date far more than what a day costs."""
+_FEE_DAY: Final = 2
+
+
+async def show(machine: Machine, view: View, address: str, payer: Organization) -> None:
+    """The fleet, its budget, its month; `payer` pays for most of it."""
+    folder = machine.folder / "fleet"
+    scope: dict[str, object] = {
+        "org_id": DEFAULT_ORG_ID,
+        "location_id": DEFAULT_LOCATION_ID,
+        "allowed_org_ids": [DEFAULT_ORG_ID],
+        "allowed_location_ids": ["*"],
+        "budget": {"monthly": 2500, "warn_at": [0.5, 0.8]},
+        "state_dir": str(folder),
+    }
+    await _write_days_before(folder, address, payer)
+    await machine.add(_SERVICE, {**attributes(address), **scope})
+
+    view.question("What does the whole fleet cost, and who pays?")
+    view.block(f'attributes that another service, "{_SERVICE}", has for it', scope)
+    view.space()
+    request: dict[str, object] = {"get_fleet_usage": {}}
+    view.request(request)
+    answer = await machine.answer(request, _SERVICE)
+    view.put(demo_charts.fleet(answer, view.named, view.full))
+    view.space()
+    missing = [row["location_id"] for row in answer["locations"] if "error" in row]
+    view.facts(
+        [
+            ("altogether", f"${answer['total_month_to_date']:,.2f} in {len(answer['locations'])} locations"),
+            ("not known", ", ".join(map(view.named, missing)) or "nothing"),
+        ]
+    )
+
+    view.question("Does the budget last?")
+    request = {"check_budget": {}}
+    view.request(request)
+    budget = await machine.answer(request, _SERVICE)
+    view.put(demo_charts.budget(budget, view.full, view.empty))
+    view.space()
+    view.facts(
+        [
+            ("crossed", _shares(budget["thresholds_crossed"])),
+            ("newly", f"{_shares(budget['newly_crossed'])} (each is told once a month)"),
+            ("at its end", budget.get("projected_status", "not told before 5 % of the month")),
+        ]
+    )
+
+    view.question("How does the month go, and where will it end?")
+    view.text(
+        "The module notes what it sees. This one has only just begun to look, so the demonstration has written down "
+        "the days before, as a machine that runs since the first of the month would have seen them: weekends at half "
+        "the cost, and a flat fee on the 2nd."
+    )
+    view.space()
+    request = {"get_usage_history": {"step": "day"}}
+    view.request(request)
+    history = await machine.answer(request, _SERVICE)
+    usage = await machine.answer({"get_location_usage": {"max_age_s": 0}}, _SERVICE)
+    for line in demo_charts.month(history["points"], usage, view.full, view.empty):
+        view.put(line)
+    view.space()
+    view.facts([("so far", f"${usage['month_to_date']:,.2f}"), *_estimates(usage)])
+
+
+def _estimates(usage: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The module's projection, beside what the straight line would have made of the same figures."""
+    projection = usage.get("projection")
+    if projection is None:
+        return [("whole month", "not before 5 % of the month")]
+    total = f"${projection['total']:,.2f} ({projection['method']}"
+    if projection["method"] != USUAL_DAYS:
+        return [("whole month", f"{total})")]
+    line = usage["month_to_date"] / projection["elapsed_fraction"]
+    return [
+        ("whole month", f"{total}: what is left of it goes as its usual days went, without another fee)"),
+        ("for comparison", f"${line:,.2f} ({STRAIGHT_LINE}: as if there were fees all month long)"),
+    ]
+
+
+def _shares(shares: Sequence[float]) -> str:
+    return ", ".join(f"{share:.0%}" for share in shares) or "none"
+
+
+async def _write_days_before(folder: Path, address: str, payer: Organization) -> None:
+    """Before the service sees anything itself: it takes what lies behind its newest point for a wrong clock's."""
+    now = utc_now()
+    monthly = sum(max(sum(source.costs.values()) - source.discount, 0.0) for source in payer.usage)
+    history = UsageHistory(str(folder), address)
+    for point in days_before(now, monthly * elapsed_fraction(now)):
+        await history.note(payer.id, point)
+    history.close()
+
+
+def days_before(now: datetime, cost: float) -> list[Point]:
+    """The made-up month up to yesterday, a point at the end of each day, that comes to what the cloud tells now."""
+    start = month_start(now)
+    fee = _FEE * cost if now.day > _FEE_DAY else 0.0
+    days = [_WEEKEND if _is_weekend(start + timedelta(day)) else 1.0 for day in range(now.day)]
+    days[-1] *= (now - start) / timedelta(1) % 1
+    points = []
+    for day in range(1, now.day):
+        seen = (cost - fee) * sum(days[:day]) / sum(days) + (fee if day >= _FEE_DAY else 0.0)
+        points.append(Point(start.timestamp() + day * DAY_S - 1, start.timestamp(), seen))
+    return points
+
+
+def _is_weekend(day: datetime) -> bool:
+    return day.weekday() >= 5  # noqa: PLR2004 - Saturday
