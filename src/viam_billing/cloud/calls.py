@@ -15,7 +15,7 @@ from viam_billing.cloud.connection import LoginExpiredError
 from viam_billing.cloud.error_mapping import as_change, change_outcome, charge_outcome
 from viam_billing.cloud.repeated_read import RepeatedRead
 from viam_billing.core.errors import BillingError, CloudError, NotConfiguredError, Outcome
-from viam_billing.core.tasks import unwatched
+from viam_billing.core.tasks import retrieve_exception
 
 if TYPE_CHECKING:
     from viam_billing.cloud.connection import Session
@@ -194,7 +194,7 @@ class Calls:
     async def _log_in_later(self, rpc: str, session: Session, deadline: Deadline) -> BillingError:
         """The same for a charge: that it was refused is noted at once, and not when a login has ended."""
         login = asyncio.ensure_future(self.session(deadline, expired=session))
-        login.add_done_callback(unwatched)
+        login.add_done_callback(retrieve_exception)
         return CloudError(
             f"the login had expired and the cloud refused the call ({rpc}); nothing was done. "
             "The module logs in anew: repeat the call.",

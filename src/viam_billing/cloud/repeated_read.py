@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from viam_billing.core.errors import BillingError, CloudTimeoutError, CloudUnreachableError
-from viam_billing.core.tasks import unwatched
+from viam_billing.core.tasks import retrieve_exception
 
 if TYPE_CHECKING:
     from viam_billing.cloud.link import Link
@@ -73,7 +73,7 @@ class RepeatedRead(Generic[T]):
         from viam_billing.cloud import attempts  # noqa: PLC0415 - imported by prepare, in a thread
 
         task = asyncio.ensure_future(attempts.repeat_again(self._once))
-        task.add_done_callback(unwatched)
+        task.add_done_callback(retrieve_exception)
         try:
             await asyncio.wait({task}, timeout=self._deadline.remaining_s() + _GRACE_S)
             if task.done():
