@@ -57,9 +57,9 @@ async def check_budget(parameters: CheckBudgetParameters, context: Context, call
     config, max_age_s = context.config, given(parameters.max_age_s)
     location_id = None
     if parameters.org_id is UNSET:
-        location_id = context.policy.location_in_scope(given(parameters.location_id))
+        location_id = context.policy.location_in_scope(parameters.location_id)
     else:
-        org_id = context.policy.org_in_scope(given(parameters.org_id))
+        org_id = context.policy.org_in_scope(parameters.org_id)
     if config.monthly_budget is None:
         raise NotConfiguredError('no budget is known. Set the attribute budget, such as {"monthly": 500}.')
     readings: list[Reading] = []

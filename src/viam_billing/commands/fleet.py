@@ -79,10 +79,9 @@ async def get_fleet_usage(parameters: FleetUsageParameters, context: Context, ca
     listed: list[Reading] = []
     out_of_scope: Answer = {}
     if parameters.location_ids is not UNSET:
-        ids: tuple[str, ...] = given(parameters.location_ids)
-        names = {context.policy.location_in_scope(location_id): {} for location_id in ids}
+        names = {context.policy.location_in_scope(location_id): {} for location_id in parameters.location_ids}
     else:
-        org_id = context.policy.org_in_scope(given(parameters.org_id))
+        org_id = context.policy.org_in_scope(parameters.org_id)
         listed = [await context.reads.locations(org_id, call, max_age_s)]
         locations = listed[0].value["locations"]
         names = {

@@ -52,8 +52,7 @@ class UsageHistoryParameters(ReadParameters, frozen=True, kw_only=True):
     @override
     def __post_init__(self) -> None:
         super().__post_init__()
-        since, until = given(self.since), given(self.until)
-        if since is not None and until is not None and moment_s(since) > moment_s(until):
+        if self.since is not UNSET and self.until is not UNSET and moment_s(self.since) > moment_s(self.until):
             raise ValueError("until: found a time before since, expected one after it")
         check_only_one("org_id", self.org_id, "location_id", self.location_id)
 
@@ -65,9 +64,9 @@ async def get_usage_history(parameters: UsageHistoryParameters, context: Context
     since_s, until_s = _period_s(parameters, context.now())
     location: Answer = {}
     if parameters.location_id is UNSET:
-        org_id = context.policy.org_in_scope(given(parameters.org_id))
+        org_id = context.policy.org_in_scope(parameters.org_id)
     else:
-        location_id = context.policy.location_in_scope(given(parameters.location_id))
+        location_id = context.policy.location_in_scope(parameters.location_id)
         payer, org_id = await payer_of(context, location_id, call, given(parameters.max_age_s))
         location = {"location_id": location_id, **provenance([payer])}
     step_s = _STEPS_S[parameters.step]
@@ -90,8 +89,8 @@ async def get_usage_history(parameters: UsageHistoryParameters, context: Context
 
 def _period_s(parameters: UsageHistoryParameters, now_s: float) -> tuple[float, float]:
     """Unix seconds from which and until which to read: what was asked for, as far as it is kept and not ahead."""
-    since_s = moment_s(given(parameters.since)) if parameters.since is not UNSET else -math.inf
-    until_s = moment_s(given(parameters.until)) if parameters.until is not UNSET else math.inf
+    since_s = moment_s(parameters.since) if parameters.since is not UNSET else -math.inf
+    until_s = moment_s(parameters.until) if parameters.until is not UNSET else math.inf
     return max(since_s, now_s - KEPT_S), min(until_s, now_s + 1)
 
 

@@ -91,11 +91,11 @@ class EmailParameters(Record, frozen=True, kw_only=True):
 
 async def get_invoices_summary(parameters: InvoicesParameters, context: Context, call: Call) -> Answer:
     """The API's answer, its invoices filtered and newest first; the figures are those of all invoices."""
-    org_id = context.policy.org_in_scope(given(parameters.org_id))
+    org_id = context.policy.org_in_scope(parameters.org_id)
     summary = await context.reads.invoices(org_id, call, given(parameters.max_age_s))
     invoices = sorted(summary.value["invoices"], key=_invoice_date_s, reverse=True)
     overdue = [invoice for invoice in invoices if _is_overdue(invoice, context.now())]
-    since_s = moment_s(given(parameters.since)) if parameters.since is not UNSET else float("-inf")
+    since_s = moment_s(parameters.since) if parameters.since is not UNSET else float("-inf")
     shown = [
         invoice
         for invoice in invoices
@@ -125,7 +125,7 @@ def _is_overdue(invoice: Mapping[str, Any], now_s: float) -> bool:
 
 async def get_invoice_pdf(parameters: PdfParameters, context: Context, call: Call) -> Answer:
     """The PDF in the answer, or in a file in `state_dir`. Always asks the cloud."""
-    org_id = context.policy.org_in_scope(given(parameters.org_id))
+    org_id = context.policy.org_in_scope(parameters.org_id)
     from viam_billing.commands.invoice_pdf import InlinePdf, SavedPdf  # noqa: PLC0415 - hashlib and tempfile, not needed to start
 
     save_as: str | None = given(parameters.save_as)

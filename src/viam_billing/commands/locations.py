@@ -44,7 +44,7 @@ async def get_location_billing_organization(
     parameters: LocationPayerParameters, context: Context, call: Call
 ) -> Answer:
     """The API's answer, with `location_id`; without `billing_organization_id` where the API names none."""
-    location_id = context.policy.location_in_scope(given(parameters.location_id))
+    location_id = context.policy.location_in_scope(parameters.location_id)
     payer = await context.reads.location_payer(location_id, call, given(parameters.max_age_s))
     return {"location_id": location_id, **payer.value, **provenance([payer])}
 

@@ -40,7 +40,7 @@ class UpdateTierParameters(Record, frozen=True, kw_only=True):
 
 async def get_org_billing_information(parameters: BillingInformationParameters, context: Context, call: Call) -> Answer:
     """The API's answer, with `org_id`."""
-    org_id = context.policy.org_in_scope(given(parameters.org_id))
+    org_id = context.policy.org_in_scope(parameters.org_id)
     information = await context.reads.billing_information(org_id, call, given(parameters.max_age_s))
     return {**information.value, "org_id": org_id, **provenance([information])}
 
@@ -48,7 +48,7 @@ async def get_org_billing_information(parameters: BillingInformationParameters, 
 async def get_available_billing_tiers(parameters: TiersParameters, context: Context, call: Call) -> Answer:
     """The API's answer."""
     if parameters.org_id is not UNSET:
-        context.policy.check_org(given(parameters.org_id))
+        context.policy.check_org(parameters.org_id)
     tiers = await context.reads.tiers(call, given(parameters.max_age_s))
     return {**tiers.value, **provenance([tiers])}
 

@@ -28,7 +28,7 @@ class LocationUsageParameters(ReadParameters, frozen=True, kw_only=True):
 
 async def get_current_month_usage(parameters: OrgUsageParameters, context: Context, call: Call) -> Answer:
     """The API's answer, with `org_id`, `cost_by_type` and `projection`."""
-    org_id = context.policy.org_in_scope(given(parameters.org_id))
+    org_id = context.policy.org_in_scope(parameters.org_id)
     usage = await context.reads.usage(org_id, call, given(parameters.max_age_s))
     return {
         **usage.value,
@@ -40,7 +40,7 @@ async def get_current_month_usage(parameters: OrgUsageParameters, context: Conte
 
 async def get_location_usage(parameters: LocationUsageParameters, context: Context, call: Call) -> Answer:
     """The usage of the organization that pays for a location, which may be read through the location."""
-    location_id = context.policy.location_in_scope(given(parameters.location_id))
+    location_id = context.policy.location_in_scope(parameters.location_id)
     max_age_s = given(parameters.max_age_s)
     payer, org_id = await payer_of(context, location_id, call, max_age_s)
     usage = await context.reads.usage(org_id, call, max_age_s)

@@ -112,6 +112,7 @@ async def fill(struct: Struct, answer: Mapping[str, Any]) -> bool:
         whether the answer has lists, whose length nothing limits.
     """
     has_lists = False
+    scalars: dict[str, Any] = {}
     for name, value in answer.items():
         if isinstance(value, dict) and value:
             has_lists = await fill(struct.fields[name].struct_value, value) or has_lists
@@ -123,7 +124,8 @@ async def fill(struct: Struct, answer: Mapping[str, Any]) -> bool:
                 await asyncio.sleep(0)
                 rows.extend(value[start : start + _ROWS_AT_ONCE])
         else:
-            struct.update({name: value})
+            scalars[name] = value
+    struct.update(scalars)
     return has_lists
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from viam_billing.core.errors import CommandNotAllowedError, NotConfiguredError, OutOfScopeError, quoted
 from viam_billing.settings.attributes import ANY
@@ -56,20 +56,20 @@ class Policy(Struct, frozen=True):
         if not self.sees_org(org_id):
             raise _out_of_scope("organization", org_id, "allowed_org_ids")
 
-    def org_in_scope(self, asked: str | None) -> str:
+    def org_in_scope(self, asked: str | UnsetType = UNSET) -> str:
         """The organization asked for, by default the own one, in scope. Raises: as `own_org` and `check_org`."""
-        org_id = asked or self.own_org()
+        org_id = self.own_org() if asked is UNSET else asked
         self.check_org(org_id)
         return org_id
 
-    def location_in_scope(self, asked: str | None) -> str:
+    def location_in_scope(self, asked: str | UnsetType = UNSET) -> str:
         """The location asked for, by default the own one, in scope.
 
         Raises:
             NotConfiguredError: none is asked for, and neither the configuration nor the machine names one.
             OutOfScopeError: it is not in scope; names the attribute to change.
         """
-        location_id = asked or self.config.location_id
+        location_id = self.config.location_id if asked is UNSET else asked
         if location_id is None:
             raise NotConfiguredError("no location is known. Set the attribute location_id, or name it in the call.")
         allowed = self.config.allowed_location_ids

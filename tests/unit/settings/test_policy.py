@@ -88,22 +88,22 @@ def test_an_id_is_compared_as_it_is() -> None:
 def test_the_own_ids_are_the_defaults() -> None:
     """Where the call names none."""
     own = policy(org_id="o", location_id="l")
-    assert (own.org_in_scope(None), own.location_in_scope(None)) == ("o", "l")
+    assert (own.org_in_scope(), own.location_in_scope()) == ("o", "l")
 
 
 def test_the_own_organization_can_be_outside() -> None:
     """Where the configuration opens others only."""
     with pytest.raises(OutOfScopeError):
-        policy(org_id="o", allowed_org_ids=["p"]).org_in_scope(None)
+        policy(org_id="o", allowed_org_ids=["p"]).org_in_scope()
 
 
 def test_without_an_organization_there_is_no_default() -> None:
     """The refusal says how to name one."""
     with pytest.raises(NotConfiguredError, match="org_id"):
-        policy().org_in_scope(None)
+        policy().org_in_scope()
 
 
 def test_without_a_location_there_is_no_default() -> None:
     """The refusal says how to name one."""
     with pytest.raises(NotConfiguredError, match="location_id"):
-        policy().location_in_scope(None)
+        policy().location_in_scope()
