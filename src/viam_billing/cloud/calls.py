@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from msgspec import Struct
 
 from viam_billing.cloud.error_mapping import translate
-from viam_billing.cloud.failures import CALL_ERRORS, CallError, CallFailedError
+from viam_billing.cloud.failures import CALL_ERRORS, PAGE, CallError, CallFailedError, Cause, cause_of
 from viam_billing.cloud.session import CALLS_AT_ONCE, Session, service_closed
 from viam_billing.core.errors import (
     BillingError,
@@ -116,7 +116,8 @@ class Calls:
             try:
                 async with _slot(rpc, session, deadline):
                     return await self._counted(ask, client, session, deadline)
-            except CALL_ERRORS as error:
+            except CALL_ERRORS as call_error:
+                error = await _looked_at(call_error, client, deadline)
                 meaning = translate(error, rpc, Outcome.UNKNOWN, session.redact)
                 session.failed(error, meaning, client.channel, started_s)
                 if not isinstance(meaning, KeyRejectedError) or session.token_refused(client.token):
@@ -196,6 +197,15 @@ async def _slot(rpc: str, session: Session, deadline: Deadline) -> AsyncIterator
         yield
     finally:
         session.slots.release()
+
+
+async def _looked_at(error: CallError, client: AppClient, deadline: Deadline) -> CallError:
+    """A read's error. A page in place of an answer is told apart by asking what answers."""
+    if not isinstance(error, CallFailedError) or cause_of(error) is not Cause.NO_TRAILERS:
+        return error
+    if await client.channel.meets_page(error.method, client.metadata, deadline.remaining_s()):
+        return CallFailedError(error.status, f"{PAGE}200")
+    return error
 
 
 def _login_expired(rpc: str) -> CloudError:

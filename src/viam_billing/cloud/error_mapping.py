@@ -50,6 +50,7 @@ _OTHER_STATUS: Final = (errors.CloudError, "the cloud answered with an error", _
 
 _BY_CAUSE: Final[dict[Cause, tuple[type[BillingError], str, str]]] = {
     Cause.UNREADABLE: (errors.CloudError, "the cloud's answer cannot be read", _AGAIN_OR_ASK),
+    Cause.NO_TRAILERS: (errors.CloudError, "the cloud's answer cannot be read", _AGAIN_OR_ASK),
     Cause.NOT_GRPC: (
         errors.CloudUnreachableError,
         "something between the module and the cloud answered in its place",

@@ -14,20 +14,22 @@ from grpclib.const import Status
 from viam_billing.core.errors import Outcome
 
 CLOSED: Final = "the channel was closed"
+PAGE: Final = "Received http2 header with status: "
 _REFUSED_STREAM: Final = "Stream removed (RST_STREAM (Received RST_STREAM with error code 7))"
 
 
 class CallFailedError(Exception):
     """A call that ended with a status: the cloud's, or one that gRPC core found.
 
-    `metadata` are the names of what the other side sent besides.
+    `said_more` is whether the other side sent metadata besides; `method` is the call's path.
     """
 
-    def __init__(self, status: Status, words: str, metadata: Collection[str] = ()) -> None:
+    def __init__(self, status: Status, words: str, *, said_more: bool = False, method: str = "") -> None:
         super().__init__(status, words)
         self.status = status
         self.words = words
-        self.metadata = metadata
+        self.said_more = said_more
+        self.method = method
 
 
 class UnreadableAnswerError(Exception):
@@ -43,6 +45,7 @@ class Cause(enum.Enum):
 
     ANSWER = "the cloud's own answer"
     UNREADABLE = "an answer that cannot be read"
+    NO_TRAILERS = "an answer without its end, or a page in its place"
     NOT_GRPC = "something in between answered, not the cloud"
     NOT_CONNECTED = "no connection came about"
     LOST = "the connection was lost"
@@ -57,14 +60,14 @@ _BY_WORDS: Final[tuple[tuple[str, Cause], ...]] = (
     ("Stream removed (Deadline Exceeded", Cause.SILENCE),
     ("failed to connect to all addresses", Cause.NOT_CONNECTED),
     ("errors resolving ", Cause.NOT_CONNECTED),
-    ("Received http2 header with status: 103", Cause.LOST),  # costs this call and no other
-    ("Received http2 header with status: ", Cause.NOT_GRPC),
-    ("No status received", Cause.NOT_GRPC),
+    (f"{PAGE}103", Cause.LOST),  # costs this call and no other
+    (PAGE, Cause.NOT_GRPC),
+    ("No status received", Cause.NO_TRAILERS),
     ("Decompress", Cause.UNREADABLE),
     ("Stream removed (Decompress", Cause.UNREADABLE),
     ("Stream removed (CLIENT: Received message larger than max", Cause.UNREADABLE),
     ("Stream removed (Error parsing ", Cause.UNREADABLE),
-    ("Stream removed (Data frame with END_STREAM flag received", Cause.UNREADABLE),
+    ("Stream removed (Data frame with END_STREAM flag received", Cause.NO_TRAILERS),
     ("Stream removed (", Cause.LOST),
 )
 """How gRPC core words what it finds by itself; the first match counts."""
@@ -101,12 +104,9 @@ def cause_of(error: CallError) -> Cause:
     if isinstance(error, UnreadableAnswerError):
         return Cause.UNREADABLE
     # Money depends on this one, so nothing but core's own finding counts: the whole text, no word of the cloud's.
-    if error.words == _REFUSED_STREAM and error.status is Status.UNAVAILABLE and not error.metadata:
+    if error.words == _REFUSED_STREAM and error.status is Status.UNAVAILABLE and not error.said_more:
         return Cause.REFUSED_STREAM
-    cause = next((cause for words, cause in _BY_WORDS if error.words.startswith(words)), Cause.ANSWER)
-    if cause is Cause.UNREADABLE and "content-length" in error.metadata:
-        return Cause.NOT_GRPC  # pages have one, gRPC's answers never do
-    return cause
+    return next((cause for words, cause in _BY_WORDS if error.words.startswith(words)), Cause.ANSWER)
 
 
 def outcome_of_change(error: CallError) -> Outcome:

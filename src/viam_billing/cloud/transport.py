@@ -22,6 +22,7 @@ from typing_extensions import Self
 
 from viam_billing.cloud import certificates
 from viam_billing.cloud.failures import CLOSED, CallFailedError, UnreadableAnswerError
+from viam_billing.cloud.pages import is_page
 from viam_billing.version import MODULE_NAME, VERSION
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # core writes to stderr by itself, which viam-server logs as errors
@@ -56,17 +57,12 @@ class AppClient(ViamClient):
 
     def __init__(self, channel: Channel, token: Token) -> None:
         self._channel = channel  # type: ignore[assignment] # in place of grpclib's
-        self._metadata = {"authorization": f"Bearer {token.text}"}
+        self._metadata = self.metadata = {"authorization": f"Bearer {token.text}"}
         self.channel = channel
         self.token = token
         self.billing = billing_grpc.BillingServiceStub(channel)  # type: ignore[arg-type] # the same
         self.app = app_grpc.AppServiceStub(channel)  # type: ignore[arg-type] # the same
         self.sdk_billing = self.billing_client
-
-    @property
-    def metadata(self) -> Mapping[str, str]:
-        """What authorizes a call."""
-        return self._metadata
 
 
 async def opened(address: AppAddress, ca_file: str | None) -> Channel:
@@ -88,7 +84,9 @@ class Channel:
         self._address = address
         self._trust = trust
         target = f"unix:{address.path}" if address.path else f"dns:///{_bracketed(address.host)}:{address.port}"
-        options = [*_OPTIONS, *_proxy_options(address)]
+        proxy = _proxy_for(address)
+        self._proxied = proxy is not None
+        options = [*_OPTIONS, ("grpc.enable_http_proxy", 0) if proxy is None else ("grpc.http_proxy", proxy)]
         if trust is None:
             self._core = grpc.aio.insecure_channel(target, options=options)
         else:
@@ -151,7 +149,11 @@ class Channel:
         if method is None:
             kind = self._core.unary_stream if cardinality is Cardinality.UNARY_STREAM else self._core.unary_unary
             method = self._methods[name] = kind(name)
-        return Stream(self, method, reply_type, timeout, tuple((metadata or {}).items()))
+        return Stream(self, name, method, reply_type, timeout, tuple((metadata or {}).items()))
+
+    async def meets_page(self, method: str, metadata: Mapping[str, str], timeout_s: float) -> bool:
+        """Whether something that is not gRPC answers a read. Not found out behind a proxy."""
+        return not self._proxied and await is_page(self._address, self._trust, method, metadata, timeout_s)
 
     async def close(self, grace_s: float | None = None) -> None:
         """Close the connection; calls under way have `grace_s` to end, and are then cancelled."""
@@ -165,12 +167,14 @@ class Stream:
     def __init__(
         self,
         channel: Channel,
+        name: str,
         method: Any,  # noqa: ANN401 - grpc's multi-callables have no common type
         reply_type: type[Message],
         timeout_s: float | None,
         metadata: tuple[tuple[str, str], ...],
     ) -> None:
         self._channel = channel
+        self._name = name
         self._method = method
         self._reply_type = reply_type
         self._timeout_s = timeout_s
@@ -195,11 +199,11 @@ class Stream:
             CallFailedError: for every end but an answer.
             UnreadableAnswerError: for an answer that is no message of the method's kind.
         """
-        with _failures(self._channel):
+        with _failures(self._channel, self._name):
             return self._decoded(await self._call)
 
     async def __aiter__(self) -> AsyncIterator[Message]:
-        with _failures(self._channel):
+        with _failures(self._channel, self._name):
             async for data in self._call:
                 yield self._decoded(data)
 
@@ -213,13 +217,13 @@ class Stream:
 
 
 @contextlib.contextmanager
-def _failures(channel: Channel) -> Iterator[None]:
+def _failures(channel: Channel, method: str) -> Iterator[None]:
     """Core's errors as `CallFailedError`."""
     try:
         yield
     except grpc.aio.AioRpcError as error:
-        metadata = {name for name, _ in (*(error.initial_metadata() or ()), *(error.trailing_metadata() or ()))}
-        raise CallFailedError(Status(error.code().value[0]), error.details() or "", metadata) from None
+        status, said_more = Status(error.code().value[0]), bool(error.initial_metadata() or error.trailing_metadata())
+        raise CallFailedError(status, error.details() or "", said_more=said_more, method=method) from None
     except asyncio.CancelledError:
         if channel.closed and not _is_being_cancelled(asyncio.current_task()):
             raise CallFailedError(Status.CANCELLED, CLOSED) from None
@@ -235,9 +239,9 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _proxy_options(address: AppAddress) -> tuple[tuple[str, str | int], ...]:
-    """Core reads the lower-case variables only, and would use a proxy for loopback too."""
+def _proxy_for(address: AppAddress) -> str | None:
+    """The proxy that the environment names. Core itself reads lower-case names only, and uses it for loopback too."""
     proxy = getproxies_environment().get("https")
     if not address.verified or proxy is None or proxy_bypass_environment(address.host):
-        return (("grpc.enable_http_proxy", 0),)
-    return (("grpc.http_proxy", proxy if "://" in proxy else f"http://{proxy}"),)
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
