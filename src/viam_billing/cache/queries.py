@@ -21,7 +21,7 @@ from viam_billing.usage.forecast import month_end_s, projected
 from viam_billing.usage.history import Point
 
 if TYPE_CHECKING:
-    from viam_billing.cloud.gateway import Gateway
+    from viam_billing.cloud.client import CloudClient
     from viam_billing.core.times import Deadline
     from viam_billing.settings.attributes import Config
     from viam_billing.usage.history import Month, UsageHistory
@@ -71,7 +71,7 @@ class Reads:
 
     def __init__(
         self,
-        gateway: Gateway,
+        gateway: CloudClient,
         cache: Cache | None,
         config: Config,
         now: Callable[[], float],

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, TypeVar
 
+from viam_billing.cloud.session import CALLS_AT_ONCE
+
 T = TypeVar("T")
 
-WORKERS: Final = 64
-"""Twice the calls that may be in flight to the cloud: while one half waits for it, the other half is worked on."""
+WORKERS: Final = 4 * CALLS_AT_ONCE
+"""More than the cloud is asked at once: answers are worked on meanwhile, and refused calls wait for their next try."""
 
 
 async def for_each(names: Iterable[str], work: Callable[[str], Awaitable[T]]) -> dict[str, T]:

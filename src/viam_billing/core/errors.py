@@ -8,6 +8,7 @@ import math
 from typing import ClassVar, Final
 
 from grpclib.const import Status
+from typing_extensions import Self
 
 _LONGEST_MESSAGE: Final = 1000
 _LONGEST_QUOTE: Final = 80
@@ -31,14 +32,8 @@ class BillingError(Exception):
     retryable = False
     """Whether a read may be sent again: the cloud was busy, or the connection broke on the way."""
 
-    connection_lost = False
-    """Whether the connection broke before the answer."""
-
     happened = ""
     """The first sentence alone, for callers that give better advice; set on errors from the cloud only."""
-
-    cloud_status: Status | None = None
-    """The gRPC status, if the cloud itself answered with this error."""
 
     def __init__(self, text: str, outcome: Outcome = Outcome.NEVER_SENT) -> None:
         super().__init__(text)
@@ -49,6 +44,12 @@ class BillingError(Exception):
         if code:
             cls.code, cls.status = code, status
             _CLASSES[code] = cls
+
+    def copy(self) -> Self:
+        """The same error for another caller: one exception object must not be raised to many."""
+        same = type(self)(self.text, self.outcome)
+        same.happened, same.retryable = self.happened, self.retryable
+        return same
 
     @property
     def message(self) -> str:

@@ -8,6 +8,7 @@ from msgspec import structs
 from support.fake_parts import NOON_S
 from unit.fleet_scene import FLEET, NOVEMBER_S, Fleet, small
 from viam_billing.cache.queries import Reads
+from viam_billing.commands.worker_pool import WORKERS
 from viam_billing.core.errors import (
     BillingError,
     CloudError,
@@ -92,7 +93,7 @@ async def test_a_rejected_key_is_the_calls_error() -> None:
     fleet.bill("p", 1.0, *names)
     fleet.gateway.away = KeyRejectedError("no.")
     assert (await fleet.refused(FLEET, location_ids=names)).code == "key_rejected"
-    assert len(fleet.gateway.asked) <= 64
+    assert len(fleet.gateway.asked) <= WORKERS
 
 
 async def test_without_a_key_the_call_says_so() -> None:
@@ -163,7 +164,7 @@ async def test_rows_that_the_callers_time_does_not_reach_time_out() -> None:
     assert loop.time() - started_s < 10  # a read's own time is 20 s
     assert {row["error"]["code"] for row in found["locations"][1:]} == {"cloud_timeout"}
     assert (found["failed_count"], found["total_month_to_date"], found["stale"]) == (500, 10.0, False)
-    assert len(fleet.gateway.asked) <= 66
+    assert len(fleet.gateway.asked) <= WORKERS + 2
     fleet.cache.close()
 
 

@@ -6,7 +6,7 @@ import gc
 import pytest
 
 from support.conditions import holds
-from viam_billing.commands.worker_pool import for_each
+from viam_billing.commands.worker_pool import WORKERS, for_each
 
 NAMES = [str(number) for number in range(1000)]
 
@@ -43,7 +43,7 @@ async def test_results_keep_the_order_of_the_names() -> None:
 async def test_a_fixed_number_is_under_way() -> None:
     work = Work()
     await for_each(NAMES, work)
-    assert work.most == 64
+    assert work.most == WORKERS
 
 
 async def test_a_name_that_is_given_twice_is_worked_on_once() -> None:
@@ -62,7 +62,7 @@ async def test_an_exception_ends_all(caplog: pytest.LogCaptureFixture) -> None:
     work = Work(*NAMES)
 
     async def fails(name: str) -> str:
-        if int(name) >= 60:
+        if int(name) >= 100:
             raise LookupError(name)
         return await work(name)
 
@@ -78,7 +78,7 @@ async def test_a_caller_that_leaves_ends_all() -> None:
     """Its work is for nobody."""
     work = Work(*NAMES)
     running = asyncio.create_task(for_each(NAMES, work))
-    await holds(lambda: len(work.under_way) >= 64)
+    await holds(lambda: len(work.under_way) == WORKERS)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -106,4 +106,4 @@ async def test_work_that_never_waits_lets_others_have_their_turns() -> None:
     await asyncio.sleep(0)
     await for_each([str(number) for number in range(10_000)], at_once)
     watching.cancel()
-    assert most_in_one_turn <= 150
+    assert most_in_one_turn <= WORKERS
