@@ -32,6 +32,10 @@ class Reader:
         """Makes the error for one of the object's names."""
         return ScenarioError(f"{self.place}.{name}: {sentence}")
 
+    def value(self, name: str) -> object:
+        """Takes anything; None where the name is missing."""
+        return self._take(name, None)
+
     def text(self, name: str, default: str | None = None) -> str:
         """Takes a text; without a default it has to be there, and not empty."""
         value: object = self._take(name, default)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-import grpc
 import pytest
+from grpclib.const import Status
 from viam.gen.app.v1 import billing_pb2
 
 from viam_billing_sandbox import billing_calls
@@ -60,7 +60,7 @@ def test_a_charge_needs_a_positive_amount(cloud: Cloud, call: Call, subtotal: fl
     request = billing_pb2.ChargeOrganizationRequest(org_id_to_charge=HARBOR_ID, subtotal=subtotal, tax=tax)
     with pytest.raises(Refused) as caught:
         billing_calls.charge_organization(cloud, call, request)
-    assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert caught.value.status is Status.INVALID_ARGUMENT
     assert not cloud.records.charges
 
 
