@@ -34,7 +34,7 @@ Answer = Literal[
     "cut_off",
 ]
 Frame = Literal["", "unknown", "origin", "altsvc", "priority_update", "early_hints"]
-GoAway = Literal["", "graceful", "refused"]
+GoAway = Literal["", "graceful", "last", "refused"]
 
 ANY_RPC: Final = "*"
 _CHOICES: Final[dict[str, tuple[str, ...]]] = {

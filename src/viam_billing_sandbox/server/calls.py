@@ -112,10 +112,13 @@ class Calls:
         plan = self.faults.plan(method.name, _ids(request))
         if plan.first(lambda fault: fault.ignore_pings):
             stream.connection.acknowledges_pings = False
-        if plan.first(lambda fault: fault.goaway) == "graceful":
+        goaway = plan.first(lambda fault: fault.goaway)
+        if goaway == "graceful":
+            stream.connection.go_away()
+        elif goaway == "last":
             stream.connection.go_away(stream.id)
         await asyncio.sleep(plan.latency_before_s)
-        if await _ended(stream, plan, "before", watch):
+        if await _ended(stream, plan, "before", watch) or stream.is_refused:
             return
         answer: Message | bytes | Refused
         try:

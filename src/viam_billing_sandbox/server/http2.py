@@ -22,7 +22,7 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
-from hyperframe.frame import ExtensionFrame, GoAwayFrame
+from hyperframe.frame import GoAwayFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,6 +41,7 @@ _CONFIGURATION: Final = H2Configuration(
 _MAX_STREAMS: Final = 4096
 _MAX_HEADER_BYTES: Final = 1024 * 1024
 _MAX_REQUEST_BYTES: Final = 64 * 1024 * 1024
+_HIGHEST_STREAM_ID: Final = 2**31 - 1
 _FRAME_HEADER_BYTES: Final = 9
 _PING: Final = 6
 _ACK: Final = 1
@@ -54,7 +55,8 @@ class StreamClosed(Exception):  # noqa: N818 - the client's right, not an error 
 class Stream:
     """One request and its answer.
 
-    `on_close` is called once, when the answer has been sent to its end or the client has left.
+    `on_close` is called once, when the answer has been sent to its end or the client has left. `is_refused` says that
+    a GOAWAY has declared the request as not processed.
     """
 
     def __init__(self, connection: Connection, stream_id: int, headers: dict[bytes, bytes]) -> None:
@@ -64,6 +66,7 @@ class Stream:
         self.body = bytearray()
         self.is_open = True
         self.is_answered = False
+        self.is_refused = False
         self.on_close: Callable[[], None] = _nothing
 
     def send_headers(self, headers: Headers, *, end: bool = False) -> None:
@@ -206,15 +209,20 @@ class Connection(asyncio.Protocol):
 
     def send_frame(self, frame_type: int, body: bytes, *, stream_id: int = 0) -> None:
         """Sends a frame of any type, known to HTTP/2 or not."""
-        self._send(ExtensionFrame(frame_type, stream_id, body=body).serialize())
+        header = len(body).to_bytes(3, "big") + bytes([frame_type, 0]) + stream_id.to_bytes(4, "big")
+        self._send(header + body)
 
-    def go_away(self, last_stream_id: int) -> None:
-        """Sends GOAWAY without an error, and closes the connection once the streams up to that one have ended."""
+    def go_away(self, last_stream_id: int = _HIGHEST_STREAM_ID) -> None:
+        """Sends GOAWAY without an error, and closes the connection once the streams up to that one have ended.
+
+        Streams above it are dropped: the client may take them for never processed.
+        """
         self._last_stream_id = last_stream_id
         # By hand: after a GOAWAY of its own h2 would let no answer out.
         self._send(GoAwayFrame(0, last_stream_id=last_stream_id).serialize())
         for stream in [each for each in self._streams.values() if each.id > last_stream_id]:
             del self._streams[stream.id]
+            stream.is_refused = True
             stream.close()
         self._close_if_retired()
 
@@ -280,6 +288,9 @@ class Connection(asyncio.Protocol):
 
     def _close_if_retired(self) -> None:
         if self._last_stream_id is not None and not self._streams:
+            # Only now is it known which stream was the last.
+            last_stream_id = min(self._last_stream_id, self._h2.highest_inbound_stream_id)
+            self._send(GoAwayFrame(0, last_stream_id=last_stream_id).serialize())
             self._flush()
             self._transport.close()
 

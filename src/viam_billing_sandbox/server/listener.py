@@ -107,6 +107,9 @@ class Listener:
         loop = asyncio.get_running_loop()
         while True:
             accepted, _ = await loop.sock_accept(listening)
+            if accepted.family != socket.AF_UNIX:
+                # asyncio does it by itself only for sockets that it has made.
+                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._start(self._open(accepted))
 
     async def _open(self, accepted: socket.socket) -> None:
