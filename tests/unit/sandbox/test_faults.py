@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import get_args
+
 import pytest
 
-from viam_billing_sandbox.faults import Fault, Faults, read_fault
+from viam_billing_sandbox.faults import Answer, Fault, Faults, read_fault
 from viam_billing_sandbox.reader import Reader, ScenarioError
 
 
@@ -92,3 +98,22 @@ def test_a_wrong_fault_is_explained(values: dict[str, object], sentence: str) ->
 def test_a_fault_survives_the_way_to_the_sandbox(fault: Fault) -> None:
     """What the client writes is what the service reads."""
     assert read_fault(Reader(fault.to_request(), "fault")) == fault
+
+
+DOCUMENTED = (Path(__file__).parents[3] / "docs/sandbox.md").read_text()
+REQUESTS = [json.loads(text) for text in re.findall(r'`(\{"rpc".*?\})`', DOCUMENTED)]
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=str)
+def test_the_documented_faults_exist(request_: dict[str, object]) -> None:
+    assert read_fault(Reader(request_, "fault")) != Fault()
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Fault)])
+def test_every_fault_is_documented(name: str) -> None:
+    assert f'"{name}"' in DOCUMENTED or f"`{name}`" in DOCUMENTED
+
+
+@pytest.mark.parametrize("answer", get_args(Answer)[1:])
+def test_every_form_of_answer_is_documented(answer: str) -> None:
+    assert f"`{answer}`" in DOCUMENTED
