@@ -17,11 +17,11 @@ from viam_billing_sandbox import fleet, scenario_file
 from viam_billing_sandbox.cloud import Cloud
 from viam_billing_sandbox.control_service import ControlService
 from viam_billing_sandbox.months import utc_now
-from viam_billing_sandbox.reader import ScenarioError
 from viam_billing_sandbox.scenario import DEFAULT_PATH
 from viam_billing_sandbox.server import certificate
 from viam_billing_sandbox.server.calls import Calls
 from viam_billing_sandbox.server.listener import Listener
+from viam_billing_sandbox.strict import ScenarioError
 
 if TYPE_CHECKING:
     import ssl

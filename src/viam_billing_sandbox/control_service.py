@@ -6,24 +6,35 @@ One line of JSON in, `{"method": ..., "request": {...}}`; one line out, `{"answe
 from __future__ import annotations
 
 import asyncio
-import json
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import msgspec
 
 from viam_billing_sandbox import patch
 from viam_billing_sandbox.cloud import Records, Refused
-from viam_billing_sandbox.faults import ANY_RPC, read_fault
+from viam_billing_sandbox.faults import ANY_RPC, Fault
 from viam_billing_sandbox.methods import NAMES
 from viam_billing_sandbox.months import utc_now
-from viam_billing_sandbox.reader import Reader, ScenarioError
+from viam_billing_sandbox.server.calls import Calls
+from viam_billing_sandbox.server.listener import Connections, Listener
+from viam_billing_sandbox.strict import Amount, Count, Record, ScenarioError, read
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-    from viam_billing_sandbox.server.calls import Calls
-    from viam_billing_sandbox.server.listener import Connections, Listener
+class _Request(Record, frozen=True):
+    method: Literal["SetFault", "ClearFaults", "Stats", "ResetStats", "Patch"]
+    request: dict[str, object] = msgspec.field(default_factory=dict)
 
-_MODES: Final[tuple[Connections, ...]] = ("normal", "refuse", "silent")
+
+class _Steering(Record, frozen=True):
+    connections: Connections | Literal["cut", "mute"] | None = None
+    token_lifetime_s: Amount | None = None
+    token_lifetime_calls: Count | None = None
+    expire_tokens: bool = False
+
+
+class _Nothing(Record, frozen=True):
+    pass
 
 
 class _Lines(asyncio.Protocol):
@@ -51,7 +62,7 @@ class ControlService:
     def __init__(self, calls: Calls, listener: Listener) -> None:
         self._calls = calls
         self._listener = listener
-        self._methods: dict[str, Callable[[object], dict[str, Any]]] = {
+        self._methods: dict[str, Callable[[Mapping[str, object]], dict[str, Any]]] = {
             "SetFault": self._set_fault,
             "ClearFaults": self._clear_faults,
             "Stats": self._stats,
@@ -70,54 +81,52 @@ class ControlService:
 
     def answer(self, line: bytes) -> bytes:
         """Serves one line of a client."""
-        return json.dumps(self._answer(line)).encode() + b"\n"
+        return msgspec.json.encode(self._answer(line)) + b"\n"
 
     def _answer(self, line: bytes) -> dict[str, Any]:
         try:
-            reader = Reader(json.loads(line), "control")
-            method = self._methods[reader.choice("method", {name: name for name in self._methods})]
-            return {"answer": method(reader.value("request"))}
+            request = read(msgspec.json.decode(line), _Request, "control")
+            return {"answer": self._methods[request.method](request.request)}
         except Refused as refused:
             return {"error": refused.message}
-        except ValueError as error:
+        except (ScenarioError, msgspec.DecodeError) as error:
             return {"error": str(error)}
 
-    def _set_fault(self, request: object) -> dict[str, Any]:
-        reader = Reader(request, "fault")
-        if "rpc" in reader:
-            fault = read_fault(reader)
-            if fault.rpc != ANY_RPC and fault.rpc not in NAMES:
-                raise ScenarioError(f"fault.rpc: {fault.rpc!r} is none of {', '.join(NAMES)} and not {ANY_RPC}")
-            self._calls.faults.add(fault)
-            return {}
-        sessions = self._calls.cloud.sessions
-        # The whole request is read before any of it takes effect.
-        listener = self._listener
-        actions: dict[str, Callable[[], None]] = {"cut": listener.cut, "mute": listener.mute}
-        actions.update({mode: partial(setattr, listener, "mode", mode) for mode in _MODES})
-        action = reader.choice("connections", actions) if "connections" in reader else None
-        lifetime_s = reader.number("token_lifetime_s") if "token_lifetime_s" in reader else sessions.lifetime_s
-        in_calls = "token_lifetime_calls" in reader
-        lifetime_calls = reader.integer("token_lifetime_calls") if in_calls else sessions.lifetime_calls
-        expire = reader.flag("expire_tokens", default=False)
-        reader.end()
-        sessions.lifetime_s, sessions.lifetime_calls = lifetime_s, lifetime_calls
-        if expire:
-            sessions.expire_all()
-        if action is not None:
-            action()
+    def _set_fault(self, request: Mapping[str, object]) -> dict[str, Any]:
+        if "rpc" not in request:
+            return self._steer(read(request, _Steering, "fault"))
+        fault = read(request, Fault, "fault")
+        if fault.rpc != ANY_RPC and fault.rpc not in NAMES:
+            raise ScenarioError(f"fault.rpc: {fault.rpc!r} is none of {', '.join(NAMES)} and not {ANY_RPC}")
+        self._calls.faults.add(fault)
         return {}
 
-    def _clear_faults(self, request: object) -> dict[str, Any]:
-        Reader(request, "request").end()
+    def _steer(self, steering: _Steering) -> dict[str, Any]:
+        sessions, listener = self._calls.cloud.sessions, self._listener
+        if steering.token_lifetime_s is not None:
+            sessions.lifetime_s = steering.token_lifetime_s
+        if steering.token_lifetime_calls is not None:
+            sessions.lifetime_calls = steering.token_lifetime_calls
+        if steering.expire_tokens:
+            sessions.expire_all()
+        if steering.connections == "cut":
+            listener.cut()
+        elif steering.connections == "mute":
+            listener.mute()
+        elif steering.connections is not None:
+            listener.mode = steering.connections
+        return {}
+
+    def _clear_faults(self, request: Mapping[str, object]) -> dict[str, Any]:
+        read(request, _Nothing, "request")
         self._calls.faults.clear()
         self._listener.mode = "normal"
         self._calls.cloud.sessions.lifetime_s = None
         self._calls.cloud.sessions.lifetime_calls = None
         return {}
 
-    def _stats(self, request: object) -> dict[str, Any]:
-        Reader(request, "request").end()
+    def _stats(self, request: Mapping[str, object]) -> dict[str, Any]:
+        read(request, _Nothing, "request")
         counts, records = self._calls.counts, self._calls.cloud.records
         return {
             "calls": dict(counts.calls),
@@ -131,12 +140,12 @@ class ControlService:
             "open_connections": self._listener.open_connections,
         }
 
-    def _reset_stats(self, request: object) -> dict[str, Any]:
-        Reader(request, "request").end()
+    def _reset_stats(self, request: Mapping[str, object]) -> dict[str, Any]:
+        read(request, _Nothing, "request")
         self._calls.counts.reset()
         self._calls.cloud.records = Records()
         return {}
 
-    def _patch(self, request: object) -> dict[str, Any]:
+    def _patch(self, request: Mapping[str, object]) -> dict[str, Any]:
         patch.apply(self._calls.cloud, request, utc_now())
         return {}

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal, TypeVar
 
+import msgspec
 from grpclib.const import Status
 from h2.errors import ErrorCodes
 
-from viam_billing_sandbox.reader import ScenarioError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Container
-
-    from viam_billing_sandbox.reader import Reader
+from viam_billing_sandbox.strict import Amount, Count, Record, ScenarioError
 
 _T = TypeVar("_T")
 When = Literal["before", "after"]
@@ -37,18 +34,10 @@ Frame = Literal["", "unknown", "origin", "altsvc", "priority_update", "early_hin
 GoAway = Literal["", "graceful", "last", "refused"]
 
 ANY_RPC: Final = "*"
-_CHOICES: Final[dict[str, tuple[str, ...]]] = {
-    "when": get_args(When),
-    "truncate_pdf": get_args(Truncate),
-    "answer": get_args(Answer),
-    "frame": get_args(Frame),
-    "goaway": get_args(GoAway),
-}
 _HTTP_STATUSES: Final = range(200, 1000)
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(Record, frozen=True, omit_defaults=True):
     """What happens to the calls of one RPC, or of all. docs/sandbox.md describes each.
 
     A call meets every fault that is set for it: latencies add up, and the first fault that ends the call ends it,
@@ -57,8 +46,8 @@ class Fault:
     """
 
     rpc: str = ANY_RPC
-    latency_before_s: float = 0.0
-    latency_after_s: float = 0.0
+    latency_before_s: Amount = 0.0
+    latency_after_s: Amount = 0.0
     # These seven end the call, and goaway="refused" does.
     status: str = ""
     http_status: int = 0
@@ -70,19 +59,19 @@ class Fault:
     message: str = ""
     # These change how an answer is sent.
     answer: Answer = ""
-    answer_size_bytes: int = 0
-    chunk_bytes: int = 0
-    chunk_delay_s: float = 0.0
+    answer_size_bytes: Count = 0
+    chunk_bytes: Count = 0
+    chunk_delay_s: Amount = 0.0
     frame: Frame = ""
     goaway: GoAway = ""
     ignore_pings: bool = False
     truncate_pdf: Truncate = ""
-    pdf_size_bytes: int = 0
+    pdf_size_bytes: Count = 0
     token: str = ""
-    token_size_bytes: int = 0
+    token_size_bytes: Count = 0
     only_for: str = ""
-    skip: int = 0
-    count: int | None = None
+    skip: Count = 0
+    count: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
     def __post_init__(self) -> None:
         if self.status and (self.status not in Status.__members__ or self.status == "OK"):
@@ -93,8 +82,6 @@ class Fault:
             raise ScenarioError("fault.http_status: expected 200 to 999, or 0 for none")
         if sum(self._ends()) > 1:
             raise ScenarioError("fault: at most one way to end the call")
-        if self.count is not None and self.count < 1:
-            raise ScenarioError("fault.count: expected at least 1, or none for ever")
 
     @property
     def ends_call(self) -> bool:
@@ -108,7 +95,7 @@ class Fault:
 
     def to_request(self) -> dict[str, object]:
         """Returns the fault as `SetFault` takes it."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return {"rpc": self.rpc, **msgspec.to_builtins(self)}
 
     def _ends(self) -> tuple[bool, ...]:
         return (
@@ -120,30 +107,6 @@ class Fault:
             self.mute_connection,
             self.goaway == "refused",
         )
-
-
-def read_fault(reader: Reader) -> Fault:
-    """Reads a fault from a request of the control.
-
-    Raises:
-        ScenarioError: Something in it is wrong.
-    """
-    values: dict[str, Any] = {}
-    for field in fields(Fault):
-        if field.name not in reader:
-            continue
-        if field.name in _CHOICES:
-            values[field.name] = reader.choice(field.name, {each: each for each in _CHOICES[field.name]}, "")
-        elif isinstance(field.default, bool):
-            values[field.name] = reader.flag(field.name, default=False)
-        elif isinstance(field.default, float):
-            values[field.name] = reader.number(field.name)
-        elif isinstance(field.default, str):
-            values[field.name] = reader.text(field.name, "")
-        else:
-            values[field.name] = reader.integer(field.name)
-    reader.end()
-    return Fault(**values)
 
 
 @dataclass(frozen=True)

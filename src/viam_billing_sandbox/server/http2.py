@@ -22,7 +22,6 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
-from hyperframe.frame import GoAwayFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -44,6 +43,7 @@ _MAX_REQUEST_BYTES: Final = 64 * 1024 * 1024
 _HIGHEST_STREAM_ID: Final = 2**31 - 1
 _FRAME_HEADER_BYTES: Final = 9
 _PING: Final = 6
+_GOAWAY: Final = 7
 _ACK: Final = 1
 _LINGER_ZERO: Final = struct.pack("ii", 1, 0)
 
@@ -219,7 +219,7 @@ class Connection(asyncio.Protocol):
         """
         self._last_stream_id = last_stream_id
         # By hand: after a GOAWAY of its own h2 would let no answer out.
-        self._send(GoAwayFrame(0, last_stream_id=last_stream_id).serialize())
+        self.send_frame(_GOAWAY, struct.pack(">II", last_stream_id, ErrorCodes.NO_ERROR))
         for stream in [each for each in self._streams.values() if each.id > last_stream_id]:
             del self._streams[stream.id]
             stream.is_refused = True
@@ -290,7 +290,7 @@ class Connection(asyncio.Protocol):
         if self._last_stream_id is not None and not self._streams:
             # Only now is it known which stream was the last.
             last_stream_id = min(self._last_stream_id, self._h2.highest_inbound_stream_id)
-            self._send(GoAwayFrame(0, last_stream_id=last_stream_id).serialize())
+            self.send_frame(_GOAWAY, struct.pack(">II", last_stream_id, ErrorCodes.NO_ERROR))
             self._flush()
             self._transport.close()
 

@@ -124,9 +124,8 @@ async def test_a_connection_that_is_going_away_answers_what_its_goaway_promises(
         server.set_fault(Fault(latency_before_s=0.1))
         server.set_fault(Fault(goaway=goaway, count=1))
         outcomes = await asyncio.gather(*(caller.refusal() for _ in range(3)))
-        assert outcomes.count(None) == answered
-        assert await caller.usage() > 0
-        assert server.calls.counts.finished["GetCurrentMonthUsage"] == 1 + answered + 1
+    assert outcomes.count(None) == answered
+    assert server.calls.counts.finished["GetCurrentMonthUsage"] == 1 + answered
 
 
 async def test_a_muted_connection_stays_open(server: SandboxServer) -> None:
