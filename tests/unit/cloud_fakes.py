@@ -11,15 +11,14 @@ from google.protobuf.message import Message
 from typing_extensions import override
 from viam.gen.app.v1 import billing_pb2
 
-from support.fake_parts import NOON_S, Clock, FakeClient, FakeLink, used_session
+from support.fake_parts import NOON_S, Clock, FakeClient, FakeSession
 from viam_billing.audit import audit_log
 from viam_billing.cache.cache import Cache
 from viam_billing.cache.memory import Answers
 from viam_billing.cache.queries import Call, Reads
 from viam_billing.charging.desk import Desk
-from viam_billing.cloud.call_attempts import Counters
-from viam_billing.cloud.calls import Calls
-from viam_billing.cloud.gateway import CloudGateway
+from viam_billing.cloud.calls import Calls, Counters
+from viam_billing.cloud.client import CloudClient
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Answer, Command, Context
 from viam_billing.core.errors import BillingError
@@ -40,7 +39,7 @@ KEY_ID = "00000000-0000-0000-0000-000000000001"
 M = TypeVar("M", bound=Message)
 
 
-class FakeGateway(CloudGateway):
+class FakeGateway(CloudClient):
     """Answers the calls of `Reads` one after the other, the last answer for ever; any other call is not configured."""
 
     def __init__(self, *answers: Message | BillingError) -> None:
@@ -95,7 +94,7 @@ def make_config(attributes: Mapping[str, object] | None = None) -> Config:
 
 
 def make_context(
-    client: FakeClient,
+    app: FakeClient,
     attributes: Mapping[str, object] | None = None,
     state_dir: str | None = None,
     commands: Mapping[str, Command] = COMMANDS,
@@ -103,14 +102,14 @@ def make_context(
     """A service's parts over a fake client and a real cache, at noon of a day that does not pass."""
     settings = make_config(attributes)
     clock = Clock(NOON_S)
-    link = FakeLink(used_session(client))
-    gateway = CloudGateway(Calls(link, Counters(), settings.timeout_s, clock))
+    session = FakeSession(app)
+    gateway = CloudClient(Calls(session, Counters(), settings.timeout_s, clock))
     store = Store(state_dir, journal_schema.FILE_NAME, journal_schema.MIGRATIONS) if state_dir else None
     return Context(
         config=settings,
         policy=Policy(settings),
         gateway=gateway,
-        reads=Reads(gateway, Cache(link.presence, answers=Answers(clock, clock)), settings, clock),
+        reads=Reads(gateway, Cache(session.circuit_breaker, answers=Answers(clock, clock)), settings, clock),
         state=audit_log.State(store, settings.app.text, clock),
         history=None,
         crossings=Crossings(None),

@@ -16,10 +16,9 @@ from unit.cloud_fakes import answer, make_config, make_context, refused
 from viam_billing.cache.cache import Cache
 from viam_billing.cache.memory import Answers, Reading
 from viam_billing.cache.queries import Reads
-from viam_billing.cloud.call_attempts import Counters
-from viam_billing.cloud.calls import Calls
-from viam_billing.cloud.circuit_breaker import Presence
-from viam_billing.cloud.gateway import CloudGateway
+from viam_billing.cloud.calls import Calls, Counters
+from viam_billing.cloud.circuit_breaker import CircuitBreaker
+from viam_billing.cloud.client import CloudClient
 from viam_billing.core.errors import BillingError
 from viam_billing.module import dispatch
 from viam_billing.usage.crossings import Crossings
@@ -32,7 +31,7 @@ FLEET = "get_fleet_usage"
 NOVEMBER_S = NOON_S - 20.5 * 86_400
 
 
-class FleetGateway(CloudGateway):
+class FleetGateway(CloudClient):
     """Answers by ID. `hold` is waited for before each answer but the list's."""
 
     def __init__(self) -> None:
@@ -90,7 +89,7 @@ class Fleet:
         self.clock = Clock(NOON_S)
         self.history = UsageHistory(folder, "https://app.viam.com") if folder else None
         self.answers = Answers(self.clock, self.clock)
-        self.cache = Cache(Presence("cloud", self.clock, max), answers=self.answers)
+        self.cache = Cache(CircuitBreaker("cloud", self.clock, max), answers=self.answers)
         self.context = structs.replace(
             make_context(FakeClient(), self.attributes),
             reads=Reads(self.gateway, self.cache, make_config(self.attributes), self.clock, self.history),

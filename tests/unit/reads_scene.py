@@ -14,7 +14,7 @@ from unit.cloud_fakes import FakeGateway, make_config
 from viam_billing.cache.cache import Cache
 from viam_billing.cache.memory import Answers, Reading
 from viam_billing.cache.queries import Call, Reads
-from viam_billing.cloud.circuit_breaker import Presence
+from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.core.errors import BillingError
 from viam_billing.core.times import Deadline
 
@@ -41,7 +41,7 @@ class Scene:
     def __init__(self, *answers: Message | BillingError) -> None:
         self.gateway = FakeGateway(*answers)
         self.clock = Clock(NOON_S)
-        self.cache = Cache(Presence("cloud", self.clock, max), answers=Answers(self.clock, self.clock))
+        self.cache = Cache(CircuitBreaker("cloud", self.clock, max), answers=Answers(self.clock, self.clock))
         self.reads = self.service()
 
     def service(self, **attributes: object) -> Reads:

@@ -7,7 +7,7 @@ import pytest
 from support.fake_parts import NOON_S, Clock
 from viam_billing.cache.cache import Cache, CacheCounters, Fetched
 from viam_billing.cache.memory import Answers, Limits, Reading
-from viam_billing.cloud.circuit_breaker import Presence
+from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.core.errors import (
     BillingError,
     CloudError,
@@ -30,8 +30,8 @@ class Scene:
     def __init__(self) -> None:
         self.wall = Clock(NOON_S)
         self.steady = Clock(0.0)
-        self.presence = Presence("cloud", self.steady, max)
-        self.cache = Cache(self.presence, answers=Answers(self.wall, self.steady))
+        self.circuit_breaker = CircuitBreaker("cloud", self.steady, max)
+        self.cache = Cache(self.circuit_breaker, answers=Answers(self.wall, self.steady))
         self.counters = CacheCounters()
         self.open = asyncio.Event()
         self.open.set()

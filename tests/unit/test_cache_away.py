@@ -13,7 +13,7 @@ from support.fake_parts import NOON_S, Clock
 from viam_billing.cache.cache import Cache, CacheCounters, Fetched
 from viam_billing.cache.disk import CacheFile, Row
 from viam_billing.cache.memory import Answers, Entry, Limits, Reading
-from viam_billing.cloud.circuit_breaker import Presence
+from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.core.errors import CloudTimeoutError, CloudUnreachableError, KeyRejectedError
 from viam_billing.core.times import Deadline
 
@@ -69,23 +69,23 @@ class Scene:
 
     def __init__(self, *rows: Row) -> None:
         self.clock = Clock(NOON_S)
-        self.presence = Presence("cloud", self.clock, max)
+        self.circuit_breaker = CircuitBreaker("cloud", self.clock, max)
         self.file = FakeFile(*rows)
-        self.cache = Cache(self.presence, self.file, Answers(self.clock, self.clock))
+        self.cache = Cache(self.circuit_breaker, self.file, Answers(self.clock, self.clock))
         self.open = asyncio.Event()
         self.open.set()
         self.fetches = 0
 
     async def fetch(self, _: Deadline) -> Fetched:
         """Ask the cloud, as a probe where it is away."""
-        probe = self.presence.enter()
+        probe = self.circuit_breaker.enter()
         self.fetches += 1
         try:
             await self.open.wait()
         finally:
             if probe:
-                self.presence.leave_probe()
-        self.presence.answered()
+                self.circuit_breaker.leave_probe()
+        self.circuit_breaker.answered()
         return Fetched({"number": self.fetches})
 
     async def read(self, question: str = "q", time_s: float = 10.0, max_age_s: float | None = None) -> Reading:
@@ -108,7 +108,7 @@ def old(question: str = "q", age_s: float = 1000.0, **value: Any) -> Row:  # noq
 async def test_while_it_is_away_the_last_known_answer_comes_at_once() -> None:
     """The cloud is not asked."""
     scene = Scene(old(number=7))
-    scene.presence.failed(FAILED)
+    scene.circuit_breaker.connection_failed(FAILED)
     reading = await scene.read()
     assert (reading.value, reading.stale_reason, reading.as_of_s) == ({"number": 7}, FAILED.code, NOON_S - 1000)
     assert scene.fetches == 0
@@ -117,7 +117,7 @@ async def test_while_it_is_away_the_last_known_answer_comes_at_once() -> None:
 async def test_while_it_is_away_who_knows_nothing_is_told_at_once() -> None:
     """As an error."""
     scene = Scene()
-    scene.presence.failed(FAILED)
+    scene.circuit_breaker.connection_failed(FAILED)
     with pytest.raises(CloudUnreachableError):
         await scene.read()
     assert scene.fetches == 0
@@ -126,19 +126,19 @@ async def test_while_it_is_away_who_knows_nothing_is_told_at_once() -> None:
 async def test_a_fresh_answer_stays_fresh_while_it_is_away() -> None:
     """Nobody would have asked the cloud anyway."""
     scene = Scene(old(age_s=10.0, number=7))
-    scene.presence.failed(FAILED)
+    scene.circuit_breaker.connection_failed(FAILED)
     assert (await scene.read()).stale_reason is None
 
 
 async def test_who_starts_the_probe_does_not_wait_for_it_either() -> None:
     """Where an answer is known it comes at once, and the probe goes on."""
     scene = Scene(old(number=7))
-    scene.presence.failed(FAILED)
+    scene.circuit_breaker.connection_failed(FAILED)
     scene.clock.now_s += 1
     scene.open.clear()
     assert (await scene.read()).stale_reason == FAILED.code
     scene.open.set()
-    while scene.presence.away:  # noqa: ASYNC110 - nobody is told of the end of a probe
+    while scene.circuit_breaker.is_open:  # noqa: ASYNC110 - nobody is told of the end of a probe
         await asyncio.sleep(0)
     assert (await scene.read()).value == {"number": 1}
 
@@ -146,7 +146,7 @@ async def test_who_starts_the_probe_does_not_wait_for_it_either() -> None:
 async def test_only_the_probe_waits_where_nothing_is_known() -> None:
     """Others are told at once, of the same question and of another one; the probe gets the answer."""
     scene = Scene()
-    scene.presence.failed(FAILED)
+    scene.circuit_breaker.connection_failed(FAILED)
     scene.clock.now_s += 1
     scene.open.clear()
     probe = asyncio.create_task(scene.read())

@@ -26,7 +26,7 @@ def cloud(clouds: Clouds) -> Cloud:
 def test_services_with_one_key_share_link_and_answers(clouds: Clouds, cloud: Cloud) -> None:
     """One login, one connection, one fetch for both."""
     again = clouds.acquire(HERE, "id", "key", None)
-    assert again.link is cloud.link
+    assert again.session is cloud.session
     assert again.cache is cloud.cache
 
 
@@ -38,14 +38,14 @@ def test_another_key_or_address_shares_nothing(
 ) -> None:
     """A key that was replaced does not go on with the old login, nor see the old answers."""
     other = clouds.acquire(address, key_id, key, None)
-    assert other.link is not cloud.link
+    assert other.session is not cloud.session
     assert other.cache is not cloud.cache
 
 
 def test_another_folder_shares_the_link_only(clouds: Clouds, cloud: Cloud, tmp_path: Path) -> None:
     """What one service keeps in its folder is its own."""
     other = clouds.acquire(HERE, "id", "key", str(tmp_path))
-    assert other.link is cloud.link
+    assert other.session is cloud.session
     assert other.cache is not cloud.cache
 
 
@@ -61,10 +61,10 @@ def test_only_the_last_user_ends_what_is_shared(clouds: Clouds, cloud: Cloud) ->
     other = clouds.acquire(HERE, "id", "key", None)
     clouds.release(cloud)
     third = clouds.acquire(HERE, "id", "key", None)
-    assert third.link is other.link
+    assert third.session is other.session
     clouds.release(other)
     clouds.release(third)
-    assert clouds.acquire(HERE, "id", "key", None).link is not other.link
+    assert clouds.acquire(HERE, "id", "key", None).session is not other.session
 
 
 def test_one_that_was_given_back_twice_hurts_nobody(clouds: Clouds, cloud: Cloud) -> None:
@@ -72,4 +72,4 @@ def test_one_that_was_given_back_twice_hurts_nobody(clouds: Clouds, cloud: Cloud
     clouds.release(cloud)
     newer = clouds.acquire(HERE, "id", "key", None)
     clouds.release(cloud)
-    assert clouds.acquire(HERE, "id", "key", None).link is newer.link
+    assert clouds.acquire(HERE, "id", "key", None).session is newer.session

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 from grpclib.const import Status
-from grpclib.exceptions import GRPCError
 from viam.gen.app.v1 import billing_pb2
 
-from support.fake_parts import FakeClient, answering, failing, usage, waiting
+from support.fake_parts import FakeClient, answered, answering, failing, usage, waiting
 from unit.cloud_fakes import KEY, NoParameters, answer, command, make_context, refused
 from viam_billing.cache.queries import Call
 from viam_billing.commands.context import Answer, Command, Context
@@ -46,7 +45,7 @@ async def test_a_request_reaches_the_cloud(client: FakeClient, context: Context)
     """From its name to the API's call."""
     found = await answer(context, {"command": "get_current_month_usage"})
     assert (found["org_id"], found["subtotal"], found["as_of"]) == ("own-org", 12.5, "2026-11-21T12:00:00Z")
-    assert client.asked == ["GetCurrentMonthUsage"]
+    assert client.asked == ["get_current_month_usage"]
 
 
 @pytest.mark.parametrize("name", ["get_location_usge", "nothing", "Help", " help"])
@@ -134,7 +133,7 @@ async def test_a_text_without_a_secret_stays(client: FakeClient) -> None:
 
 async def test_the_clouds_error_is_the_commands(tmp_path: Path) -> None:
     """With its code."""
-    client = FakeClient(failing(GRPCError(Status.NOT_FOUND)))
+    client = FakeClient(failing(answered(Status.NOT_FOUND)))
     assert (await refused(make_context(client, state_dir=str(tmp_path)), {"get_current_month_usage": {}})).code == (
         "not_found"
     )

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from grpclib.exceptions import StreamTerminatedError
 from viam.gen.app.v1 import billing_pb2
 
-from support.fake_parts import FakeClient, answering, usage
+from support.fake_parts import LOST, FakeClient, answering, usage
 from unit.cloud_fakes import KEY, answer, command, make_context, refused
 from viam_billing.commands.context import Context
 from viam_billing.module import dispatch
@@ -110,7 +109,7 @@ async def test_a_change_whose_service_is_closed_meanwhile_is_told_as_it_ended(tm
     async def lost() -> PAYER:
         sent.set()
         await go_on.wait()
-        raise StreamTerminatedError
+        raise LOST
 
     client = FakeClient(answering(PAYER(billing_organization_id="old")), lost)
     context = make_context(client, {"allowed_commands": ["change"]}, str(tmp_path))

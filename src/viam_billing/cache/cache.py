@@ -37,7 +37,7 @@ from viam_billing.core.times import Deadline
 
 if TYPE_CHECKING:
     from viam_billing.cache.disk import CacheFile
-    from viam_billing.cloud.circuit_breaker import Presence
+    from viam_billing.cloud.circuit_breaker import CircuitBreaker
 
 _DISTRUST_S: Final = 60.0  # after a change whose outcome is unknown, nothing that it may outdate is fresh for so long
 _SMALLEST_SHARE: Final = 0.85
@@ -65,13 +65,13 @@ class Cache:
 
     def __init__(
         self,
-        presence: Presence,
+        circuit_breaker: CircuitBreaker,
         file: CacheFile | None = None,
         answers: Answers | None = None,
         siblings: Iterable[Cache] | None = None,
     ) -> None:
         """`siblings` are all caches that a change may outdate, this one among them."""
-        self._presence = presence
+        self._circuit_breaker = circuit_breaker
         self._file = file
         self._answers = answers or Answers()
         self._siblings = [self] if siblings is None else siblings
@@ -128,12 +128,15 @@ class Cache:
         if deadline.remaining_s() <= 0:  # nobody would wait for it
             raise CloudTimeoutError("the caller's time was over before the cloud was asked. Try again later.")
         task = self._fetches.get(question)
-        if self._presence.away and (task is not None or not self._presence.probe_due):
-            raise self._presence.unreachable()
+        if self._circuit_breaker.is_open and (task is not None or not self._circuit_breaker.probe_due):
+            raise self._circuit_breaker.unreachable()
         if task is None:
             task = self._start(question, fetch, limits)
-        if self._presence.away and self._last_known(question, self._presence.unreachable(), limits) is not None:
-            raise self._presence.unreachable()
+        if (
+            self._circuit_breaker.is_open
+            and self._last_known(question, self._circuit_breaker.unreachable(), limits) is not None
+        ):
+            raise self._circuit_breaker.unreachable()
         try:
             return await asyncio.wait_for(asyncio.shield(task), deadline.remaining_s())
         except asyncio.TimeoutError:

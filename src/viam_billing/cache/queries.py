@@ -22,7 +22,7 @@ from viam_billing.usage.history import Point
 from viam_billing.usage.projection import projected
 
 if TYPE_CHECKING:
-    from viam_billing.cloud.gateway import Gateway
+    from viam_billing.cloud.client import CloudClient
     from viam_billing.core.times import Deadline
     from viam_billing.settings.attributes import Config
     from viam_billing.usage.history import Month, UsageHistory
@@ -72,7 +72,7 @@ class Reads:
 
     def __init__(
         self,
-        gateway: Gateway,
+        gateway: CloudClient,
         cache: Cache | None,
         config: Config,
         now: Callable[[], float],

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from viam_billing.charging.refusals import stopped
-from viam_billing.cloud.link import service_closed
+from viam_billing.cloud.session import service_closed
 from viam_billing.core.errors import CloudTimeoutError
 
 if TYPE_CHECKING:

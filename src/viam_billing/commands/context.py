@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from viam_billing.cache.queries import Call, Reads
     from viam_billing.charging.books import Book
     from viam_billing.charging.desk import Desk
-    from viam_billing.cloud.gateway import Gateway
+    from viam_billing.cloud.client import CloudClient
     from viam_billing.settings.attributes import Config
     from viam_billing.settings.policy import Effect, Policy
     from viam_billing.usage.crossings import Crossings
@@ -89,7 +89,7 @@ class Context(Struct, frozen=True):
 
     config: Config
     policy: Policy
-    gateway: Gateway
+    gateway: CloudClient
     reads: Reads
     state: State
     history: UsageHistory | None

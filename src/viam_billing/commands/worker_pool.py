@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
-from viam_billing.cloud.link import AT_ONCE
+from viam_billing.cloud.session import CALLS_AT_ONCE
 from viam_billing.core.tasks import unwatched
 
 T = TypeVar("T")
 
-_WORKERS: Final = 2 * AT_ONCE
+_WORKERS: Final = 2 * CALLS_AT_ONCE
 """So many are under way at once: while half of them wait for the cloud, the others are read and written down."""
 _MOST_WORKERS: Final = 1024
 """Where every name pauses, as when the cloud limits the rate, no more than these wait at once: a task costs memory."""

@@ -20,6 +20,7 @@ import math
 from typing import ClassVar, Final
 
 from grpclib.const import Status
+from typing_extensions import Self
 
 _LONGEST_MESSAGE: Final = 1000
 _LONGEST_QUOTE: Final = 80
@@ -43,19 +44,19 @@ class BillingError(Exception):
     retryable = False
     """Set where a read may ask again: the cloud was busy, or the connection was lost on the way."""
 
-    connection_lost = False
-    """Set where the connection broke before the answer."""
-
     happened = ""
     """The text without what to do about it, where somebody else knows that better; of a cloud's error only."""
-
-    cloud_status: Status | None = None
-    """Set where it is the cloud's own answer."""
 
     def __init__(self, text: str, outcome: Outcome = Outcome.NEVER_SENT) -> None:
         super().__init__(text)
         self.text = text
         self.outcome = outcome
+
+    def copy(self) -> Self:
+        """The same error for another caller: one exception object must not be raised to many."""
+        same = type(self)(self.text, self.outcome)
+        same.happened, same.retryable = self.happened, self.retryable
+        return same
 
     @property
     def message(self) -> str:

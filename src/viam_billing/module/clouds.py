@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from viam_billing.cache.cache import Cache
 from viam_billing.cache.disk import CacheFile, cloud_name
-from viam_billing.cloud.link import Link
+from viam_billing.cloud.session import Session
 from viam_billing.usage.history import UsageHistory
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 class Cloud(Struct, frozen=True):
     """A link, the answers that came over it, and what usage was seen."""
 
-    link: Link
+    session: Session
     cache: Cache
     history: UsageHistory | None
 
 
 class _Shared(Struct):
-    link: Link
+    session: Session
     clouds: dict[str | None, Cloud]
     users: int = 0
 
@@ -41,22 +41,22 @@ class Clouds:
         name = (address.text, key_id, key)
         shared = self._shared.get(name)
         if shared is None:
-            shared = self._shared[name] = _Shared(Link(address, key_id, key), {})
+            shared = self._shared[name] = _Shared(Session(address, key_id, key), {})
         shared.users += 1
         if state_dir not in shared.clouds:
             file = CacheFile(state_dir, cloud_name(address, key_id, key)) if state_dir else None
             siblings = self._siblings.setdefault(address.text, [])
-            cache = Cache(shared.link.presence, file, siblings=siblings)
+            cache = Cache(shared.session.circuit_breaker, file, siblings=siblings)
             siblings.append(cache)
             history = UsageHistory(state_dir, address.text) if state_dir else None
-            shared.clouds[state_dir] = Cloud(shared.link, cache, history)
-            shared.link.when_key_rejected.append(cache.clear)
+            shared.clouds[state_dir] = Cloud(shared.session, cache, history)
+            shared.session.when_key_rejected.append(cache.clear)
         return shared.clouds[state_dir]
 
     def release(self, cloud: Cloud) -> None:
         """Give a cloud back; the last user's release closes connection and files."""
         for name, shared in list(self._shared.items()):
-            if shared.link is cloud.link:
+            if shared.session is cloud.session:
                 shared.users -= 1
                 if not shared.users:
                     del self._shared[name]
@@ -65,7 +65,7 @@ class Clouds:
                         each.cache.close()
                         if each.history is not None:
                             each.history.close()
-                    shared.link.close()
+                    shared.session.close()
 
 
 CLOUDS: Final = Clouds()

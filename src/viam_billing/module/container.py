@@ -12,9 +12,8 @@ from viam_billing.cache.memory import Limits
 from viam_billing.cache.queries import Reads
 from viam_billing.charging.books import BOOKS
 from viam_billing.charging.desk import Desk
-from viam_billing.cloud.call_attempts import Counters
-from viam_billing.cloud.calls import Calls
-from viam_billing.cloud.gateway import CloudGateway
+from viam_billing.cloud.calls import Calls, Counters
+from viam_billing.cloud.client import CloudClient
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Context
 from viam_billing.core.errors import StateUnavailableError
@@ -58,9 +57,9 @@ class Runtime:
             limits = Limits(config.cache_ttl_s, config.max_stale_s, config.timeout_s)
             self._cloud.cache.serve(limits, revealed=config.reveal_payment_details)
         cloud = self._cloud
-        link, cache, history = (cloud.link, cloud.cache, cloud.history) if cloud else (None, None, None)
+        session, cache, history = (cloud.session, cloud.cache, cloud.history) if cloud else (None, None, None)
         self._counters = Counters()
-        gateway = CloudGateway(Calls(link, self._counters, config.timeout_s))
+        gateway = CloudClient(Calls(session, self._counters, config.timeout_s))
         policy = Policy(config)
         desk = Desk(gateway, policy)
         self._book = book = BOOKS.open(config.state_dir, config.app.text) if config.state_dir else None
@@ -88,9 +87,9 @@ class Runtime:
             commands=COMMANDS,
         )
         if book is not None:
-            if link is not None and any(policy.allows(command, EFFECTS[command]) for command in _CHARGING):
+            if session is not None and any(policy.allows(command, EFFECTS[command]) for command in _CHARGING):
                 book.watch.join(desk)
-                link.presence.when_back.append(book.watch.wake)
+                session.circuit_breaker.when_closed.append(book.watch.wake)
                 self._wakes = True
             else:
                 book.watch.look_at_figures()
@@ -99,12 +98,12 @@ class Runtime:
         """What `get_status` answers; from memory, but for the journal's figures where they are not known yet."""
         charges = await self._charges()  # first, so that all else is of the moment of the answer
         counters, reads = self._counters, self.context.reads.counters
-        link = self._cloud.link if self._cloud else None
+        session = self._cloud.session if self._cloud else None
         status: dict[str, Any] = {
             "version": VERSION,
-            "connected": link is not None and link.connected,
+            "connected": session is not None and session.connected,
             "cloud_calls": counters.cloud_calls,
-            "logins": link.logins if link else 0,
+            "logins": session.logins if session else 0,
             "retries": counters.retries,
             "cache_hits": reads.hits,
             "cache_misses": reads.misses,
@@ -154,7 +153,7 @@ class Runtime:
         if book is not None:
             book.watch.leave(desk)
             if self._wakes and self._cloud is not None:
-                self._cloud.link.presence.when_back.remove(book.watch.wake)
+                self._cloud.session.circuit_breaker.when_closed.remove(book.watch.wake)
                 self._wakes = False
             book.charger.drop_waiting(desk)
         self.context.state.close()
