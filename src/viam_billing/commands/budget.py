@@ -56,7 +56,6 @@ async def check_budget(parameters: CheckBudgetParameters, context: Context, call
         payer, org_id = await payer_of(context, location_id, call, max_age_s)
         readings = [payer, await context.reads.usage(org_id, call, max_age_s)]
         whose = {"location_id": location_id, "billing_organization_id": org_id}
-    call.repeatable = False  # the same figures are newly crossed once
     usage, config = readings[-1], context.config
     thresholds = forecast.crossed(_cost(usage), monthly, config.warn_at)
     newly: list[float] = []
@@ -108,7 +107,7 @@ async def _newly_crossed(
     """Those that no check of this month has found crossed; remembered, each logged once."""
     start_s = decoding.moment_s(usage.value, "start_date")
     month_start_s = times.month_start_s(usage.as_of_s) if start_s is None else start_s
-    newly = await context.crossings.newly(org_id, month_start_s, monthly, thresholds)
+    newly = await context.crossed.newly(org_id, month_start_s, monthly, thresholds)
     for threshold in newly:
         LOGGER.warning(
             "the budget's threshold %g is crossed: the organization %s has cost %.2f dollars this month, %.1f %% of "

@@ -73,7 +73,6 @@ async def get_fleet_usage(parameters: FleetUsageParameters, context: Context, ca
         except (KeyRejectedError, NotConfiguredError):
             raise  # says nothing of this row: thousands of others would log in with the same key
         except BillingError as error:
-            call.repeatable = False
             return error
         call.readings += one.readings
         return reading
@@ -86,12 +85,10 @@ async def get_fleet_usage(parameters: FleetUsageParameters, context: Context, ca
     fleet.payers = await for_each(
         fleet.names,
         lambda name: ask(lambda one: context.reads.location_payer(name, one, max_age_s)),
-        context.reads.is_pausing_for_payer,
     )
     fleet.usages = await for_each(
         dict.fromkeys(org_id for org_id in map(_payer, fleet.payers.values()) if org_id is not None),
         lambda name: ask(lambda one: usage_of(name, one)),
-        context.reads.is_pausing_for_usage,
     )
     return await _answer(fleet)
 

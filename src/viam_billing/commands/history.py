@@ -9,7 +9,6 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from msgspec import UNSET, Meta, UnsetType
 from typing_extensions import override
 
-from viam_billing.audit.audit_log import no_state_dir
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.commands.context import (
     Answer,
@@ -23,11 +22,10 @@ from viam_billing.commands.context import (
     only_one,
 )
 from viam_billing.commands.locations import payer_of
-from viam_billing.core.errors import NotConfiguredError
+from viam_billing.core.errors import NotConfiguredError, no_state_dir
 from viam_billing.core.times import DAY_S, HOUR_S, to_rfc3339
 from viam_billing.settings.records import given
-from viam_billing.usage.history import KEPT_S
-from viam_billing.usage.history_steps import steps
+from viam_billing.usage.history import KEPT_S, steps
 
 _STEPS_S: Final[Mapping[str, float]] = {"hour": HOUR_S, "day": DAY_S}
 
@@ -64,7 +62,6 @@ async def get_usage_history(parameters: UsageHistoryParameters, context: Context
     step_s = _STEPS_S[parameters.step]
     # From a step earlier on, so that the first one has its delta.
     points = await call.from_disk(context.history.points(org_id, since_s // step_s * step_s - step_s, until_s))
-    call.repeatable = False  # the history grows without a reading's doing
     return {
         "org_id": org_id,
         **where,

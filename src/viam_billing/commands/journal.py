@@ -108,7 +108,6 @@ async def get_charge(parameters: ChargeKeyParameters, context: Context, call: Ca
     entry = await call.from_disk(book.charger.journal.find(parameters.idempotency_key))
     if entry is None or not context.policy.sees_org(entry.org_id):
         raise reconciliation.no_such_key(parameters.idempotency_key)
-    call.repeatable = False  # the journal changes without a reading's doing
     answer = entry.shown()
     if entry.invoice_id is None:
         return answer
@@ -166,7 +165,7 @@ async def get_audit_log(parameters: AuditParameters, context: Context, call: Cal
     since_s = moment_s(given(parameters.since)) - _ROUNDED_S if parameters.since is not UNSET else float("-inf")
     limit = given(parameters.limit, _USUAL_LIMIT)
     sees = partial(_sees, context.policy)
-    attempts = await call.from_disk(context.state.attempts(sees, since_s=since_s, limit=limit))
+    attempts = await call.from_disk(context.audit_log.entries(sees, since_s=since_s, limit=limit))
     optional = ("code", "idempotency_key", "repeats")
     return {
         "entries": [

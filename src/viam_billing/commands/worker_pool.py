@@ -80,9 +80,7 @@ class _Workers:
                 return
 
 
-async def for_each(
-    names: Iterable[str], work: Callable[[str], Awaitable[T]], is_paused: Callable[[str], bool]
-) -> dict[str, T]:
+async def for_each(names: Iterable[str], work: Callable[[str], Awaitable[T]]) -> dict[str, T]:
     """Do the work for each name. Returns the results in the order of the names.
 
     Work that never waits, as it finds all in memory, gives up its turn now and then.
@@ -90,7 +88,6 @@ async def for_each(
     Args:
         names: each once.
         work: what is done for one.
-        is_paused: whether the work for a name is only waiting for the time to try again.
     """
     results: dict[str, T] = {}
     ordered = list(names)
@@ -98,7 +95,7 @@ async def for_each(
     async def one(name: str) -> None:
         results[name] = await work(name)
 
-    await _Workers(ordered, one, is_paused).run()
+    await _Workers(ordered, one, lambda _: False).run()
     return {name: results[name] for name in ordered}
 
 

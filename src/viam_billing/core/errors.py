@@ -221,6 +221,18 @@ class InternalError(BillingError):
     status = Status.INTERNAL
 
 
+def service_closed() -> CloudUnreachableError:
+    """What a call gets that is under way when its service is removed or recreated."""
+    return CloudUnreachableError("the service was closed while the call was under way. Repeat it.")
+
+
+def no_state_dir() -> StateUnavailableError:
+    """What a command gets that needs the folder where none is configured."""
+    return StateUnavailableError(
+        "there is no folder for what must outlive the module. Set the attribute state_dir to an absolute path."
+    )
+
+
 def shortened(text: str, longest: int) -> str:
     """The text, with an ellipsis where it had to be cut."""
     return text if len(text) <= longest else text[: longest - 1] + "…"

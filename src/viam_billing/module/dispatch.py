@@ -13,11 +13,8 @@ from viam_billing.commands.meta import unknown_command
 from viam_billing.core.errors import (
     BillingError,
     CloudTimeoutError,
-    CommandNotAllowedError,
     InternalError,
     InvalidRequestError,
-    OutOfScopeError,
-    StateUnavailableError,
     quoted,
 )
 from viam_billing.core.redaction import redacted
@@ -26,7 +23,6 @@ from viam_billing.module import codec
 from viam_billing.settings import records
 
 if TYPE_CHECKING:
-    from viam_billing.cache.memory import Reading
     from viam_billing.commands.context import Answer, Command, Context
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -34,13 +30,8 @@ LOGGER: Final = logging.getLogger(__name__)
 _AUDITED: Final = frozenset({"notify", "change", "charge", "by_name"})
 
 
-async def answer(
-    command: Mapping[str, object], context: Context, timeout_s: float | None
-) -> tuple[Answer, tuple[Reading, ...]]:
+async def answer(command: Mapping[str, object], context: Context, timeout_s: float | None) -> Answer:
     """Answer one request.
-
-    Returns:
-        the answer, and the readings of which it was made; none where the same request may get another answer.
 
     Args:
         command: native values, of `wire.from_struct` or `wire.from_python`.
@@ -57,11 +48,13 @@ async def answer(
     parameters = _without_secret(request.parameters, context)
     call = Call(Deadline.of_caller(timeout_s, context.config.timeout_s), Deadline.of_caller(timeout_s, FOREVER_S))
     if row.effect in _AUDITED:
-        result = await _audited(row, parameters, context, call)
+        permitted = context.policy.allows(row.name, row.effect)
+        sync = row.effect == "change"  # an e-mail and a charge sync a note of their own before they are sent
+        async with context.audit_log.attempt(row.name, parameters, permitted=permitted, sync=sync):
+            result = await _run(row, parameters, context, call)
     else:
         result = await _run(row, parameters, context, call)
-    readings = tuple(call.readings) if call.repeatable else ()
-    return ({row.name: result} if request.nested else result), readings
+    return {row.name: result} if request.nested else result
 
 
 async def _run(row: Command, parameters: Mapping[str, object], context: Context, call: Call) -> Answer:
@@ -77,56 +70,6 @@ async def _run(row: Command, parameters: Mapping[str, object], context: Context,
         raise CloudTimeoutError(f"{row.name} was not done in time. Try again later.") from None
     except Exception as error:
         raise defect(row.name, error) from error
-
-
-async def _audited(row: Command, parameters: Mapping[str, object], context: Context, call: Call) -> Answer:
-    number = await _begin_attempt(row, parameters, context)
-    code: str | None = "cancelled"
-    try:
-        result = await _run(row, parameters, context, call)
-        code = None
-    except BillingError as error:
-        code = error.code
-        raise
-    else:
-        return result
-    finally:
-        if number is not None:
-            permitted = context.policy.allows(row.name, row.effect)
-            allowed = permitted and code not in {CommandNotAllowedError.code, OutOfScopeError.code}
-            _end_attempt(number, code, context, allowed=allowed)
-
-
-async def _begin_attempt(row: Command, parameters: Mapping[str, object], context: Context) -> int | None:
-    """Where no folder is configured, or it cannot be written, a change goes on and the attempt stands in the log.
-
-    What may not happen twice, an e-mail or a charge, needs the folder itself and is refused without it.
-    """
-    allowed = context.policy.allows(row.name, row.effect)
-    synced = row.effect == "change"  # the others sync their own note, a cooldown or a charge, before they send
-    try:
-        return await context.state.begin_attempt(row.name, parameters, allowed=allowed, synced=synced)
-    except StateUnavailableError as error:
-        shown = ", ".join(f"{quoted(name)}: {quoted(value)}" for name, value in list(parameters.items())[:10])
-        LOGGER.warning("attempt of %s (%s) is not in the audit log: %s", row.name, shown, error.text)
-        return None
-
-
-def _end_attempt(number: int, code: str | None, context: Context, *, allowed: bool) -> None:
-    """The answer does not wait for it."""
-
-    def look(ending: asyncio.Future[None]) -> None:
-        error = None if ending.cancelled() else ending.exception()
-        if isinstance(error, StateUnavailableError):
-            complain(error)
-
-    def complain(error: StateUnavailableError) -> None:
-        LOGGER.warning("the end (%s) of audit entry %d is not in the audit log: %s", code or "done", number, error.text)
-
-    try:
-        context.state.end_attempt(number, code, allowed=allowed).add_done_callback(look)
-    except StateUnavailableError as error:
-        complain(error)
 
 
 def _without_secret(parameters: Mapping[str, object], context: Context) -> Mapping[str, object]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from grpclib.exceptions import GRPCError
 from typing_extensions import Self
@@ -18,7 +19,7 @@ from viam.utils import ValueTypes
 from viam_billing.commands import EFFECTS
 from viam_billing.core.errors import BillingError, InvalidRequestError
 from viam_billing.module import codec, dispatch
-from viam_billing.module.container import Runtime
+from viam_billing.module.container import Container
 from viam_billing.settings.attributes import Config, ConfigError, parse_attributes
 from viam_billing.version import MODULE_NAME, NAMESPACE
 
@@ -28,20 +29,8 @@ if TYPE_CHECKING:
     from viam.proto.common import ResourceName
     from viam.resource.base import ResourceBase
 
-    from viam_billing.cache.memory import Reading
     from viam_billing.commands.context import Context
-
-_MOST_READY: Final = 256
-_LONG_BYTES: Final = 64 * 1024
-_LONGEST_REPEATED_BYTES: Final = 1024
-"""Answers kept as ready messages: the questions that robots repeat are few and short."""
-
-
-class _Ready(NamedTuple):
-    """An answer as the message that carries it, and the readings that it was made of."""
-
-    response: DoCommandResponse
-    readings: tuple[Reading, ...]
+    from viam_billing.module.shared import Shared
 
 
 class BillingService(Generic):
@@ -49,12 +38,9 @@ class BillingService(Generic):
 
     MODEL: ClassVar[Model] = Model(ModelFamily(NAMESPACE, MODULE_NAME), "billing")
 
-    def __init__(self, name: str, runtime: Runtime) -> None:
+    def __init__(self, name: str, container: Container) -> None:
         super().__init__(name)
-        self._runtime = runtime
-        self._ready: dict[bytes, _Ready] = {}
-        self._long = b""
-        """The request whose ready message is a long one: of those that have megabytes there is one at a time."""
+        self._container = container
 
     @classmethod
     def validate_config(cls, config: ComponentConfig) -> tuple[Sequence[str], Sequence[str]]:
@@ -63,9 +49,14 @@ class BillingService(Generic):
         return [], []
 
     @classmethod
-    def new(cls, config: ComponentConfig, dependencies: Mapping[ResourceName, ResourceBase]) -> Self:  # noqa: ARG003 - the SDK's signature
+    def new(
+        cls,
+        config: ComponentConfig,
+        dependencies: Mapping[ResourceName, ResourceBase],  # noqa: ARG003 - the SDK's signature
+        shared: Shared,
+    ) -> Self:
         """Make the service. No connection yet: the cloud may be away when a robot starts."""
-        return cls(config.name, Runtime(_parsed(config), config.name))
+        return cls(config.name, Container(_parsed(config), shared, config.name))
 
     async def do_command(
         self,
@@ -79,41 +70,20 @@ class BillingService(Generic):
         Raises:
             GRPCError: with a code of the contract, its status, and what to do.
         """
-        answer, _readings = await self._guarded(lambda: codec.from_python(command), timeout)
-        return answer
+        return await self._guarded(lambda: codec.from_python(command), timeout)
 
     async def respond(self, command: Struct, timeout_s: float | None) -> DoCommandResponse:
-        """The same for a request as it came over the wire, in which null can be told from 0.
-
-        A request that came before, and whose readings are still current, gets the message that was made for it then.
-        """
-        words = command.SerializeToString()
-        ready = self._ready.get(words)
-        reads = self._runtime.context.reads
-        if ready is not None:
-            if reads.is_current(ready.readings):
-                reads.counters.hits += len(ready.readings)
-                return ready.response
-            del self._ready[words]
-        answer, readings = await self._guarded(lambda: codec.from_struct(command), timeout_s)
+        """The same for a request as it came over the wire, in which null can be told from 0."""
+        answer = await self._guarded(lambda: codec.from_struct(command), timeout_s)
         response = DoCommandResponse()
         size_bytes = response.ByteSize() if await codec.fill(response.result, answer) else 0
         if size_bytes > codec.LARGEST_BYTES:
-            raise _grpc_error(codec.too_large(), self._runtime.context)
-        if readings and len(words) < _LONGEST_REPEATED_BYTES and reads.is_current(readings):
-            if len(self._ready) >= _MOST_READY:
-                self._ready.clear()
-            if size_bytes > _LONG_BYTES:
-                self._ready.pop(self._long, None)
-                self._long = words
-            self._ready[words] = _Ready(response, readings)
+            raise _grpc_error(codec.too_large(), self._container.context)
         return response
 
-    async def _guarded(
-        self, native: Callable[[], dict[str, object]], timeout_s: float | None
-    ) -> tuple[Mapping[str, Any], tuple[Reading, ...]]:
+    async def _guarded(self, native: Callable[[], dict[str, object]], timeout_s: float | None) -> Mapping[str, Any]:
         """The one place where the module's errors become gRPC's."""
-        context = self._runtime.context
+        context = self._container.context
         try:
             return await dispatch.answer(native(), context, timeout_s)
         except BillingError as error:
@@ -123,19 +93,19 @@ class BillingService(Generic):
 
     async def get_status(self, **_: Any) -> Mapping[str, ValueTypes]:  # noqa: ANN401 - the SDK's signature
         """Counters and versions, from memory."""
-        status = await self._runtime.status()
+        status = await self._container.status()
         if "last_error" in status:
-            status["last_error"] = dispatch.without_secrets(status["last_error"], self._runtime.context)
+            status["last_error"] = dispatch.without_secrets(status["last_error"], self._container.context)
         return status
 
     async def close(self) -> None:
         """Let go of connection and files. May be called twice."""
-        await self._runtime.close()
+        await self._container.close()
 
 
-def register() -> None:
-    """Make the model known to the SDK."""
-    creator = ResourceCreatorRegistration(BillingService.new, BillingService.validate_config)
+def register(shared: Shared) -> None:
+    """Make the model known to the SDK. `shared` is what the services of this process share."""
+    creator = ResourceCreatorRegistration(partial(BillingService.new, shared=shared), BillingService.validate_config)
     Registry.register_resource_creator(BillingService.API, BillingService.MODEL, creator)
 
 
