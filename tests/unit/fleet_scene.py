@@ -14,7 +14,7 @@ from viam.gen.app.v1 import app_pb2, billing_pb2
 from support.fake_parts import NOON_S, Clock, FakeClient
 from unit.cloud_fakes import answer, make_config, make_context, refused
 from viam_billing.cache.cache import Cache
-from viam_billing.cache.memory import Answers, Reading
+from viam_billing.cache.memory import Memory
 from viam_billing.cache.queries import Reads
 from viam_billing.cloud.call_attempts import Counters
 from viam_billing.cloud.calls import Calls
@@ -22,8 +22,9 @@ from viam_billing.cloud.circuit_breaker import Presence
 from viam_billing.cloud.gateway import CloudGateway
 from viam_billing.core.errors import BillingError
 from viam_billing.module import dispatch
-from viam_billing.usage.crossings import Crossings
+from viam_billing.storage.disk import Disk
 from viam_billing.usage.history import UsageHistory
+from viam_billing.usage.thresholds import CrossedThresholds
 
 if TYPE_CHECKING:
     from viam_billing.core.times import Deadline
@@ -88,14 +89,14 @@ class Fleet:
         self.attributes = {name: value for name, value in own.items() if value is not None}
         self.gateway = FleetGateway()
         self.clock = Clock(NOON_S)
-        self.history = UsageHistory(folder, "https://app.viam.com") if folder else None
-        self.answers = Answers(self.clock, self.clock)
-        self.cache = Cache(Presence("cloud", self.clock, max), answers=self.answers)
+        self.history = UsageHistory(Disk(), folder, "https://app.viam.com") if folder else None
+        self.memory = Memory(self.clock, self.clock)
+        self.cache = Cache(Presence("cloud", self.clock, max), memory=self.memory)
         self.context = structs.replace(
             make_context(FakeClient(), self.attributes),
             reads=Reads(self.gateway, self.cache, make_config(self.attributes), self.clock, self.history),
             history=self.history,
-            crossings=Crossings(self.history),
+            crossed=CrossedThresholds(self.history),
             now=self.clock,
         )
 
@@ -112,10 +113,8 @@ class Fleet:
         """The error of a request."""
         return await refused(self.context, {"command": command, **parameters})
 
-    async def with_readings(
-        self, command: Mapping[str, object], timeout_s: float = 60
-    ) -> tuple[dict[str, Any], tuple[Reading, ...]]:
-        """An answer, and the readings that let it be repeated."""
+    async def ask_within(self, command: Mapping[str, object], timeout_s: float) -> dict[str, Any]:
+        """An answer, in the caller's time."""
         return await dispatch.answer(command, self.context, timeout_s)
 
     def close(self) -> None:

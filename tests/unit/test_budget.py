@@ -69,14 +69,6 @@ async def test_each_threshold_is_newly_crossed_once(caplog: pytest.LogCaptureFix
     assert {record.levelname for record in caplog.records if "threshold" in record.getMessage()} == {"WARNING"}
 
 
-async def test_a_repeated_request_is_never_answered_from_a_ready_message() -> None:
-    """It would say again that a threshold is newly crossed."""
-    scene = fleet(80.0)
-    await scene.ask(CHECK)
-    _found, readings = await scene.with_readings({"command": CHECK})
-    assert readings == ()
-
-
 async def test_another_process_does_not_cross_it_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What was found is on disk."""
     for newly in ([0.5], []):
@@ -157,7 +149,7 @@ async def test_a_caller_that_leaves_does_not_take_the_warning_with_it(
     busy = sqlite3.connect(tmp_path / "state" / FILE_NAME, isolation_level=None)
     busy.execute("BEGIN IMMEDIATE")
     checking = asyncio.create_task(scene.ask(CHECK))
-    await holds(lambda: bool(scene.context.crossings._found))  # noqa: SLF001 - nothing else tells it
+    await holds(lambda: bool(scene.context.crossed._known))  # noqa: SLF001 - nothing else tells it
     checking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await checking

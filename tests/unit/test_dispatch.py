@@ -10,7 +10,7 @@ from grpclib.exceptions import GRPCError
 from viam.gen.app.v1 import billing_pb2
 
 from support.fake_parts import FakeClient, answering, failing, usage, waiting
-from unit.cloud_fakes import KEY, NoParameters, answer, command, make_context, refused
+from unit.cloud_fakes import KEY, NoParameters, answer, command, journal_database, make_context, refused
 from viam_billing.cache.queries import Call
 from viam_billing.commands.context import Answer, Command, Context
 from viam_billing.core.errors import InternalError, OutOfScopeError
@@ -30,9 +30,9 @@ def client() -> FakeClient:
 @pytest.fixture
 async def context(client: FakeClient, tmp_path: Path) -> AsyncIterator[Context]:
     """A service that may read and change, with a folder."""
-    made = make_context(client, {"allowed_commands": ["read", "change"]}, str(tmp_path))
-    yield made
-    made.state.close()
+    database = journal_database(tmp_path)
+    yield make_context(client, {"allowed_commands": ["read", "change"]}, database)
+    database.close()
 
 
 async def test_the_answer_repeats_the_spelling(client: FakeClient) -> None:
@@ -135,9 +135,9 @@ async def test_a_text_without_a_secret_stays(client: FakeClient) -> None:
 async def test_the_clouds_error_is_the_commands(tmp_path: Path) -> None:
     """With its code."""
     client = FakeClient(failing(GRPCError(Status.NOT_FOUND)))
-    assert (await refused(make_context(client, state_dir=str(tmp_path)), {"get_current_month_usage": {}})).code == (
-        "not_found"
-    )
+    assert (
+        await refused(make_context(client, database=journal_database(tmp_path)), {"get_current_month_usage": {}})
+    ).code == ("not_found")
 
 
 async def test_the_callers_deadline_counts(client: FakeClient) -> None:
@@ -164,42 +164,12 @@ async def test_a_location_outside_costs_no_call(client: FakeClient, context: Con
 async def test_two_requests_run_side_by_side(tmp_path: Path) -> None:
     """One that waits for the cloud does not hold up another."""
     go_on = asyncio.Event()
-    context = make_context(FakeClient(waiting(go_on, usage(12.5))), state_dir=str(tmp_path))
+    context = make_context(FakeClient(waiting(go_on, usage(12.5))), database=journal_database(tmp_path))
     slow = asyncio.create_task(answer(context, {"get_current_month_usage": {}}))
     await answer(context, {"help": {}})
     assert not slow.done()
     go_on.set()
     await slow
-
-
-async def test_an_answer_comes_with_its_readings(client: FakeClient, context: Context) -> None:
-    """All that it was made of, in the order in which they were needed."""
-    client.scripts = [answering(PAYER(billing_organization_id="own-org")), answering(usage(12.5))]
-    _, readings = await dispatch.answer({"get_location_usage": {}}, context, 60)
-    assert [set(reading.value) & {"billing_organization_id", "subtotal"} for reading in readings] == [
-        {"billing_organization_id"},
-        {"subtotal"},
-    ]
-
-
-async def test_an_answer_that_depends_on_the_time_comes_without_readings(context: Context, client: FakeClient) -> None:
-    """What is overdue now may not be taken for what is overdue later."""
-    client.scripts = [answering(billing_pb2.GetInvoicesSummaryResponse())]
-    _, readings = await dispatch.answer({"get_invoices_summary": {}}, context, 60)
-    assert readings == ()
-
-
-async def test_a_change_comes_without_readings(context: Context, client: FakeClient) -> None:
-    """Its answer may not stand in for the next change."""
-    client.scripts = [answering(PAYER(billing_organization_id="own-org"))]
-    _, readings = await dispatch.answer(MOVING, context, 60)
-    assert readings == ()
-
-
-async def test_two_requests_do_not_share_readings(context: Context) -> None:
-    """Each call has its own."""
-    request: dict[str, object] = {"get_current_month_usage": {}}
-    assert [len((await dispatch.answer(request, context, 60))[1]) for _ in range(2)] == [1, 1]
 
 
 def test_a_key_that_was_cut_is_taken_out(context: Context) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from support.fake_parts import NOON_S
 from unit.fleet_scene import FLEET, NOVEMBER_S, Fleet, small
+from viam_billing.cache.memory import StoredEntry
 from viam_billing.core.errors import (
     BillingError,
     CloudError,
@@ -67,7 +68,7 @@ async def test_a_cost_that_is_none_is_not_kept(month_start_s: float | None) -> N
 async def test_a_remembered_cost_that_is_none_fails_its_row_only() -> None:
     """Whatever an earlier process left."""
     fleet = small()
-    fleet.answers.put_old("usage:p", {"subtotal": "NaN"}, NOON_S, NOON_S + 1000)
+    fleet.memory.restore([StoredEntry("usage:p", {"subtotal": "NaN"}, NOON_S, NOON_S + 1000)])
     found = await fleet.ask(FLEET)
     assert found["organizations"][0]["error"]["code"] == "cloud_error"
     assert (found["failed_count"], found["total_month_to_date"]) == (1, 20.0)
@@ -159,25 +160,12 @@ async def test_rows_that_the_callers_time_does_not_reach_time_out() -> None:
     started_s = loop.time()
     names = ["a", *(f"l{number}" for number in range(500))]
     fleet.bill("q", 1.0, *names[1:])
-    found, readings = await fleet.with_readings({"command": FLEET, "location_ids": names}, timeout_s=2.0)
+    found = await fleet.ask_within({"command": FLEET, "location_ids": names}, 2.0)
     assert loop.time() - started_s < 10  # a read's own time is 20 s
     assert {row["error"]["code"] for row in found["locations"][1:]} == {"cloud_timeout"}
     assert (found["failed_count"], found["total_month_to_date"], found["stale"]) == (500, 10.0, False)
-    assert readings == ()
     assert len(fleet.gateway.asked) <= 66
     fleet.cache.close()
-
-
-async def test_an_answer_without_rows_that_were_not_reached_is_not_kept() -> None:
-    """All that was read is current; the same request would yet get another answer."""
-    fleet = small()
-    await fleet.ask(FLEET)
-    found, readings = await fleet.with_readings({"command": FLEET})
-    assert (found["complete"], len(readings)) == (True, 6)
-    fleet.bill("q", 1.0, "d")
-    listed: dict[str, object] = {"command": FLEET, "location_ids": ["a", "d"]}
-    found, readings = await fleet.with_readings(listed, timeout_s=0)
-    assert (found["failed_count"], found["total_month_to_date"], readings) == (1, 10.0, ())
 
 
 async def test_rows_that_are_not_reached_may_be_the_last_known_ones() -> None:
@@ -185,7 +173,7 @@ async def test_rows_that_are_not_reached_may_be_the_last_known_ones() -> None:
     fleet = small()
     await fleet.ask(FLEET)
     fleet.clock.now_s += 1000
-    found, _readings = await fleet.with_readings({"command": FLEET, "location_ids": ["a", "b"]}, timeout_s=0)
+    found = await fleet.ask_within({"command": FLEET, "location_ids": ["a", "b"]}, 0)
     assert (found["stale_reason"], found["failed_count"], found["total_month_to_date"]) == ("cloud_timeout", 0, 30.01)
 
 

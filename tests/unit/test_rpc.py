@@ -21,9 +21,10 @@ from unit.cloud_fakes import NoParameters, make_context
 from viam_billing.cache.queries import Call
 from viam_billing.commands import EFFECTS
 from viam_billing.commands.context import Answer, Command, Context
-from viam_billing.module.container import Runtime
+from viam_billing.module.container import Container
 from viam_billing.module.rpc import BillingRPCService
 from viam_billing.module.service import BillingService
+from viam_billing.module.shared import Shared
 from viam_billing.settings.attributes import parse_attributes
 
 ANSWER: Mapping[str, Any] = {
@@ -76,7 +77,7 @@ async def run(parameters: NoParameters, context: Context, call: Call) -> Answer:
 @pytest.fixture
 async def resources() -> AsyncIterator[ResourceManager]:
     """A service with one command, whose answer has every kind of value."""
-    runtime = Runtime(parse_attributes({}, {}, EFFECTS))
+    runtime = Container(parse_attributes({}, {}, EFFECTS), Shared())
     runtime.context = make_context(FakeClient(), commands={"do": Command("do", "read", "Does.", NoParameters, run)})
     service = BillingService("billing", runtime)
     yield ResourceManager([service])

@@ -63,8 +63,9 @@ def cloud_name(address: AppAddress, key_id: str, key: str) -> str:
 class CacheFile:
     """The answers of one cloud in the folder's file. No method raises an error of the disk."""
 
-    def __init__(self, disk: Disk, folder: str, cloud: str) -> None:
+    def __init__(self, disk: Disk, folder: str, cloud: str, now_s: Callable[[], float] = time.time) -> None:
         self._cloud = cloud
+        self._now_s = now_s
         self._database = Database(disk, folder, FILE_NAME, _MIGRATIONS, synced=False)
         self._pending: Pending = {}
         self._writing: asyncio.Task[None] | None = None
@@ -99,17 +100,17 @@ class CacheFile:
             self.restored = True
 
     async def _restore(self, memory: Memory) -> None:
-        memory.restore(await self.load(now_s=memory.now_s()))
+        memory.restore(await self.load())
         self.restored = True
-        loop = asyncio.get_running_loop()
-        self._purge_timer = loop.call_later(_PURGE_AFTER_S, lambda: self.purge(now_s=memory.now_s()))
+        self._purge_timer = asyncio.get_running_loop().call_later(_PURGE_AFTER_S, self.purge)
 
-    async def load(self, *, now_s: float) -> list[StoredEntry]:
+    async def load(self) -> list[StoredEntry]:
         """The entries of this cloud.
 
-        Deletes those that are no longer valid at `now_s`, those of keys that nobody has used for a month, and the
+        Deletes those that are no longer valid, those of keys that nobody has used for a month, and the
         revealed payment details that earlier versions wrote, which are then in no file any more.
         """
+        now_s = self._now_s()
 
         def work(db: sqlite3.Connection) -> list[StoredEntry]:
             db.execute("DELETE FROM answers WHERE valid_until <= ? OR question LIKE 'revealed:%'", (now_s,))
@@ -129,9 +130,9 @@ class CacheFile:
             return entries
         return []
 
-    def purge(self, *, now_s: float) -> None:
+    def purge(self) -> None:
         """Delete, soon, the entries of this cloud that are too old for every service."""
-        oldest_s = now_s - self._keep_s
+        oldest_s = self._now_s() - self._keep_s
         with contextlib.suppress(StateUnavailableError):
             self._database.begin(
                 lambda db: db.execute("DELETE FROM answers WHERE cloud = ? AND as_of < ?", (self._cloud, oldest_s))
@@ -202,7 +203,7 @@ class CacheFile:
             self._restoring.cancel()
         if self._purge_timer is not None:
             self._purge_timer.cancel()
-            self.purge(now_s=time.time())
+            self.purge()
         pending, self._pending = self._pending, {}
         if pending:
             with contextlib.suppress(StateUnavailableError):
