@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import os
 import sqlite3
 import stat
 import threading
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from viam_billing.core.errors import NotFoundError, StateUnavailableError
-from viam_billing.storage.database import Database
+from viam_billing.storage.database import DamagedFileError, Database
 from viam_billing.storage.disk import Disk
 
 FIRST = "CREATE TABLE t (x INTEGER) STRICT"
@@ -71,27 +73,30 @@ async def test_what_was_written_is_read(open_database: Callable[..., Database]) 
     assert await open_database().run(rows) == [1]
 
 
-async def test_what_is_written_right_before_the_end_is_found_by_the_next(
+async def test_what_is_begun_right_before_the_end_is_found_by_the_next(
     open_database: Callable[..., Database],
 ) -> None:
-    """A service is closed and made anew within a moment, while a slow disk still writes for the first."""
+    """A service is closed and recreated within a moment, while a slow disk still writes for the first."""
     disk_works = threading.Event()
-
-    def slow(db: sqlite3.Connection) -> None:
-        db.execute("COMMIT")  # the thread is kept and the file is free: the next does not wait for a lock
-        disk_works.wait(30)
-        db.execute("BEGIN IMMEDIATE")
-
     first = open_database()
-    await first.run(put(1))
-    first.run_unwatched(slow)
-    first.run_unwatched(put(2))
+    first.begin(lambda _: disk_works.wait(30))
+    first.begin(put(1))
     first.close()
     found = asyncio.create_task(open_database().run(rows))
-    await asyncio.wait({found}, timeout=0.3)
+    await asyncio.wait({found}, timeout=0.1)
     assert not found.done()
     disk_works.set()
-    assert await found == [1, 2]
+    assert await found == [1]
+
+
+async def test_a_database_that_is_closed_during_its_first_use_does_not_hold_up_the_next(
+    open_database: Callable[..., Database],
+) -> None:
+    for number in range(3):
+        database = open_database()
+        database.begin(put(number))
+        database.close()
+    assert await asyncio.wait_for(open_database().run(rows), 2) == [0, 1, 2]
 
 
 async def test_the_folder_and_the_file_are_the_owners(open_database: Callable[..., Database], folder: Path) -> None:
@@ -122,16 +127,86 @@ async def test_an_error_undoes_the_whole_transaction(open_database: Callable[...
     assert await database.run(rows) == []
 
 
-async def test_a_wrong_statement_undoes_the_whole_transaction(open_database: Callable[..., Database]) -> None:
-    """And the database is good for the next one."""
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    [
+        ("INSERT INTO nowhere VALUES (1)", sqlite3.OperationalError),
+        ("INSERT INTO t (y) VALUES (1)", sqlite3.OperationalError),
+        ("INSRT", sqlite3.OperationalError),
+        ("INSERT INTO t VALUES ('text')", sqlite3.IntegrityError),
+        ("INSERT INTO t VALUES (?)", sqlite3.ProgrammingError),
+    ],
+)
+async def test_a_wrong_statement_is_a_defect_and_undoes_the_whole_transaction(
+    open_database: Callable[..., Database], wrong: str, kind: type[sqlite3.Error]
+) -> None:
     database = open_database()
 
     def half(db: sqlite3.Connection) -> None:
         put(1)(db)
-        db.execute("INSERT INTO nowhere VALUES (1)")
+        db.execute(wrong)
 
-    with pytest.raises(StateUnavailableError):
+    with pytest.raises(kind):
         await database.run(half)
+    assert await database.run(rows) == []
+
+
+async def test_a_full_disk_is_told_where_sqlite_has_rolled_back_by_itself(
+    open_database: Callable[..., Database],
+) -> None:
+    database = open_database()
+
+    def full(db: sqlite3.Connection) -> None:
+        put(1)(db)
+        db.execute("ROLLBACK")
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with pytest.raises(StateUnavailableError, match="database or disk is full"):
+        await database.run(full)
+    assert await database.run(rows) == []
+
+
+async def test_a_database_that_may_not_grow_is_a_full_disk(open_database: Callable[..., Database]) -> None:
+    database = open_database()
+
+    def too_much(db: sqlite3.Connection) -> None:
+        db.execute("PRAGMA max_page_count = 3")
+        db.executemany("INSERT INTO t VALUES (?)", ((number,) for number in range(10_000)))
+
+    with pytest.raises(StateUnavailableError, match="disk is full"):
+        await database.run(too_much)
+    assert await database.run(rows) == []
+
+
+async def test_a_file_that_another_process_holds_is_unavailable(
+    open_database: Callable[..., Database], folder: Path
+) -> None:
+    database = open_database()
+    await database.run(lambda db: db.execute("PRAGMA busy_timeout = 1").fetchall())
+    with contextlib.closing(sqlite3.connect(folder / "x.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StateUnavailableError, match="locked"):
+            await database.run(put(1))
+
+
+async def test_a_damaged_file_is_known_as_such(open_database: Callable[..., Database], folder: Path) -> None:
+    first = open_database()
+    await first.run(lambda db: db.executemany("INSERT INTO t VALUES (?)", ((n,) for n in range(10_000))).rowcount)
+    await first.checkpoint()
+    first.close()
+    await open_database().run(lambda db: db.execute("PRAGMA page_size").fetchall())
+    os.truncate(folder / "x.db", (folder / "x.db").stat().st_size // 2)
+    with pytest.raises(DamagedFileError):
+        await open_database().run(rows)
+
+
+async def test_a_file_that_is_removed_begins_anew(open_database: Callable[..., Database], folder: Path) -> None:
+    folder.mkdir()
+    (folder / "x.db").write_text("no database" * 100)
+    database = open_database()
+    with pytest.raises(DamagedFileError):
+        await database.run(rows)
+    database.remove()
     assert await database.run(rows) == []
 
 
@@ -160,7 +235,7 @@ async def test_a_newer_file_is_refused(open_database: Callable[..., Database], f
 async def test_a_migration_that_fails_changes_nothing(open_database: Callable[..., Database], folder: Path) -> None:
     """The next version of the module finds what the last one left."""
     await open_database(FIRST).run(put(1))
-    with pytest.raises(StateUnavailableError):
+    with pytest.raises(sqlite3.OperationalError):
         await open_database(FIRST, "INSERT INTO t VALUES (2); INSERT INTO nowhere VALUES (1)").run(rows)
     assert version(folder) == 1
     assert await open_database(FIRST).run(rows) == [1]
