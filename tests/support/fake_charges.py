@@ -195,11 +195,13 @@ class TroubledStore(Database):
 class Scene:
     """One process over a folder: a charger with its parts, and as many services as the test wants."""
 
-    def __init__(self, folder: str, clock: Clock | None = None, cloud: ChargeCloud | None = None) -> None:
+    def __init__(
+        self, folder: str, clock: Clock | None = None, cloud: ChargeCloud | None = None, disk: Disk | None = None
+    ) -> None:
         self.folder = folder
         self.clock = clock or Clock()
         self.cloud = cloud or ChargeCloud(self.clock)
-        self.disk = Disk()
+        self.disk = disk or Disk()
         self.store = TroubledStore(self.disk, folder, journal_schema.FILE_NAME, journal_schema.MIGRATIONS, synced=False)
         self.lock = FolderLock(folder, self.disk)
         self.journal = Journal(self.store, APP, self.clock)

@@ -174,23 +174,25 @@ class AuditLog:
                 db.execute("UPDATE audit SET code = ?, allowed = ? WHERE id = ?", (code, allowed, row.id))
                 _merge_repeat(db, row.id)
 
+        def ended(error: BaseException | None) -> None:
+            if error is not None:
+                why = error.text if isinstance(error, BillingError) else repr(error)
+                LOGGER.warning(
+                    "the end (%s) of audit entry %s is not in the audit log: %s", code or "done", row.id, why
+                )
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+
         if row.lost:
-            self._ended()
+            ended(None)
             return
         try:
             ending = self._usable().begin(work, sync=False)
         except StateUnavailableError as error:
-            self._ended(error)
+            ended(error)
         else:
-            ending.add_done_callback(lambda done: self._ended(done.exception()))
-
-    def _ended(self, error: BaseException | None = None) -> None:
-        if error is not None:
-            why = error.text if isinstance(error, BillingError) else repr(error)
-            LOGGER.warning("the end of an attempt is not in the audit log: %s", why)
-        self._under_way -= 1
-        if not self._under_way:
-            self._idle.set()
+            ending.add_done_callback(lambda done: ended(done.exception()))
 
     def _usable(self) -> Database:
         if self._database is None:

@@ -121,14 +121,14 @@ class CacheFile:
         try:
             entries = await self._database.run(work)
             await self._database.checkpoint()
-        except (DamagedFileError, ValueError) as error:
-            self._warn("remembered answers are lost", error)
-            self._database.remove()
         except Exception as error:  # noqa: BLE001 - see the class
-            self._warn("remembered answers are lost", error)
-        else:
-            return entries
-        return []
+            if not self._warned:
+                LOGGER.warning("remembered answers are lost: %s", _why(error))
+            self._warned = True
+            if isinstance(error, (DamagedFileError, ValueError)):
+                self._database.remove()
+            return []
+        return entries
 
     def purge(self) -> None:
         """Delete, soon, the entries of this cloud that are too old for every service."""
@@ -176,7 +176,9 @@ class CacheFile:
             except Exception as error:  # noqa: BLE001 - see the class
                 self._paused_until_s = time.monotonic() + _TRY_AGAIN_S
                 self._pending = _deletions(pending) | self._pending
-                self._warn("answers are kept in memory only", error)
+                if not self._warned:
+                    LOGGER.warning("answers are kept in memory only: %s", _why(error))
+                self._warned = True
             if self._pending:
                 await asyncio.sleep(_TOGETHER_S)
 
@@ -191,12 +193,6 @@ class CacheFile:
 
         return work
 
-    def _warn(self, what: str, error: Exception) -> None:
-        """Log once until the disk works again."""
-        if not self._warned:
-            LOGGER.warning("%s: %s", what, getattr(error, "text", f"{type(error).__name__}: {error}"))
-            self._warned = True
-
     def close(self) -> None:
         """Close the file after what is under way, what is pending, and a purge. May be called twice."""
         if self._restoring is not None:
@@ -209,6 +205,10 @@ class CacheFile:
             with contextlib.suppress(StateUnavailableError):
                 self._database.begin(self._writer(pending))
         self._database.close()
+
+
+def _why(error: Exception) -> str:
+    return error.text if isinstance(error, StateUnavailableError) else f"{type(error).__name__}: {error}"
 
 
 def _deletions(pending: Pending) -> Pending:

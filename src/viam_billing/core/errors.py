@@ -228,9 +228,7 @@ def service_closed() -> CloudUnreachableError:
 
 def no_state_dir() -> StateUnavailableError:
     """What a command gets that needs the folder where none is configured."""
-    return StateUnavailableError(
-        "there is no folder for what must outlive the module. Set the attribute state_dir to an absolute path."
-    )
+    return StateUnavailableError("there is no folder to keep this in. Set the attribute state_dir to an absolute path.")
 
 
 def shortened(text: str, longest: int) -> str:
