@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from viam_billing.core.times import DAY_S
 from viam_billing.storage.disk import Disk
-from viam_billing.usage.forecast import STRAIGHT_LINE
+from viam_billing.usage.forecast import STRAIGHT_LINE, USUAL_DAYS
 from viam_billing.usage.history import Point, UsageHistory
-from viam_billing.usage.projection import USUAL_DAYS
 from viam_billing_sandbox import demo_charts
 from viam_billing_sandbox.demo_configuration import attributes
 from viam_billing_sandbox.months import elapsed_fraction, month_start, utc_now

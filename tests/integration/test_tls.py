@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
 from collections.abc import Iterator
 
 import pytest
 
 from support.sandbox_process import SandboxProcess
-from viam_billing.cloud.cloud_client import tls_context
+from viam_billing.cloud.error_mapping import translate_login
+from viam_billing.cloud.failures import CallFailedError
+from viam_billing.cloud.transport import opened
 from viam_billing.settings.app_address import AppAddress
+from viam_billing_sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID
 
 
 @pytest.fixture(scope="module")
@@ -20,24 +21,24 @@ def signed_by_itself() -> Iterator[SandboxProcess]:
         yield running
 
 
-def greet(cloud: SandboxProcess, *, verified: bool) -> str | None:
-    """The TLS handshake with the module's settings for an address. Returns the protocol that was agreed on."""
+async def log_in(cloud: SandboxProcess, *, verified: bool) -> str:
+    """A token, over a connection with the module's settings for an address."""
     address = AppAddress(cloud.address, host="localhost", port=cloud.port, tls=True, verified=verified)
-    context = tls_context(address)
-    assert context is not None
-    with (
-        socket.create_connection(("127.0.0.1", cloud.port), timeout=5) as plain,
-        context.wrap_socket(plain, server_hostname=address.host) as connection,
-    ):
-        return connection.selected_alpn_protocol()
+    channel = await opened(address, None)
+    try:
+        return await channel.log_in(DEFAULT_API_KEY_ID, DEFAULT_API_KEY, 10)
+    finally:
+        await channel.close()
 
 
-def test_where_certificates_are_verified_it_is_refused(signed_by_itself: SandboxProcess) -> None:
-    """In the handshake, before a key could be sent."""
-    with pytest.raises(ssl.SSLCertVerificationError):
-        greet(signed_by_itself, verified=True)
+async def test_where_certificates_are_verified_it_is_refused(signed_by_itself: SandboxProcess) -> None:
+    """In the handshake, before a key could be sent; the error says why."""
+    with pytest.raises(CallFailedError) as caught:
+        await log_in(signed_by_itself, verified=True)
+    assert "signed by an unknown issuer" in translate_login(caught.value).text
+    assert signed_by_itself.control.stats().logins == 0
 
 
-def test_where_they_are_not_it_is_taken(signed_by_itself: SandboxProcess) -> None:
+async def test_where_they_are_not_it_is_taken(signed_by_itself: SandboxProcess) -> None:
     """The same address as a sandbox's: what was refused is the certificate."""
-    assert greet(signed_by_itself, verified=False) == "h2"
+    assert await log_in(signed_by_itself, verified=False)

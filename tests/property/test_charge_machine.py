@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from support.charge_world import Sent, World
 from support.fake_charges import ORGS, Scene, Sending, away
+from support.fake_parts import SILENCE
 from viam_billing.charging import reconciliation
 from viam_billing.core.errors import BillingError, KeyLacksPermissionError
 from viam_billing.core.times import DAY_S
@@ -157,7 +158,7 @@ class ChargeMachine(RuleBasedStateMachine):
         if how == "status":
             sent.sending.refuse(SAYS_NOTHING[pick % len(SAYS_NOTHING)])
         elif how == "silence":
-            sent.sending.fail(TimeoutError())
+            sent.sending.fail(SILENCE)
         else:
             sent.sending.lose()
         sent.fate = "lost"

@@ -9,12 +9,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from grpclib.const import Status
-from grpclib.exceptions import GRPCError, StreamTerminatedError
 from msgspec import Struct, field
 from typing_extensions import override
 from viam.gen.app.v1 import billing_pb2
 
-from support.fake_parts import Clock
+from support.fake_parts import LOST, Clock, answered
 from viam_billing.audit.audit_log import AuditLog
 from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.cache import Cache
@@ -27,11 +26,11 @@ from viam_billing.charging.journal import Journal
 from viam_billing.charging.lock import FolderLock
 from viam_billing.charging.service import Charger
 from viam_billing.charging.watch import Watch
-from viam_billing.cloud.call_attempts import Counters
-from viam_billing.cloud.calls import Calls
-from viam_billing.cloud.circuit_breaker import Presence
-from viam_billing.cloud.error_mapping import charge_outcome, translate
-from viam_billing.cloud.gateway import CloudGateway
+from viam_billing.cloud.calls import Calls, Counters
+from viam_billing.cloud.circuit_breaker import CircuitBreaker
+from viam_billing.cloud.client import CloudClient
+from viam_billing.cloud.error_mapping import translate
+from viam_billing.cloud.failures import CallError, outcome_of_charge
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Context
 from viam_billing.core.errors import BillingError, CloudUnreachableError, StateUnavailableError
@@ -85,16 +84,15 @@ class Sending(Struct, eq=False):
 
     def refuse(self, status: Status) -> None:
         """The cloud answers with an error."""
-        self.fail(GRPCError(status))
+        self.fail(answered(status))
 
     def lose(self) -> None:
         """The connection breaks."""
-        self.fail(StreamTerminatedError("Connection lost"))
+        self.fail(LOST)
 
-    def fail(self, error: BaseException) -> None:
-        """The call ends in what grpclib raises, and means what `retry` says."""
-        meaning = translate(error, "ChargeOrganization", sent=True)
-        meaning.outcome = charge_outcome(meaning, sent=True)
+    def fail(self, error: CallError) -> None:
+        """The call fails, and means what `cloud.failures` says."""
+        meaning = translate(error, "ChargeOrganization", outcome_of_charge(error))
         self._end(lambda: self.answer.set_exception(meaning))
 
     def _end(self, how: Callable[[], None]) -> None:
@@ -102,7 +100,7 @@ class Sending(Struct, eq=False):
             how()
 
 
-class ChargeCloud(CloudGateway):
+class ChargeCloud(CloudClient):
     """Keeps a ledger of invoices; a charge waits until the test ends it, or until `automatic` does."""
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -228,7 +226,7 @@ class Scene:
             policy=policy,
             gateway=self.cloud,
             reads=Reads(
-                self.cloud, Cache(Presence(APP), memory=Memory(self.clock, self.clock)), configured, self.clock
+                self.cloud, Cache(CircuitBreaker(APP), memory=Memory(self.clock, self.clock)), configured, self.clock
             ),
             disk=self.disk,
             audit_log=AuditLog(self.store, APP, self.clock, service),

@@ -4,27 +4,40 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
-from grpclib.client import Channel
+from grpclib.const import Status
 from typing_extensions import override
 from viam.gen.app.v1 import billing_pb2
 
-from viam_billing.cloud.cloud_client import CloudClient
-from viam_billing.cloud.connection import Connection, Session, Token
-from viam_billing.cloud.link import Link
+from viam_billing.cloud.failures import CallFailedError
+from viam_billing.cloud.session import Session
+from viam_billing.cloud.token import Token
 from viam_billing.core.times import Deadline
 from viam_billing.settings.app_address import AppAddress
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
+    from viam_billing.cloud.transport import AppClient
+
 Script: TypeAlias = Callable[[], Awaitable["Message"]]
 """How the cloud answers one call: a message, or what it raises."""
 
-FIRST_TOKEN = "token"
 NOON_S = 1_795_262_400.0
 """2026-11-21T12:00:00Z."""
+
+LOST = CallFailedError(Status.UNAVAILABLE, "Stream removed (Socket closed)")
+SILENCE = CallFailedError(Status.DEADLINE_EXCEEDED, "Deadline Exceeded")
+NOT_CONNECTED = CallFailedError(Status.UNAVAILABLE, "failed to connect to all addresses; last error: refused")
+REFUSED_STREAM = CallFailedError(
+    Status.UNAVAILABLE, "Stream removed (RST_STREAM (Received RST_STREAM with error code 7))"
+)
+
+
+def answered(status: Status, words: str = "words") -> CallFailedError:
+    """An error that the cloud itself answered."""
+    return CallFailedError(status, words)
 
 
 class Clock:
@@ -38,74 +51,69 @@ class Clock:
         return self.now_s
 
 
-class FakeChannel(Channel):
-    """A channel that never connects and counts its closings."""
+class FakeChannel:
+    """A channel that connects or does not; `connects` is None or the error."""
 
-    closed = 0
+    def __init__(self, connects: CallFailedError | None = None) -> None:
+        self.connects = connects
+        self.closed = False
 
-    @override
-    def close(self) -> None:
-        self.closed += 1
+    async def connect(self, timeout_s: float) -> None:  # noqa: ARG002 - the channel's signature
+        """As the real one."""
+        if self.connects is not None:
+            raise self.connects
+
+    async def close(self, grace_s: float | None = None) -> None:  # noqa: ARG002 - the channel's signature
+        """As the real one."""
+        self.closed = True
 
 
-class FakeClient(CloudClient):
-    """Answers each call with the next of its scripts, the last one for ever; keeps the names of the calls."""
+class FakeClient:
+    """A logged-in client that answers each call with the next of its scripts, the last one for ever."""
 
-    def __init__(self, *scripts: Script, connects: bool = True) -> None:
+    def __init__(self, *scripts: Script, connects: CallFailedError | None = None, used: bool = True) -> None:
+        """`used`: whether the token has served a call before."""
         self.scripts = list(scripts)
         self.asked: list[str] = []
-        self._connects = connects
+        self.channel = FakeChannel(connects)
+        self.token = Token("token", calls=int(used), answered=used)
+        self.metadata: dict[str, str] = {}
+        self.billing = self
+        self.sdk_billing = self
+        self.app = self
 
-    async def _next(self, rpc: str) -> Message:
-        self.asked.append(rpc)
-        script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
-        return await script()
+    def __getattr__(self, rpc: str) -> Callable[..., Awaitable[Message]]:
+        async def call(*_: object, timeout: float | None = None, **__: object) -> Message:
+            self.asked.append(rpc)
+            script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
+            try:
+                return await asyncio.wait_for(script(), timeout)
+            except asyncio.TimeoutError:
+                raise SILENCE from None
 
-    @override
-    async def read(self, rpc: str, request: Message, timeout_s: float) -> Message:
-        return await asyncio.wait_for(self._next(rpc), timeout_s)
-
-    @override
-    async def call(self, rpc: str, request: Message, timeout_s: float, before_send: Callable[[], None]) -> Message:
-        if self._connects:
-            before_send()
-        return await asyncio.wait_for(self._next(rpc), timeout_s)
-
-    @override
-    async def stream(
-        self, rpc: str, request: Message, timeout_s: float, take: Callable[[Any], Awaitable[None]]
-    ) -> None:
-        await take(await self._next(rpc))
+        return call
 
 
-class FakeLink(Link):
-    """Hands out its sessions one after the other: who calls one expired gets the next."""
+class FakeSession(Session):
+    """Hands out its clients one after the other: a caller that reports one's token refused gets the next."""
 
-    def __init__(self, *sessions: Session, error: Exception | None = None) -> None:
+    def __init__(self, *clients: FakeClient, error: Exception | None = None) -> None:
         super().__init__(AppAddress("http://localhost:1", "localhost", 1), "id", "key")
-        self.sessions = list(sessions)
+        self.clients = list(clients)
         self.error = error
 
     @override
-    async def session(self, deadline: Deadline, expired: Session | None = None) -> Session:
+    async def client(self, deadline: Deadline, refused: Token | None = None) -> AppClient:
         if self.error is not None:
             raise self.error
-        if expired is self.sessions[0] and len(self.sessions) > 1:
-            self.sessions.pop(0)
+        if refused is not None and refused is self.clients[0].token and len(self.clients) > 1:
+            self.clients.pop(0)
             self.logins += 1
-        return self.sessions[0]
+        return cast("AppClient", self.clients[0])
 
-
-def fresh_session(client: CloudClient, token: str = FIRST_TOKEN) -> Session:
-    """A session whose token no call has used."""
-    return Session(Connection(FakeChannel()), client, Token(token))
-
-
-def used_session(client: CloudClient, token: str = FIRST_TOKEN) -> Session:
-    """A session whose token has served a call before."""
-    session = fresh_session(client, token)
-    session.token.calls = session.token.answers = 1
-    return session
+    @override
+    def begin_login(self) -> asyncio.Task[AppClient]:
+        return asyncio.create_task(self.client(Deadline(1)))
 
 
 def usage(subtotal: float) -> billing_pb2.GetCurrentMonthUsageResponse:

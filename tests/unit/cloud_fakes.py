@@ -12,20 +12,19 @@ from google.protobuf.message import Message
 from typing_extensions import override
 from viam.gen.app.v1 import billing_pb2
 
-from support.fake_parts import NOON_S, Clock, FakeClient, FakeLink, used_session
+from support.fake_parts import NOON_S, Clock, FakeClient, FakeSession
 from viam_billing.audit.audit_log import AuditLog
 from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.cache import Cache
 from viam_billing.cache.memory import Memory
 from viam_billing.cache.queries import Call, Reads
 from viam_billing.charging.desk import Desk
-from viam_billing.cloud.call_attempts import Counters
-from viam_billing.cloud.calls import Calls
-from viam_billing.cloud.gateway import CloudGateway
+from viam_billing.cloud.calls import Calls, Counters
+from viam_billing.cloud.client import CloudClient
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Answer, Command, Context
 from viam_billing.core.errors import BillingError
-from viam_billing.module import dispatch
+from viam_billing.module import codec, dispatch
 from viam_billing.settings.attributes import Config, parse_attributes
 from viam_billing.settings.policy import Policy
 from viam_billing.settings.records import Record
@@ -43,7 +42,7 @@ KEY_ID = "00000000-0000-0000-0000-000000000001"
 M = TypeVar("M", bound=Message)
 
 
-class FakeGateway(CloudGateway):
+class FakeGateway(CloudClient):
     """Answers the calls of `Reads` one after the other, the last answer for ever; any other call is not configured."""
 
     def __init__(self, *answers: Message | BillingError) -> None:
@@ -103,7 +102,7 @@ def journal_database(folder: Path) -> Database:
 
 
 def make_context(
-    client: FakeClient,
+    app: FakeClient,
     attributes: Mapping[str, object] | None = None,
     database: Database | None = None,
     commands: Mapping[str, Command] = COMMANDS,
@@ -111,14 +110,14 @@ def make_context(
     """A service's parts over a fake client and a real cache, at noon of a day that does not pass."""
     settings = make_config(attributes)
     clock = Clock(NOON_S)
-    link = FakeLink(used_session(client))
-    gateway = CloudGateway(Calls(link, Counters(), settings.timeout_s, clock))
+    session = FakeSession(app)
+    gateway = CloudClient(Calls(session, Counters(), settings.timeout_s, clock))
     return Context(
         config=settings,
         policy=Policy(settings),
         gateway=gateway,
         disk=Disk(),
-        reads=Reads(gateway, Cache(link.presence, memory=Memory(clock, clock)), settings, clock),
+        reads=Reads(gateway, Cache(session.circuit_breaker, memory=Memory(clock, clock)), settings, clock),
         audit_log=AuditLog(database, settings.app.text, clock),
         email_cooldown=EmailCooldown(database, settings.app.text, clock, {}),
         history=None,
@@ -147,7 +146,7 @@ def command(effect: Any, *, error: BaseException | None = None) -> dict[str, Com
 
 async def answer(context: Context, request: Mapping[str, object]) -> Answer:
     """An answer, in a minute."""
-    return await dispatch.answer(request, context, 60)
+    return await dispatch.answer(codec.to_struct(request), context, 60)
 
 
 async def refused(context: Context, request: Mapping[str, object]) -> BillingError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -16,12 +15,11 @@ from unit.cloud_fakes import answer, make_config, make_context, refused
 from viam_billing.cache.cache import Cache
 from viam_billing.cache.memory import Memory
 from viam_billing.cache.queries import Reads
-from viam_billing.cloud.call_attempts import Counters
-from viam_billing.cloud.calls import Calls
-from viam_billing.cloud.circuit_breaker import Presence
-from viam_billing.cloud.gateway import CloudGateway
+from viam_billing.cloud.calls import Calls, Counters
+from viam_billing.cloud.circuit_breaker import CircuitBreaker
+from viam_billing.cloud.client import CloudClient
 from viam_billing.core.errors import BillingError
-from viam_billing.module import dispatch
+from viam_billing.module import codec, dispatch
 from viam_billing.storage.disk import Disk
 from viam_billing.usage.history import UsageHistory
 from viam_billing.usage.thresholds import CrossedThresholds
@@ -33,7 +31,7 @@ FLEET = "get_fleet_usage"
 NOVEMBER_S = NOON_S - 20.5 * 86_400
 
 
-class FleetGateway(CloudGateway):
+class FleetGateway(CloudClient):
     """Answers by ID. `hold` is waited for before each answer but the list's."""
 
     def __init__(self) -> None:
@@ -91,7 +89,7 @@ class Fleet:
         self.clock = Clock(NOON_S)
         self.history = UsageHistory(Disk(), folder, "https://app.viam.com") if folder else None
         self.memory = Memory(self.clock, self.clock)
-        self.cache = Cache(Presence("cloud", self.clock, max), memory=self.memory)
+        self.cache = Cache(CircuitBreaker("cloud", self.clock, max), memory=self.memory)
         self.context = structs.replace(
             make_context(FakeClient(), self.attributes),
             reads=Reads(self.gateway, self.cache, make_config(self.attributes), self.clock, self.history),
@@ -113,9 +111,9 @@ class Fleet:
         """The error of a request."""
         return await refused(self.context, {"command": command, **parameters})
 
-    async def ask_within(self, command: Mapping[str, object], timeout_s: float) -> dict[str, Any]:
-        """An answer, in the caller's time."""
-        return await dispatch.answer(command, self.context, timeout_s)
+    async def ask_within(self, timeout_s: float, command: str, /, **parameters: object) -> dict[str, Any]:
+        """An answer, for a caller with so much time."""
+        return await dispatch.answer(codec.to_struct({"command": command, **parameters}), self.context, timeout_s)
 
     def close(self) -> None:
         """Close the history."""

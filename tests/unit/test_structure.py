@@ -95,13 +95,12 @@ def test_there_is_no_import_cycle() -> None:
 def test_only_three_modules_know_the_protos() -> None:
     """All else sees native values and typed questions."""
     protos = ("viam.gen", "viam.proto.app.billing", "viam.app")
-    assert importers(*protos) == {"cloud.gateway", "cloud.decoding", "cloud.cloud_client"}
+    assert importers(*protos) == {"cloud.client", "cloud.decoding", "cloud.transport"}
 
 
 def test_only_the_outermost_modules_know_the_sdks_module() -> None:
     """`Module` and the resources' bases."""
     assert importers("viam.module", "viam.resource", "viam.services", "viam.components") == {
-        "module.rpc",
         "module.sensor",
         "module.service",
         "module.process",
@@ -114,26 +113,25 @@ def test_nothing_outside_imports_the_sandbox() -> None:
 
 
 def test_what_is_shipped_needs_no_development_library() -> None:
-    """The sandbox's server, its certificate and the demonstration's output."""
-    assert not importers("grpc", "rich", "cryptography", "hypothesis", "pytest", "trustme")
+    """The sandbox's certificate and the demonstration's output."""
+    assert not importers("rich", "cryptography", "hypothesis", "pytest", "trustme")
 
 
 def test_what_is_shipped_imports_its_dependencies_only() -> None:
-    """The SDK with what it is built on, msgspec, stamina, and Python's own library."""
-    allowed = {"viam", "msgspec", "stamina", "grpclib", "google", "h2", "typing_extensions", PACKAGE}
+    """The SDK with what it is built on, gRPC core, msgspec, and Python's own library."""
+    allowed = {"viam", "msgspec", "grpc", "grpclib", "google", "h2", "typing_extensions", PACKAGE}
     found = {name.partition(".")[0] for path in modules().values() for name in imports(path)}
     assert found <= allowed | sys.stdlib_module_names
 
 
-def test_only_one_module_knows_stamina() -> None:
-    """Importing it costs 9 ms, which nobody pays before the first connection."""
-    assert importers("stamina") == {"cloud.attempts"}
+def test_only_the_transport_knows_grpc_core() -> None:
+    """It may be replaced there, and nowhere else."""
+    assert importers("grpc") == {"cloud.transport"}
 
 
 def test_what_costs_time_to_import_is_imported_with_the_first_connection() -> None:
-    """Stamina and the SDK's clients: at the top of no file, so that a robot's start does not wait for them."""
-    slow = {"cloud.attempts", "cloud.cloud_client"}
-    assert not {name for name, path in modules().items() if slow & imported_at_start(path)}
+    """GRPC core and the SDK's clients: at the top of no file, so that a robot's start does not wait for them."""
+    assert not {name for name, path in modules().items() if "cloud.transport" in imported_at_start(path)}
 
 
 @pytest.mark.parametrize("module", modules())

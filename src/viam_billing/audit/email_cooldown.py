@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from viam import logging
 
 from viam_billing.core.errors import CooldownActiveError, StateUnavailableError, no_state_dir, quoted
-from viam_billing.core.times import DAY_S, steady_s, to_rfc3339
+from viam_billing.core.times import DAY_S, monotonic_s, to_rfc3339
 
 if TYPE_CHECKING:
     import sqlite3
@@ -40,7 +40,7 @@ class EmailCooldown:
         app_address: str,
         now: Callable[[], float],
         sent_s: dict[str, float],
-        clock_s: Callable[[], float] = steady_s,
+        clock_s: Callable[[], float] = monotonic_s,
     ) -> None:
         """`sent_s`: when this process sent e-mails, by customer, on `clock_s`; it outlives services."""
         self._database = database

@@ -31,12 +31,12 @@ from viam_billing.core.errors import (
     KeyLacksPermissionError,
     Outcome,
 )
-from viam_billing.core.tasks import unwatched, wait_shared
+from viam_billing.core.tasks import retrieve_exception, wait_shared
 from viam_billing.core.times import Deadline
 
 if TYPE_CHECKING:
     from viam_billing.cache.disk import CacheFile
-    from viam_billing.cloud.circuit_breaker import Presence
+    from viam_billing.cloud.circuit_breaker import CircuitBreaker
 
 _DISTRUST_S: Final = 60.0
 """After a change whose outcome is unknown, nothing that it may outdate is fresh for so long."""
@@ -75,13 +75,13 @@ class Cache:
 
     def __init__(
         self,
-        presence: Presence,
+        circuit_breaker: CircuitBreaker,
         file: CacheFile | None = None,
         memory: Memory | None = None,
         siblings: Iterable[Cache] | None = None,
     ) -> None:
         """`siblings` are all caches that a change may outdate, this one among them."""
-        self._presence = presence
+        self._circuit_breaker = circuit_breaker
         self._file = file
         self._memory = memory or Memory()
         self._siblings = [self] if siblings is None else siblings
@@ -134,14 +134,14 @@ class Cache:
         """A fetch's reading. While the cloud is away, only who starts the probe waits, and only without an entry."""
         if deadline.remaining_s() <= 0:  # nobody would wait for it
             raise CloudTimeoutError("the caller's time was over before the cloud was asked. Try again later.")
-        away = self._presence.away
+        away = self._circuit_breaker.is_open
         under_way = self._fetches.get(query)
-        if away and (under_way is not None or not self._presence.probe_due):
-            raise self._presence.unreachable()
+        if away and (under_way is not None or not self._circuit_breaker.probe_due):
+            raise self._circuit_breaker.unreachable()
         if under_way is None:
             under_way = self._start(query, fetch, reader)
         if away and self._memory.stale(query, reader.max_stale_s, "") is not None:
-            raise self._presence.unreachable()
+            raise self._circuit_breaker.unreachable()
         try:
             return await wait_shared(under_way.task, deadline.remaining_s(), reader.closed)
         except asyncio.TimeoutError:
@@ -214,7 +214,7 @@ class Cache:
         deadline = Deadline(time_s - min(0.25, 0.2 * time_s))
         keep = reader.max_stale_s > 0
         task = asyncio.create_task(self._fetched(query, fetch, deadline, keep=keep), name=f"viam-billing {query}")
-        task.add_done_callback(unwatched)
+        task.add_done_callback(retrieve_exception)
         started = self._fetches[query] = _Fetch(task, deadline)
         return started
 

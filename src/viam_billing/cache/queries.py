@@ -17,12 +17,11 @@ from viam_billing.cache.memory import Fetched, Reading
 from viam_billing.cloud import decoding
 from viam_billing.core.errors import NotConfiguredError, StateUnavailableError
 from viam_billing.core.times import to_rfc3339
-from viam_billing.usage import forecast
+from viam_billing.usage.forecast import month_end_s, projected
 from viam_billing.usage.history import Point
-from viam_billing.usage.projection import projected
 
 if TYPE_CHECKING:
-    from viam_billing.cloud.gateway import Gateway
+    from viam_billing.cloud.client import CloudClient
     from viam_billing.core.times import Deadline
     from viam_billing.settings.attributes import Config
     from viam_billing.usage.history import UsageHistory
@@ -70,7 +69,7 @@ class Reads:
 
     def __init__(
         self,
-        gateway: Gateway,
+        gateway: CloudClient,
         cache: Cache | None,
         config: Config,
         now: Callable[[], float],
@@ -105,7 +104,7 @@ class Reads:
                 projection = projected(cost, start_s, end_s, as_of_s, month)
                 if projection is not None:
                     usage["projection"] = structs.asdict(projection)
-            return Fetched(usage, forecast.month_end_s(start_s, end_s, as_of_s))
+            return Fetched(usage, month_end_s(start_s, end_s, as_of_s))
 
         return await self._read(f"usage:{org_id}", fetch, call, max_age_s)
 

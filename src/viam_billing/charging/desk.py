@@ -14,8 +14,8 @@ from viam_billing.core.times import Deadline
 
 if TYPE_CHECKING:
     from viam_billing.charging.charge import ChargeRequest
+    from viam_billing.cloud.client import CloudClient
     from viam_billing.cloud.decoding import SeenInvoice
-    from viam_billing.cloud.gateway import Gateway
     from viam_billing.settings.policy import Policy
 
 OWN_TIME_S: Final[Mapping[str, float]] = {"charge_organization": 60.0, "create_invoice_and_charge_immediately": 150.0}
@@ -25,7 +25,7 @@ OWN_TIME_S: Final[Mapping[str, float]] = {"charge_organization": 60.0, "create_i
 class Desk:
     """What the shared journal needs of a service."""
 
-    def __init__(self, gateway: Gateway, policy: Policy) -> None:
+    def __init__(self, gateway: CloudClient, policy: Policy) -> None:
         self._gateway = gateway
         self._policy = policy
         self.closed = False

@@ -1,217 +1,217 @@
-"""How a call of the cloud is made: login, deadline, what is repeated and what is sent once."""
+"""How a call of the cloud is made: login, deadline, what is repeated and what is sent once.
+
+read      --> circuit breaker --> repeated after what may pass --> login, slot, one call
+send_once --> login, slot, connection --> mark as sent --> one call
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from google.protobuf.message import Message
+from msgspec import Struct
 
-from viam_billing.cloud.call_attempts import CallAttempts, Counters
-from viam_billing.cloud.connection import LoginExpiredError
-from viam_billing.cloud.error_mapping import as_change, change_outcome, charge_outcome
-from viam_billing.cloud.repeated_read import RepeatedRead
-from viam_billing.core.errors import BillingError, CloudError, NotConfiguredError, Outcome
-from viam_billing.core.tasks import unwatched
+from viam_billing.cloud.error_mapping import translate
+from viam_billing.cloud.failures import CALL_ERRORS, PAGE, CallError, CallFailedError, Cause, cause_of
+from viam_billing.cloud.session import CALLS_AT_ONCE, Session
+from viam_billing.core.errors import (
+    BillingError,
+    CloudError,
+    CloudTimeoutError,
+    CloudUnreachableError,
+    KeyRejectedError,
+    NotConfiguredError,
+    Outcome,
+    service_closed,
+)
 
 if TYPE_CHECKING:
-    from viam_billing.cloud.connection import Session
-    from viam_billing.cloud.link import Link
+    from viam_billing.cloud.token import Token
+    from viam_billing.cloud.transport import AppClient
     from viam_billing.core.times import Deadline
 
-M = TypeVar("M", bound=Message)
 T = TypeVar("T")
+Ask = Callable[["AppClient", float], Awaitable[T]]
+"""One call of a client in a number of seconds."""
 
-_PATIENCE_SHARE: Final = 0.7  # a silence of so much of `timeout_s` says something about the cloud
-_TRIAL_SHARE: Final = 0.25  # of a read's time is given to a connection that was idle, and may be dead
-_SHORTEST_TRIAL_S: Final = 1.0
-_LONGEST_PAUSE_S: Final = 0.5  # between new logins of one call
+_FIRST_PAUSE_S: Final = 0.1
+_LONGEST_PAUSE_S: Final = 2.0
+_SHORTEST_ATTEMPT_S: Final = 0.25
+_PATIENCE_SHARE: Final = 0.7
+"""A silence of this share of `timeout_s` says something about the cloud; a caller may have less time than that."""
 
 
-class OutcomeOf(Protocol):
-    """What is known of a call that was sent once and ended in an error."""
+class Counters(Struct):
+    """What `get_status` tells of the calls; times in Unix seconds, None for never."""
 
-    def __call__(self, error: BillingError, *, sent: bool) -> Outcome:
-        """`sent`: whether its request was handed to the connection."""
+    cloud_calls: int = 0
+    retries: int = 0
+    last_success: float | None = None
+    last_error: str | None = None
 
 
 class Calls:
-    """Makes calls over a link. Every method raises `BillingError`s only.
-
-    Reads are repeated inside their deadline. A change is sent once; its error's `outcome` says what is known of it.
-    """
+    """Makes the calls of one service over a session that it may share with others."""
 
     def __init__(
-        self, link: Link | None, counters: Counters, timeout_s: float, now: Callable[[], float] = time.time
+        self, session: Session | None, counters: Counters, timeout_s: float, now: Callable[[], float] = time.time
     ) -> None:
-        self._link = link
+        """`session` is None where no API key is known."""
+        self._session = session
         self._counters = counters
         self._patience_s = _PATIENCE_SHARE * timeout_s
-        self._attempts = CallAttempts(counters, now)
+        self._now = now
 
-    async def read(self, rpc: str, request: Message, deadline: Deadline, kind: type[M]) -> M:
-        """A unary call that changes nothing."""
+    async def read(self, rpc: str, ask: Ask[T], deadline: Deadline) -> T:
+        """A call that changes nothing: made again after what may pass, until it answers or its time is over."""
+        session, started_s, pause_s = self.session, time.monotonic(), _FIRST_PAUSE_S
+        probe = session.circuit_breaker.enter()
+        try:
+            while True:
+                deadline.last_error = None
+                try:
+                    return await self._attempt(rpc, ask, session, deadline)
+                except BillingError as error:
+                    wait_s = pause_s * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+                    if not error.retryable or deadline.remaining_s() < wait_s + _SHORTEST_ATTEMPT_S:
+                        raise
+                    deadline.last_error = error
+                await asyncio.sleep(wait_s)
+                pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
+                self._counters.retries += 1
+                if session.circuit_breaker.is_open and not probe:
+                    raise session.circuit_breaker.unreachable()
+        except BillingError as error:
+            waited_s = time.monotonic() - started_s
+            if isinstance(error, (CloudUnreachableError, CloudTimeoutError)) and waited_s >= self._patience_s:
+                session.no_answer_since(started_s, error)
+            raise self._failed(error) from None
+        finally:
+            if probe:
+                session.circuit_breaker.leave_probe()
 
-        async def attempt(session: Session) -> Message:
-            time_s = deadline.remaining_s()
-            if session.connection.is_idle():
-                time_s = min(time_s, max(_SHORTEST_TRIAL_S, _TRIAL_SHARE * time_s))
-            return await session.client.read(rpc, request, time_s)
+    async def log_in(self, deadline: Deadline) -> None:
+        """Connect and log in: what fails here was certainly not sent."""
+        session = self.session
+        probe = False
+        try:
+            probe = session.circuit_breaker.enter()
+            await session.client(deadline)
+        except BillingError as error:
+            raise self._failed(error) from None
+        finally:
+            if probe:
+                session.circuit_breaker.leave_probe()
 
-        answer = await self._repeated(rpc, attempt, deadline)
-        if not isinstance(answer, kind):
-            raise CloudError(f"the cloud's answer is of another kind ({rpc}). Update the module.")
+    async def _attempt(self, rpc: str, ask: Ask[T], session: Session, deadline: Deadline) -> T:
+        """One call; with a new token where the old one turns out to have expired."""
+        refused: Token | None = None
+        while True:
+            client = await session.client(deadline, refused)
+            started_s = time.monotonic()
+            try:
+                async with _slot(rpc, session, deadline):
+                    return await self._counted(ask, client, session, deadline)
+            except CALL_ERRORS as call_error:
+                error = await _looked_at(call_error, client, deadline)
+                meaning = translate(error, rpc, Outcome.UNKNOWN, session.redact)
+                session.failed(error, meaning, client.channel, started_s)
+                if not isinstance(meaning, KeyRejectedError) or session.token_refused(client.token):
+                    raise meaning from None
+            refused = client.token
+            self._counters.retries += 1
+
+    async def send_once(
+        self,
+        rpc: str,
+        request: Message,
+        deadline: Deadline,
+        outcome_of: Callable[[CallError], Outcome],
+        mark_sent: Callable[[], Awaitable[None]] | None = None,
+    ) -> Message:
+        """A call that changes something, never repeated. What fails before `mark_sent` returns was never sent."""
+        await self.log_in(deadline)
+        session = self.session
+        client = await session.client(deadline)
+        started_s = time.monotonic()
+        async with _slot(rpc, session, deadline):
+            try:
+                await client.channel.connect(deadline.remaining_s())
+            except CallFailedError as error:
+                meaning = translate(error, rpc, Outcome.NEVER_SENT, session.redact)
+                session.failed(error, meaning, client.channel, started_s)
+                raise self._failed(meaning) from None
+            if mark_sent is not None:
+                await mark_sent()
+            try:
+                stub = getattr(client.billing, rpc)
+                return await self._counted(
+                    lambda app, s: stub(request, timeout=s, metadata=app.metadata), client, session, deadline
+                )
+            except CALL_ERRORS as error:
+                meaning = translate(error, rpc, outcome_of(error), session.redact)
+                session.failed(error, meaning, client.channel, started_s)
+                if isinstance(meaning, KeyRejectedError) and not session.token_refused(client.token):
+                    meaning = _login_expired(rpc)
+                raise self._failed(meaning) from None
+
+    async def _counted(self, ask: Ask[T], client: AppClient, session: Session, deadline: Deadline) -> T:
+        self._counters.cloud_calls += 1
+        client.token.calls += 1
+        answer = await ask(client, deadline.remaining_s())
+        session.answered(client)
+        self._counters.last_success = self._now()
         return answer
 
-    async def stream(
-        self,
-        rpc: str,
-        request: Message,
-        deadline: Deadline,
-        take: Callable[[Message], Awaitable[None]],
-        restart: Callable[[], Awaitable[None]],
-    ) -> None:
-        """A call with a streamed answer that changes nothing.
-
-        Each message is handed to `take`; `restart` is called before each attempt, to forget what an earlier one gave.
-        """
-
-        async def attempt(session: Session) -> None:
-            async def take_part(message: Message) -> None:
-                session.connection.answered()  # it is slow, but it is there
-                self._known_link().presence.answered()
-                await take(message)
-
-            await restart()
-            await session.client.stream(rpc, request, deadline.remaining_s(), take_part)
-
-        await self._repeated(rpc, attempt, deadline)
-
-    async def change(self, rpc: str, request: Message, deadline: Deadline) -> None:
-        """A call that changes something, sent at most once."""
-        try:
-            await self._sent_once(rpc, request, deadline, change_outcome, _nothing, self._log_in_anew)
-        except BillingError as error:
-            raise self._failed(as_change(error)) from None
-
-    async def charge(
-        self, rpc: str, request: Message, deadline: Deadline, mark_sent: Callable[[], Awaitable[None]]
-    ) -> Message:
-        """A charge, sent at most once. `mark_sent` is called when all is ready; where it raises, nothing is sent."""
-        try:
-            return await self._sent_once(rpc, request, deadline, charge_outcome, mark_sent, self._log_in_later)
-        except BillingError as error:
-            raise self._failed(error) from None
-
-    async def _sent_once(
-        self,
-        rpc: str,
-        request: Message,
-        deadline: Deadline,
-        outcome_of: OutcomeOf,
-        mark_sent: Callable[[], Awaitable[None]],
-        log_in: Callable[[str, Session, Deadline], Awaitable[BillingError]],
-    ) -> Message:
-        session = await self.session(deadline)
-        sent = False
-
-        def before_send() -> None:
-            nonlocal sent
-            sent = True
-
-        async def attempt(session: Session) -> Message:
-            await mark_sent()
-            return await session.client.call(rpc, request, deadline.remaining_s(), before_send)
-
-        try:
-            return await self._attempts.make(rpc, attempt, self._known_link(), session, deadline, lambda: sent)
-        except LoginExpiredError:
-            raise await log_in(rpc, session, deadline) from None
-        except BillingError as error:
-            error.outcome = outcome_of(error, sent=sent)
-            raise
-
-    async def session(self, deadline: Deadline, expired: Session | None = None) -> Session:
-        """A logged-in client, made now if there is none or only an `expired` one."""
-        link = self._known_link()
-        try:
-            probe = link.presence.enter()
-            try:
-                return await link.session(deadline, expired)
-            finally:
-                if probe:
-                    link.presence.leave_probe()
-        except BillingError as error:
-            raise self._failed(error) from None
-
-    async def _repeated(self, rpc: str, attempt: Callable[[Session], Awaitable[T]], deadline: Deadline) -> T:
-        """A read: with a new token while the old ones turn out to have expired, and again after what may pass."""
-        link = self._known_link()
-
-        async def once() -> T:
-            return await self._with_valid_login(rpc, attempt, link, deadline)
-
-        try:
-            return await RepeatedRead(link, once, deadline, self._patience_s, self._count_retry).run()
-        except BillingError as error:
-            raise self._failed(error) from None
-
-    def _count_retry(self) -> None:
-        self._counters.retries += 1
-
-    async def _with_valid_login(
-        self, rpc: str, attempt: Callable[[Session], Awaitable[T]], link: Link, deadline: Deadline
-    ) -> T:
-        expired: Session | None = None
-        pause_s = 0.0
-        while True:
-            session = await link.session(deadline, expired)
-            try:
-                return await self._attempts.make(rpc, attempt, link, session, deadline, lambda: True)
-            except LoginExpiredError:
-                expired = session
-                self._count_retry()
-            # Callers that keep meeting used-up tokens spread out: one that meets a fresh one alone knows more.
-            await asyncio.sleep(random.uniform(0, pause_s))  # noqa: S311 - no secret
-            pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s + 0.01)
-
-    async def _log_in_anew(self, rpc: str, session: Session, deadline: Deadline) -> BillingError:
-        """A change met an expired token: log in anew, but leave it to the caller to send again."""
-        try:
-            await self.session(deadline, expired=session)
-        except BillingError as error:
-            error.outcome = Outcome.REFUSED
-            return error
-        return CloudError(
-            f"the login had expired and the cloud refused the call ({rpc}); nothing was done. "
-            "The module has logged in anew: repeat the call.",
-            Outcome.REFUSED,
-        )
-
-    async def _log_in_later(self, rpc: str, session: Session, deadline: Deadline) -> BillingError:
-        """The same for a charge: that it was refused is noted at once, and not when a login has ended."""
-        login = asyncio.ensure_future(self.session(deadline, expired=session))
-        login.add_done_callback(unwatched)
-        return CloudError(
-            f"the login had expired and the cloud refused the call ({rpc}); nothing was done. "
-            "The module logs in anew: repeat the call.",
-            Outcome.REFUSED,
-        )
-
-    def _known_link(self) -> Link:
-        if self._link is None:
+    @property
+    def session(self) -> Session:
+        """Raises: NotConfiguredError: if no API key is known."""
+        if self._session is None:
             raise NotConfiguredError(
                 "no API key is known. Set the attributes api_key and api_key_id to an organization owner's key."
             )
-        return self._link
+        return self._session
 
     def _failed(self, error: BillingError) -> BillingError:
         self._counters.last_error = error.message
         return error
 
 
-async def _nothing() -> None:
-    return
+@contextlib.asynccontextmanager
+async def _slot(rpc: str, session: Session, deadline: Deadline) -> AsyncIterator[None]:
+    """One of the calls that may be in flight."""
+    if session.slots.locked():
+        try:
+            await asyncio.wait_for(session.slots.acquire(), deadline.remaining_s())
+        except asyncio.TimeoutError:
+            raise CloudTimeoutError(f"{CALLS_AT_ONCE} calls were before it ({rpc}). Try again later.") from None
+    else:
+        await session.slots.acquire()
+    try:
+        if session.closed:
+            raise service_closed()
+        yield
+    finally:
+        session.slots.release()
+
+
+async def _looked_at(error: CallError, client: AppClient, deadline: Deadline) -> CallError:
+    """A read's error. A page in place of an answer is told apart by asking what answers."""
+    if not isinstance(error, CallFailedError) or cause_of(error) is not Cause.NO_TRAILERS:
+        return error
+    if await client.channel.meets_page(error.method, client.metadata, deadline.remaining_s()):
+        return CallFailedError(error.status, f"{PAGE}200")
+    return error
+
+
+def _login_expired(rpc: str) -> CloudError:
+    return CloudError(
+        f"the login had expired and the cloud refused the call ({rpc}); nothing was done. "
+        "The module logs in anew: repeat the call.",
+        Outcome.REFUSED,
+    )

@@ -1,37 +1,29 @@
-"""What an error of a call means: which code a caller gets, and whether the work may have been done.
-
-Python's deadline error is a trap here: `TimeoutError` is an `OSError`, so "a connection failed" must never be read
-from `except OSError` alone.
-"""
+"""Which of the contract's errors a failed call becomes, and its words."""
 
 from __future__ import annotations
 
-import asyncio
-import ssl
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from grpclib.const import Status
-from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
-from h2.exceptions import H2Error
 
+from viam_billing.cloud.failures import CallError, CallFailedError, Cause, UnreadableAnswerError, cause_of
 from viam_billing.core import errors
 from viam_billing.core.errors import BillingError, Outcome, shortened
 from viam_billing.core.redaction import redacted
 
 Redact: TypeAlias = Callable[[str], str]
-"""Takes out of the cloud's words what must not be told: they go into answers, logs and the journal."""
+"""Takes secrets out of the cloud's words, which go into answers, logs and the journal."""
 
-TIMEOUTS: Final = (TimeoutError, asyncio.TimeoutError)
-"""Two names of one class from Python 3.11 on; in 3.10 they are two classes."""
-
-CALL_ERRORS: Final = (GRPCError, ProtocolError, StreamTerminatedError, H2Error, OSError, asyncio.TimeoutError)
-"""All that a call of grpclib raises when the cloud or the network is to blame."""
+_LONGEST_WORDS: Final = 300
 
 _KEY_HELP: Final = (
     "Billing needs an organization owner's key: make one in the Viam app under the organization's settings "
     "and set the attributes api_key and api_key_id"
 )
+_AGAIN: Final = "Try again later."
+_AGAIN_OR_ASK: Final = "Try again later, or ask Viam's support."
+
 
 _BY_STATUS: Final[dict[Status, tuple[type[BillingError], str, str]]] = {
     Status.UNAUTHENTICATED: (errors.KeyRejectedError, "the cloud rejected the API key", f"{_KEY_HELP}."),
@@ -45,8 +37,8 @@ _BY_STATUS: Final[dict[Status, tuple[type[BillingError], str, str]]] = {
     Status.OUT_OF_RANGE: (errors.CloudRejectedError, "the cloud refused the request", "Correct the parameters."),
     Status.FAILED_PRECONDITION: (errors.CloudRejectedError, "the cloud refused the request", "See its words."),
     Status.ALREADY_EXISTS: (errors.CloudRejectedError, "the cloud refused the request", "See its words."),
-    Status.UNAVAILABLE: (errors.CloudUnreachableError, "the cloud is not available", "Try again later."),
-    Status.DEADLINE_EXCEEDED: (errors.CloudTimeoutError, "the cloud gave up in the time given", "Try again later."),
+    Status.UNAVAILABLE: (errors.CloudUnreachableError, "the cloud is not available", _AGAIN),
+    Status.DEADLINE_EXCEEDED: (errors.CloudTimeoutError, "the cloud gave up in the time given", _AGAIN),
     Status.RESOURCE_EXHAUSTED: (errors.CloudRateLimitedError, "the cloud asks for fewer calls", "Ask less often."),
     Status.UNIMPLEMENTED: (
         errors.CloudUnimplementedError,
@@ -54,65 +46,80 @@ _BY_STATUS: Final[dict[Status, tuple[type[BillingError], str, str]]] = {
         "Check app_address, or update the module.",
     ),
 }
-_ANY_OTHER: Final = (errors.CloudError, "the cloud answered with an error", "Try again later, or ask Viam's support.")
+_OTHER_STATUS: Final = (errors.CloudError, "the cloud answered with an error", _AGAIN_OR_ASK)
 
-_REFUSALS: Final = frozenset(
-    {
-        Status.UNAUTHENTICATED,
-        Status.PERMISSION_DENIED,
-        Status.INVALID_ARGUMENT,
-        Status.NOT_FOUND,
-        Status.OUT_OF_RANGE,
-        Status.FAILED_PRECONDITION,
-        Status.ALREADY_EXISTS,
-        Status.UNIMPLEMENTED,
-    }
-)
-"""Answers that say that the work was not done. Narrow on purpose: a rate limit may strike after the work."""
+_BY_CAUSE: Final[dict[Cause, tuple[type[BillingError], str, str]]] = {
+    Cause.UNREADABLE: (errors.CloudError, "the cloud's answer cannot be read", _AGAIN_OR_ASK),
+    Cause.NO_TRAILERS: (errors.CloudError, "the cloud's answer cannot be read", _AGAIN_OR_ASK),
+    Cause.NOT_GRPC: (
+        errors.CloudUnreachableError,
+        "something between the module and the cloud answered in its place",
+        "Check the machine's network: a proxy, a login page or a load balancer.",
+    ),
+    Cause.NOT_CONNECTED: (
+        errors.CloudUnreachableError,
+        "the connection to the cloud failed",
+        "Check the machine's network.",
+    ),
+    Cause.LOST: (errors.CloudUnreachableError, "the connection to the cloud was lost", "Check the machine's network."),
+    Cause.REFUSED_STREAM: (errors.CloudUnreachableError, "the cloud did not take the call", _AGAIN),
+    Cause.SILENCE: (errors.CloudTimeoutError, "the cloud did not answer in time", _AGAIN),
+    Cause.CLOSED: (
+        errors.CloudUnreachableError,
+        "the service was closed while the call was under way",
+        "Repeat the call.",
+    ),
+}
 
-_CHARGE_REFUSALS: Final = frozenset(
-    {
-        Status.UNAUTHENTICATED,
-        Status.PERMISSION_DENIED,
-        Status.INVALID_ARGUMENT,
-        Status.NOT_FOUND,
-        Status.OUT_OF_RANGE,
-        Status.UNIMPLEMENTED,
-    }
+_CERTIFICATE_FAULTS: Final = (
+    ("certificate has expired", "has expired", "Check the machine's clock and app_address."),
+    ("certificate is not yet valid", "is not valid yet", "Check the machine's clock."),
+    ("Hostname Verification Check failed", "is for another name", "Check app_address."),
+    (
+        "CERTIFICATE_VERIFY_FAILED",
+        "is signed by an unknown issuer",
+        "If the network has a certificate authority of its own, name its file in the attribute ca_file.",
+    ),
 )
-"""The same for charges; see `charge_outcome`."""
+"""How gRPC core words a certificate that it does not take, and what that means; the first match counts."""
 
 _RETRYABLE: Final = frozenset({Status.UNAVAILABLE, Status.RESOURCE_EXHAUSTED})
-_LOST_CONNECTION: Final = (StreamTerminatedError, ProtocolError, H2Error)
+_RETRYABLE_CAUSES: Final = frozenset({Cause.LOST, Cause.REFUSED_STREAM})
 
 _LOGIN_REFUSALS: Final = frozenset(
     {Status.UNAUTHENTICATED, Status.PERMISSION_DENIED, Status.INVALID_ARGUMENT, Status.NOT_FOUND}
 )
 
-_LONGEST_WORDS: Final = 300
 
-
-def translate(error: BaseException, call: str, *, sent: bool, redact: Redact = redacted) -> BillingError:
-    """The contract's error for what a call raised.
+def translate(error: CallError, call: str, outcome: Outcome, redact: Redact = redacted) -> BillingError:
+    """The contract's error for a failed call.
 
     Args:
-        error: one of `CALL_ERRORS`.
+        error: how it failed.
         call: the RPC's name, for the message.
-        sent: whether the request itself may have left; false only where that is certain.
-        redact: of the link, which knows the key; without one, tokens alone are taken out.
+        outcome: what is known of the call's work.
+        redact: takes the key out of the cloud's words; by default tokens alone.
     """
-    kind, what, todo = _meaning(error)
-    words = _words(error, redact)
-    outcome = Outcome.UNKNOWN if sent else Outcome.NEVER_SENT
-    if sent and isinstance(error, GRPCError) and error.status in _REFUSALS:
-        outcome = Outcome.REFUSED
+    cause = cause_of(error)
+    status = error.status if isinstance(error, CallFailedError) and cause is Cause.ANSWER else None
+    if isinstance(error, CallFailedError) and cause is Cause.NOT_CONNECTED:
+        kind, what, todo = _connection_fault(error.words)
+    else:
+        kind, what, todo = _BY_CAUSE[cause] if status is None else _BY_STATUS.get(status, _OTHER_STATUS)
+    words = _words(error, status, redact)
     happened = f"{what} ({call}{f': {words}' if words else ''})."
     meaning = kind(f"{happened} {todo}", outcome)
     meaning.happened = happened
-    meaning.connection_lost = isinstance(error, _LOST_CONNECTION)
-    meaning.cloud_status = error.status if isinstance(error, GRPCError) else None
-    meaning.retryable = meaning.connection_lost or (isinstance(error, GRPCError) and error.status in _RETRYABLE)
+    meaning.retryable = cause in _RETRYABLE_CAUSES or status in _RETRYABLE
     return meaning
+
+
+def translate_login(error: CallError, redact: Redact = redacted) -> BillingError:
+    """The same for a login."""
+    if cause_of(error) is Cause.ANSWER and isinstance(error, CallFailedError) and error.status in _LOGIN_REFUSALS:
+        words = _words(error, error.status, redact)
+        return errors.KeyRejectedError(f"the login was refused ({words}). {_KEY_HELP}.")
+    return translate(error, "login", Outcome.NEVER_SENT, redact)
 
 
 def as_change(error: BillingError) -> BillingError:
@@ -125,63 +132,18 @@ def as_change(error: BillingError) -> BillingError:
     return type(error)(error.text + hint[error.outcome], error.outcome)
 
 
-def change_outcome(error: BillingError, *, sent: bool) -> Outcome:
-    """What is known of a change or an e-mail that ended in an error."""
-    if not sent:
-        return Outcome.NEVER_SENT
-    return Outcome.REFUSED if error.outcome is Outcome.REFUSED else Outcome.UNKNOWN
+def _connection_fault(words: str) -> tuple[type[BillingError], str, str]:
+    for sign, fault, todo in _CERTIFICATE_FAULTS:
+        if sign in words:
+            return errors.CloudUnreachableError, f"the cloud's certificate {fault}", todo
+    return _BY_CAUSE[Cause.NOT_CONNECTED]
 
 
-def charge_outcome(error: BillingError, *, sent: bool) -> Outcome:
-    """What is known of a charge that ended in an error.
-
-    Decided here and nowhere else, and narrowly: what is taken for REFUSED or NEVER_SENT may be sent again, and a charge
-    that is sent again after all charges twice. So nothing counts but
-
-    - `sent` false: the request was never handed to the connection. A deadline or a lost connection does not say that:
-      both can come after the work. (Python's deadline error is an OSError, as a refused connection is.)
-    - an answer of the cloud itself that it gives before it works: who asks, what is asked, whether it has the call. Not
-      among them: UNAVAILABLE, ABORTED, RESOURCE_EXHAUSTED and INTERNAL, which a proxy or a worker that died half-way
-      gives too, and ALREADY_EXISTS, which may speak of this very charge.
-    - FAILED_PRECONDITION may be a card that was declined, with or without an invoice left behind: LOOK.
-    """
-    if not sent:
-        return Outcome.NEVER_SENT
-    if error.cloud_status in _CHARGE_REFUSALS:
-        return Outcome.REFUSED
-    return Outcome.LOOK if error.cloud_status is Status.FAILED_PRECONDITION else Outcome.UNKNOWN
-
-
-def is_failed_connection(error: BaseException) -> bool:
-    """Whether no connection came about: refused, no route, no such host, no TLS. A deadline is not that."""
-    return isinstance(error, OSError) and not isinstance(error, TIMEOUTS)
-
-
-def translate_login(error: BaseException, redact: Redact = redacted) -> BillingError:
-    """The same for a login; nothing but the login itself was sent."""
-    if isinstance(error, GRPCError) and error.status in _LOGIN_REFUSALS:
-        words = _words(error, redact)
-        return errors.KeyRejectedError(f"the login was refused{f' ({words})' if words else ''}. {_KEY_HELP}.")
-    return translate(error, "login", sent=False, redact=redact)
-
-
-def _meaning(error: BaseException) -> tuple[type[BillingError], str, str]:
-    if isinstance(error, GRPCError):
-        return _BY_STATUS.get(error.status, _ANY_OTHER)
-    if isinstance(error, TIMEOUTS):
-        return errors.CloudTimeoutError, "the cloud did not answer in time", "Try again later."
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            errors.CloudUnreachableError,
-            "the cloud's certificate is not valid",
-            "Check app_address and the machine's clock.",
-        )
-    return errors.CloudUnreachableError, "the connection to the cloud failed", "Check the machine's network."
-
-
-def _words(error: BaseException, redact: Redact) -> str:
-    """The cloud's own words, on one line; those of other errors may hold paths and stay in the log."""
-    if not isinstance(error, GRPCError):
+def _words(error: CallError, status: Status | None, redact: Redact) -> str:
+    """The cloud's own words on one line. Core's words hold addresses and stay out."""
+    if isinstance(error, UnreadableAnswerError):
+        return str(error)
+    if status is None:
         return ""
-    text = redact(" ".join("".join(c if c.isprintable() else " " for c in error.message or "").split()))
-    return shortened(f"{error.status.name}: {text}" if text else error.status.name, _LONGEST_WORDS)
+    text = redact(" ".join("".join(c if c.isprintable() else " " for c in error.words).split()))
+    return shortened(f"{status.name}: {text}" if text else status.name, _LONGEST_WORDS)

@@ -1,4 +1,4 @@
-"""Waiting for tasks that several callers share."""
+"""Background tasks, and waiting for those that several callers share."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from viam_billing.core.errors import service_closed
 T = TypeVar("T")
 
 
-def unwatched(task: asyncio.Future[Any]) -> None:
-    """A done callback: whoever waited has the task's error; where all have left, asyncio would log it as lost."""
+def retrieve_exception(task: asyncio.Future[Any]) -> None:
+    """A done callback for a task that may outlive its callers: asyncio then does not log its exception as lost."""
     if not task.cancelled():
         task.exception()
 

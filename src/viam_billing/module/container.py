@@ -11,9 +11,8 @@ from viam_billing.audit.audit_log import AuditLog
 from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.queries import Reads
 from viam_billing.charging.desk import Desk
-from viam_billing.cloud.call_attempts import Counters
-from viam_billing.cloud.calls import Calls
-from viam_billing.cloud.gateway import CloudGateway
+from viam_billing.cloud.calls import Calls, Counters
+from viam_billing.cloud.client import CloudClient
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Context
 from viam_billing.core.errors import StateUnavailableError
@@ -27,7 +26,7 @@ from viam_billing.version import VERSION
 if TYPE_CHECKING:
     from viam_billing.cache.cache import Cache
     from viam_billing.charging.books import Book
-    from viam_billing.cloud.link import Link
+    from viam_billing.cloud.session import Session
     from viam_billing.module.shared import Shared
     from viam_billing.settings.attributes import Config
     from viam_billing.usage.history import UsageHistory
@@ -59,7 +58,7 @@ class Container:
         self._closing: asyncio.Task[None] | None = None
         self._look: asyncio.Task[bool] | None = None
         self._counters = Counters()
-        session: Link | None = None
+        session: Session | None = None
         cache: Cache | None = None
         private: Cache | None = None
         history: UsageHistory | None = None
@@ -72,7 +71,7 @@ class Container:
             if config.state_dir is not None:
                 history = lease.enter_context(shared.history(config.state_dir, config.app))
         self._session = session
-        gateway = CloudGateway(Calls(session, self._counters, config.timeout_s))
+        gateway = CloudClient(Calls(session, self._counters, config.timeout_s))
         policy = Policy(config)
         desk = Desk(gateway, policy)
         book = None
@@ -107,8 +106,8 @@ class Container:
             return
         book.watch.join(desk)
         self._watching.callback(book.watch.leave, desk)
-        session.presence.when_back.append(book.watch.wake)
-        self._watching.callback(session.presence.when_back.remove, book.watch.wake)
+        session.circuit_breaker.when_closed.append(book.watch.wake)
+        self._watching.callback(session.circuit_breaker.when_closed.remove, book.watch.wake)
 
     async def status(self) -> dict[str, Any]:
         """What `get_status` answers; from memory, but for the journal's figures where they are not known yet."""

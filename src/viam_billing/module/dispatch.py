@@ -1,8 +1,10 @@
-"""One request, one straight line: parse, permit, run; attempts to notify, change or charge are written down first."""
+"""Answers one request: parse it, permit it, run its command; attempts to change something are audited."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,11 +20,14 @@ from viam_billing.core.errors import (
     quoted,
 )
 from viam_billing.core.redaction import redacted
-from viam_billing.core.times import FOREVER_S, Deadline
+from viam_billing.core.times import Deadline
 from viam_billing.module import codec
 from viam_billing.settings import records
+from viam_billing.settings.policy import not_allowed
 
 if TYPE_CHECKING:
+    from google.protobuf.struct_pb2 import Struct
+
     from viam_billing.commands.context import Answer, Command, Context
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -30,13 +35,13 @@ LOGGER: Final = logging.getLogger(__name__)
 _AUDITED: Final = frozenset({"notify", "change", "charge", "by_name"})
 
 
-async def answer(command: Mapping[str, object], context: Context, timeout_s: float | None) -> Answer:
-    """Answer one request.
+async def answer(command: Struct, context: Context, timeout_s: float | None) -> Answer:
+    """The answer to one request.
 
     Args:
-        command: native values, of `wire.from_struct` or `wire.from_python`.
+        command: the request.
         context: the service's parts.
-        timeout_s: what is left of the caller's time, None for no end.
+        timeout_s: what is left of the caller's time; None if it has no deadline.
 
     Raises:
         BillingError: in every case that is not an answer.
@@ -45,40 +50,38 @@ async def answer(command: Mapping[str, object], context: Context, timeout_s: flo
     row = context.commands.get(request.name)
     if row is None:
         raise unknown_command(without_secrets(request.name, context), context.commands)
-    parameters = _without_secret(request.parameters, context)
-    call = Call(Deadline.of_caller(timeout_s, context.config.timeout_s), Deadline.of_caller(timeout_s, FOREVER_S))
-    if row.effect in _AUDITED:
-        permitted = context.policy.allows(row.name, row.effect)
-        sync = row.effect == "change"  # an e-mail and a charge sync a note of their own before they are sent
-        async with context.audit_log.attempt(row.name, parameters, permitted=permitted, sync=sync):
-            result = await _run(row, parameters, context, call)
-    else:
-        result = await _run(row, parameters, context, call)
+    parameters: Mapping[str, object] = request.parameters
+    if context.config.api_key is not None and context.config.api_key in str(parameters):
+        parameters = _without_key(parameters, context)
+    call = Call(Deadline(context.config.timeout_s, timeout_s), Deadline(math.inf, timeout_s))
+    async with _audited(row, parameters, context) if row.effect in _AUDITED else contextlib.nullcontext():
+        try:
+            typed = records.read(row.parameters, parameters, "parameter")
+        except records.InvalidRecordError as error:
+            raise InvalidRequestError(f'{error}. {{"help": {{"name": "{row.name}"}}}} shows what it takes.') from None
+        if not context.policy.allows(row.name, row.effect):
+            raise not_allowed(row.name, row.effect)
+        try:
+            result = await row.run(typed, context, call)
+        except asyncio.TimeoutError:
+            raise CloudTimeoutError(f"{row.name} was not done in time. Try again later.") from None
+        except BillingError:
+            raise
+        except Exception as error:
+            raise defect(row.name, error) from error
     return {row.name: result} if request.nested else result
 
 
-async def _run(row: Command, parameters: Mapping[str, object], context: Context, call: Call) -> Answer:
-    typed, errors = records.read(row.parameters, parameters, "parameter")
-    if typed is None:
-        raise InvalidRequestError(f'{"; ".join(errors)}. {{"help": {{"name": "{row.name}"}}}} shows what it takes.')
-    context.policy.check_allowed(row.name, row.effect)
-    try:
-        return await row.run(typed, context, call)
-    except BillingError:
-        raise
-    except asyncio.TimeoutError:
-        raise CloudTimeoutError(f"{row.name} was not done in time. Try again later.") from None
-    except Exception as error:
-        raise defect(row.name, error) from error
+def _audited(
+    row: Command, parameters: Mapping[str, object], context: Context
+) -> contextlib.AbstractAsyncContextManager[None]:
+    permitted = context.policy.allows(row.name, row.effect)
+    sync = row.effect == "change"  # e-mails and charges sync their own record before they are sent
+    return context.audit_log.attempt(row.name, parameters, permitted=permitted, sync=sync)
 
 
-def _without_secret(parameters: Mapping[str, object], context: Context) -> Mapping[str, object]:
-    """Parameters without the key: taken out before any error, log or audit entry can quote a part of it."""
-    key = context.config.api_key
-    if key is None or not any(
-        key in name or (isinstance(value, str) and key in value) for name, value in parameters.items()
-    ):
-        return parameters
+def _without_key(parameters: Mapping[str, object], context: Context) -> dict[str, object]:
+    """Parameters in which the key is redacted before an error, a log or an audit entry can quote a part of it."""
     return {
         without_secrets(name, context): without_secrets(value, context) if isinstance(value, str) else value
         for name, value in parameters.items()
@@ -86,12 +89,12 @@ def _without_secret(parameters: Mapping[str, object], context: Context) -> Mappi
 
 
 def without_secrets(text: str, context: Context) -> str:
-    """A text for an answer or a log, from which a key or token that somebody put into it is taken out."""
+    """A text for an answer or a log, in which the service's key and any token are redacted."""
     return redacted(text, context.config.api_key)
 
 
 def defect(where: str, error: Exception) -> InternalError:
-    """The error for a defect of the module; the log gets what a maintainer needs, on one line and without paths."""
+    """The error for a defect in the module. Logs, on one line and without paths, what a maintainer needs."""
     trace = error.__traceback__
     places: list[str] = []
     while trace is not None:

@@ -23,7 +23,7 @@ from typing import Any, Final, NoReturn
 from viam import logging
 from viam.module.module import Module
 
-from viam_billing.module import rpc, sensor, service
+from viam_billing.module import sensor, service
 from viam_billing.module.shared import Shared
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -53,7 +53,6 @@ async def _serve() -> int:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_log_lost_error)
     shared = Shared()
-    rpc.install()
     service.register(shared)
     sensor.register()
     module = Module.from_args()

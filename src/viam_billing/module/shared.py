@@ -12,7 +12,7 @@ from msgspec import Struct
 from viam_billing.cache.cache import Cache
 from viam_billing.cache.disk import CacheFile, cloud_name
 from viam_billing.charging.books import Books
-from viam_billing.cloud.link import Link
+from viam_billing.cloud.session import Session
 from viam_billing.storage.disk import Disk
 from viam_billing.usage.history import UsageHistory
 
@@ -47,17 +47,17 @@ class Shared:
         self._caches: defaultdict[str, list[Cache]] = defaultdict(list)
         self._sent_emails: defaultdict[tuple[str | None, str], dict[str, float]] = defaultdict(dict)
 
-    def session(self, key: Key) -> AbstractContextManager[Link]:
+    def session(self, key: Key) -> AbstractContextManager[Session]:
         """The login and the connection of a key."""
 
-        def make(closing: ExitStack) -> Link:
-            session = Link(key.address, key.key_id, key.key)
+        def make(closing: ExitStack) -> Session:
+            session = Session(key.address, key.key_id, key.key)
             closing.callback(session.close)
             return session
 
         return self._part(("session", key), make)
 
-    def cache(self, key: Key, session: Link, folder: str | None) -> AbstractContextManager[Cache]:
+    def cache(self, key: Key, session: Session, folder: str | None) -> AbstractContextManager[Cache]:
         """The answers that a key got, of all services that keep theirs in `folder`."""
 
         def make(closing: ExitStack) -> Cache:
@@ -68,10 +68,10 @@ class Shared:
         return self._part(("cache", key, folder), make)
 
     @contextmanager
-    def private_cache(self, key: Key, session: Link, file: CacheFile | None = None) -> Iterator[Cache]:
+    def private_cache(self, key: Key, session: Session, file: CacheFile | None = None) -> Iterator[Cache]:
         """A cache for one user. A change through any cache of the address outdates it, and a rejected key clears it."""
         siblings = self._caches[key.address.text]
-        cache = Cache(session.presence, file, siblings=siblings)
+        cache = Cache(session.circuit_breaker, file, siblings=siblings)
         siblings.append(cache)
         session.when_key_rejected.append(cache.clear)
         try:

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
-from viam_billing.core.tasks import unwatched
+from viam_billing.core.tasks import retrieve_exception
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ class DiskThread:
     def begin(self, work: Callable[[], T]) -> asyncio.Future[T]:
         """Like `submit`, for the running event loop. Nobody has to ask for the result."""
         running = asyncio.wrap_future(self.submit(work))
-        running.add_done_callback(unwatched)
+        running.add_done_callback(retrieve_exception)
         return running
 
     async def run(self, work: Callable[[], T]) -> T:

@@ -11,7 +11,7 @@ from support.fake_parts import NOON_S, Clock
 from viam_billing.cache.cache import Cache, Reader
 from viam_billing.cache.disk import CacheFile
 from viam_billing.cache.memory import Entry, Fetched, Memory, Reading, StoredEntry
-from viam_billing.cloud.circuit_breaker import Presence
+from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.core.errors import BillingError
 from viam_billing.core.times import Deadline
 from viam_billing.storage.disk import Disk
@@ -55,9 +55,9 @@ class Scene:
     def __init__(self, *stored: StoredEntry) -> None:
         self.wall = Clock(NOON_S)
         self.monotonic = Clock(0.0)
-        self.presence = Presence("cloud", self.monotonic, max)
+        self.circuit_breaker = CircuitBreaker("cloud", self.monotonic, max)
         self.file = FakeFile(*stored)
-        self.cache = Cache(self.presence, self.file, Memory(self.wall, self.monotonic))
+        self.cache = Cache(self.circuit_breaker, self.file, Memory(self.wall, self.monotonic))
         self.reader = self.service()
         self.open = asyncio.Event()
         self.open.set()
@@ -72,17 +72,17 @@ class Scene:
 
     async def fetch(self, _: Deadline) -> Fetched:
         """Ask the cloud, as a probe where it is away."""
-        probe = self.presence.enter()
+        probe = self.circuit_breaker.enter()
         self.fetches += 1
         number = self.fetches
         try:
             await self.open.wait()
         finally:
             if probe:
-                self.presence.leave_probe()
+                self.circuit_breaker.leave_probe()
         if self.error is not None:
             raise self.error
-        self.presence.answered()
+        self.circuit_breaker.answered()
         return Fetched({"number": number})
 
     async def read(

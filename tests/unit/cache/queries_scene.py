@@ -14,7 +14,7 @@ from unit.cloud_fakes import FakeGateway, make_config
 from viam_billing.cache.cache import Cache
 from viam_billing.cache.memory import Memory, Reading
 from viam_billing.cache.queries import Call, Reads
-from viam_billing.cloud.circuit_breaker import Presence
+from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.core.errors import BillingError
 from viam_billing.core.times import Deadline
 
@@ -48,7 +48,7 @@ class Scene:
     def new_cache(self) -> Cache:
         """A cache of the same cloud."""
         memory = Memory(self.clock, self.clock)
-        self.caches.append(Cache(Presence("cloud", self.clock, max), memory=memory, siblings=self.caches))
+        self.caches.append(Cache(CircuitBreaker("cloud", self.clock, max), memory=memory, siblings=self.caches))
         return self.caches[-1]
 
     def service(self, **attributes: object) -> Reads:

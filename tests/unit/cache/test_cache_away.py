@@ -16,7 +16,7 @@ FAILED = CloudUnreachableError("no route.")
 
 async def test_while_it_is_away_the_last_known_answer_comes_at_once() -> None:
     scene = Scene(old())
-    scene.presence.failed(FAILED)
+    scene.circuit_breaker.connection_failed(FAILED)
     reading = await scene.read()
     assert (reading.value, reading.stale_reason, reading.as_of_s) == ({"number": 7}, FAILED.code, NOON_S - 1000)
     assert scene.fetches == 0
@@ -24,7 +24,7 @@ async def test_while_it_is_away_the_last_known_answer_comes_at_once() -> None:
 
 async def test_while_it_is_away_a_read_without_an_entry_fails_at_once() -> None:
     scene = Scene()
-    scene.presence.failed(FAILED)
+    scene.circuit_breaker.connection_failed(FAILED)
     with pytest.raises(CloudUnreachableError):
         await scene.read()
     assert scene.fetches == 0
@@ -32,25 +32,25 @@ async def test_while_it_is_away_a_read_without_an_entry_fails_at_once() -> None:
 
 async def test_a_fresh_entry_stays_fresh_while_it_is_away() -> None:
     scene = Scene(old(age_s=10.0))
-    scene.presence.failed(FAILED)
+    scene.circuit_breaker.connection_failed(FAILED)
     assert (await scene.read()).stale_reason is None
 
 
 async def test_a_read_with_an_entry_does_not_wait_for_the_probe_that_it_starts() -> None:
     scene = Scene(old())
-    scene.presence.failed(FAILED)
+    scene.circuit_breaker.connection_failed(FAILED)
     scene.wait(1)
     scene.open.clear()
     assert (await scene.read()).stale_reason == FAILED.code
     scene.open.set()
-    while scene.presence.away:  # noqa: ASYNC110 - nobody is told of the end of a probe
+    while scene.circuit_breaker.is_open:  # noqa: ASYNC110 - nobody is told of the end of a probe
         await asyncio.sleep(0)
     assert await scene.number() == 1
 
 
 async def test_only_the_read_that_probes_waits_where_there_is_no_entry() -> None:
     scene = Scene()
-    scene.presence.failed(FAILED)
+    scene.circuit_breaker.connection_failed(FAILED)
     scene.wait(1)
     scene.open.clear()
     probe = asyncio.create_task(scene.number())

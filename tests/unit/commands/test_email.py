@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from viam.gen.app.v1 import billing_pb2
 
-from support.fake_parts import FakeClient, answering, failing
+from support.fake_parts import NOT_CONNECTED, FakeClient, answering
 from unit.cloud_fakes import journal_database, make_context, refused
 from viam_billing.commands.context import Context
 from viam_billing.core.errors import Outcome
@@ -20,7 +20,7 @@ TIERS = billing_pb2.GetAvailableBillingTiersResponse(tiers=["fleet"])
 @pytest.fixture
 async def context(tmp_path: Path) -> AsyncIterator[Context]:
     """A service that may send e-mails, over a cloud that answers a read and to which then no connection comes about."""
-    client = FakeClient(answering(TIERS), failing(TimeoutError()), connects=False)
+    client = FakeClient(answering(TIERS), connects=NOT_CONNECTED)
     database = journal_database(tmp_path)
     yield make_context(client, {"allowed_commands": ["notify"]}, database)
     database.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from viam_billing.cache.cache import Cache
-from viam_billing.cloud.link import Link
+from viam_billing.cloud.session import Session
 from viam_billing.module.shared import Key, Shared
 from viam_billing.settings.app_address import AppAddress
 
@@ -21,7 +21,7 @@ class Service:
 
     def __init__(self, shared: Shared, key: Key = KEY, folder: str | None = None) -> None:
         self.lease = ExitStack()
-        self.session: Link = self.lease.enter_context(shared.session(key))
+        self.session: Session = self.lease.enter_context(shared.session(key))
         self.cache: Cache = self.lease.enter_context(shared.cache(key, self.session, folder))
 
 

@@ -1,0 +1,139 @@
+"""How a call fails: why, and whether its work may have been done. Money depends on this file.
+
+gRPC core tells its own findings and the cloud's answers by the same error; only the words tell them apart.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection
+from typing import Final, TypeAlias
+
+from grpclib.const import Status
+
+from viam_billing.core.errors import Outcome
+
+CLOSED: Final = "the channel was closed"
+PAGE: Final = "Received http2 header with status: "
+_REFUSED_STREAM: Final = "Stream removed (RST_STREAM (Received RST_STREAM with error code 7))"
+
+
+class CallFailedError(Exception):
+    """A call that ended with a status: the cloud's, or one that gRPC core found.
+
+    `said_more` is whether the other side sent metadata besides; `method` is the call's path.
+    """
+
+    def __init__(self, status: Status, words: str, *, said_more: bool = False, method: str = "") -> None:
+        super().__init__(status, words)
+        self.status = status
+        self.words = words
+        self.said_more = said_more
+        self.method = method
+
+
+class UnreadableAnswerError(Exception):
+    """An answer came, and it is not one that can be read."""
+
+
+CallError: TypeAlias = "CallFailedError | UnreadableAnswerError"
+CALL_ERRORS: Final = (CallFailedError, UnreadableAnswerError)
+
+
+class Cause(enum.Enum):
+    """Why a call failed."""
+
+    ANSWER = "the cloud's own answer"
+    UNREADABLE = "an answer that cannot be read"
+    NO_TRAILERS = "an answer without its end, or a page in its place"
+    NOT_GRPC = "something in between answered, not the cloud"
+    NOT_CONNECTED = "no connection came about"
+    LOST = "the connection was lost"
+    REFUSED_STREAM = "the cloud processed nothing of it, as HTTP/2 has a word for"
+    SILENCE = "no answer in time"
+    CLOSED = "the service was removed meanwhile"
+
+
+_BY_WORDS: Final[tuple[tuple[str, Cause], ...]] = (
+    (CLOSED, Cause.CLOSED),
+    ("Deadline Exceeded", Cause.SILENCE),
+    ("Stream removed (Deadline Exceeded", Cause.SILENCE),
+    ("failed to connect to all addresses", Cause.NOT_CONNECTED),
+    ("errors resolving ", Cause.NOT_CONNECTED),
+    (f"{PAGE}103", Cause.LOST),  # costs this call and no other
+    (PAGE, Cause.NOT_GRPC),
+    ("No status received", Cause.NO_TRAILERS),
+    ("Decompress", Cause.UNREADABLE),
+    ("Stream removed (Decompress", Cause.UNREADABLE),
+    ("Stream removed (CLIENT: Received message larger than max", Cause.UNREADABLE),
+    ("Stream removed (Error parsing ", Cause.UNREADABLE),
+    ("Stream removed (Data frame with END_STREAM flag received", Cause.NO_TRAILERS),
+    ("Stream removed (", Cause.LOST),
+)
+"""How gRPC core words what it finds by itself; the first match counts."""
+
+_REFUSALS: Final = frozenset(
+    {
+        Status.UNAUTHENTICATED,
+        Status.PERMISSION_DENIED,
+        Status.INVALID_ARGUMENT,
+        Status.NOT_FOUND,
+        Status.OUT_OF_RANGE,
+        Status.FAILED_PRECONDITION,
+        Status.ALREADY_EXISTS,
+        Status.UNIMPLEMENTED,
+    }
+)
+"""Answers to a change that say that it was not done. Narrow on purpose: a rate limit may strike after the work."""
+
+_CHARGE_REFUSALS: Final = frozenset(
+    {
+        Status.UNAUTHENTICATED,
+        Status.PERMISSION_DENIED,
+        Status.INVALID_ARGUMENT,
+        Status.NOT_FOUND,
+        Status.OUT_OF_RANGE,
+        Status.UNIMPLEMENTED,
+    }
+)
+"""The same for a charge; a list of its own, so that none is added to it by the way. See `outcome_of_charge`."""
+
+
+def cause_of(error: CallError) -> Cause:
+    """Why a call failed."""
+    if isinstance(error, UnreadableAnswerError):
+        return Cause.UNREADABLE
+    # Money depends on this one, so nothing but core's own finding counts: the whole text, no word of the cloud's.
+    if error.words == _REFUSED_STREAM and error.status is Status.UNAVAILABLE and not error.said_more:
+        return Cause.REFUSED_STREAM
+    return next((cause for words, cause in _BY_WORDS if error.words.startswith(words)), Cause.ANSWER)
+
+
+def outcome_of_change(error: CallError) -> Outcome:
+    """What is known of a change or an e-mail that was sent and failed."""
+    return _outcome(error, _REFUSALS)
+
+
+def outcome_of_charge(error: CallError) -> Outcome:
+    """What is known of a charge that was sent and failed.
+
+    Decided here and nowhere else, and narrowly: what counts as REFUSED may be sent again, and a charge that is sent
+    again after all charges twice. REFUSED is
+
+    - an answer of the cloud itself that it gives before it works: who asks, what is asked, whether it has the call. Not
+      among them: UNAVAILABLE, ABORTED, RESOURCE_EXHAUSTED and INTERNAL, which a proxy or a worker that died half-way
+      gives too, and ALREADY_EXISTS, which may speak of this very charge.
+    - REFUSED_STREAM, by which HTTP/2 says that nothing was processed.
+
+    FAILED_PRECONDITION may be a card that was declined, with or without an invoice left behind: LOOK. A deadline or a
+    lost connection says nothing: both can come after the work.
+    """
+    if cause_of(error) is Cause.ANSWER and error.args[0] is Status.FAILED_PRECONDITION:
+        return Outcome.LOOK
+    return _outcome(error, _CHARGE_REFUSALS)
+
+
+def _outcome(error: CallError, refusals: Collection[Status]) -> Outcome:
+    cause = cause_of(error)
+    refused = cause is Cause.ANSWER and isinstance(error, CallFailedError) and error.status in refusals
+    return Outcome.REFUSED if refused or cause is Cause.REFUSED_STREAM else Outcome.UNKNOWN

@@ -1,0 +1,51 @@
+"""Tells a page from an answer of the cloud that lacks its trailers, for which gRPC core has the same words.
+
+A page comes from a proxy or a load balancer, and then the cloud was not reached. What answers is asked once more by the
+SDK's own gRPC library, which looks at the content type. Only for reads: a call that changes something is sent once.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from google.protobuf.empty_pb2 import Empty
+from grpclib.client import Channel
+from grpclib.const import Cardinality
+from grpclib.exceptions import GRPCError
+
+if TYPE_CHECKING:
+    from viam_billing.cloud.certificates import Trust
+    from viam_billing.settings.app_address import AppAddress
+
+
+async def is_page(
+    address: AppAddress, trust: Trust | None, method: str, metadata: Mapping[str, str], timeout_s: float
+) -> bool:
+    """Whether a method, named by its path, is answered by something that is not gRPC. False where nothing answers."""
+    tls = None if trust is None else _context(trust, verified=address.verified)
+    channel = Channel(path=address.path) if address.path else Channel(address.host, address.port, ssl=tls)
+    try:
+        async with channel.request(
+            method, Cardinality.UNARY_UNARY, Empty, Empty, timeout=timeout_s, metadata=metadata
+        ) as stream:
+            await stream.send_message(Empty(), end=True)
+            await stream.recv_initial_metadata()
+            await stream.cancel()
+    except GRPCError as error:
+        return "content-type" in (error.message or "") or ":status" in (error.message or "")
+    except Exception:  # noqa: BLE001 - the library has many words for a connection that breaks; none of them is a page
+        return False
+    finally:
+        channel.close()
+    return False
+
+
+def _context(trust: Trust, *, verified: bool) -> ssl.SSLContext:
+    context = ssl.create_default_context(cadata=None if trust.roots is None else trust.roots.decode("ascii", "ignore"))
+    if not verified:
+        context.check_hostname = False
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.set_alpn_protocols(["h2"])
+    return context

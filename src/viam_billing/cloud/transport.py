@@ -1,0 +1,247 @@
+"""gRPC core in the place of the SDK's channel, so that an app-level `ViamClient` talks over it.
+
+    ViamClient, generated stubs --> Channel.request --> Stream --> grpc.aio
+
+Imported in a thread when the first connection is needed: importing gRPC core and the SDK's clients costs more than all
+else at the start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined] # is there
+
+from google.protobuf.message import DecodeError, Message
+from grpclib.const import Cardinality, Status
+from typing_extensions import Self
+
+from viam_billing.cloud import certificates
+from viam_billing.cloud.failures import CLOSED, CallFailedError, UnreadableAnswerError
+from viam_billing.cloud.pages import is_page
+from viam_billing.version import MODULE_NAME, VERSION
+
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # core writes to stderr by itself, which viam-server logs as errors
+os.environ.setdefault("GRPC_DNS_RESOLVER", "native")  # names resolve as for everything else on the machine
+
+import grpc
+import grpc.aio
+from viam.app.viam_client import ViamClient
+from viam.gen.app.v1 import app_grpc, billing_grpc
+from viam.gen.proto.rpc.v1 import auth_grpc, auth_pb2
+
+if TYPE_CHECKING:
+    from viam_billing.cloud.token import Token
+    from viam_billing.settings.app_address import AppAddress
+
+LARGEST_ANSWER_BYTES: Final = 16 * 2**20
+
+_OPTIONS: Final = (
+    ("grpc.enable_retries", 0),  # `client` repeats reads itself: core cannot tell how often it did
+    ("grpc.max_receive_message_length", LARGEST_ANSWER_BYTES),
+    # While a call is under way a silent connection is found dead within 15 s. Servers put up with the few pings that
+    # core sends without data in between, also over the two minutes of the longest charge.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.use_local_subchannel_pool", 1),  # a new channel connects at once, whatever an older one has met
+    ("grpc.primary_user_agent", f"{MODULE_NAME}/{VERSION}"),
+)
+
+
+class AppClient(ViamClient):
+    """The SDK's app-level client on a channel, logged in with a token; and the stubs of the calls it does not wrap."""
+
+    def __init__(self, channel: Channel, token: Token) -> None:
+        self._channel = channel  # type: ignore[assignment] # in place of grpclib's
+        self._metadata = self.metadata = {"authorization": f"Bearer {token.text}"}
+        self.channel = channel
+        self.token = token
+        self.billing = billing_grpc.BillingServiceStub(channel)  # type: ignore[arg-type] # the same
+        self.app = app_grpc.AppServiceStub(channel)  # type: ignore[arg-type] # the same
+        self.sdk_billing = self.billing_client
+
+
+async def opened(address: AppAddress, ca_file: str | None) -> Channel:
+    """A channel that trusts what it should; it is not connected yet.
+
+    Raises:
+        NotConfiguredError: if a file of certificates is named that cannot be used.
+    """
+    if not address.tls:
+        return Channel(address, None)
+    return Channel(address, await asyncio.to_thread(certificates.trust_for, address, ca_file))
+
+
+class Channel:
+    """As much of grpclib's Channel as generated stubs use. Connects with its first call, or by `connect`."""
+
+    def __init__(self, address: AppAddress, trust: certificates.Trust | None) -> None:
+        """`trust` is None for a connection without TLS. Needs a running event loop."""
+        self._address = address
+        self._trust = trust
+        target = f"unix:{address.path}" if address.path else f"dns:///{_bracketed(address.host)}:{address.port}"
+        proxy = _proxy_for(address)
+        self._proxied = proxy is not None
+        options = [*_OPTIONS, ("grpc.enable_http_proxy", 0) if proxy is None else ("grpc.http_proxy", proxy)]
+        if trust is None:
+            self._core = grpc.aio.insecure_channel(target, options=options)
+        else:
+            if trust.name is not None:
+                options.append(("grpc.ssl_target_name_override", trust.name))
+            credentials = grpc.ssl_channel_credentials(root_certificates=trust.roots)
+            self._core = grpc.aio.secure_channel(target, credentials, options=options)
+        self._methods: dict[str, Any] = {}
+        self.closed = False
+
+    def reopened(self) -> Channel:
+        """Another channel to the same place, with a connection of its own."""
+        return Channel(self._address, self._trust)
+
+    async def log_in(self, key_id: str, key: str, timeout_s: float) -> str:
+        """An access token for an API key.
+
+        Raises:
+            CallFailedError, UnreadableAnswerError: if there is none.
+        """
+        credentials = auth_pb2.Credentials(type="api-key", payload=key)
+        request = auth_pb2.AuthenticateRequest(entity=key_id, credentials=credentials)
+        answer = await auth_grpc.AuthServiceStub(self).Authenticate(request, timeout=timeout_s)  # type: ignore[arg-type] # in place of grpclib's
+        token: str = answer.access_token
+        if not token:
+            raise UnreadableAnswerError("it has no token")
+        return token
+
+    async def connect(self, timeout_s: float) -> None:
+        """Wait until a connection stands.
+
+        Raises:
+            CallFailedError: if none comes about; no call was sent.
+        """
+        state = self._core.get_state(try_to_connect=True)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._until_connected(state), timeout_s)
+            return
+        raise CallFailedError(Status.DEADLINE_EXCEEDED, "Deadline Exceeded")
+
+    async def _until_connected(self, state: grpc.ChannelConnectivity) -> None:
+        while state is not grpc.ChannelConnectivity.READY:
+            if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE or self.closed:
+                raise CallFailedError(Status.UNAVAILABLE, "failed to connect to all addresses")
+            await self._core.wait_for_state_change(state)
+            state = self._core.get_state(try_to_connect=True)
+
+    def request(
+        self,
+        name: str,
+        cardinality: Cardinality,
+        request_type: type[Message],  # noqa: ARG002 - grpclib's signature
+        reply_type: type[Message],
+        *,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Stream:
+        """A call that is about to be made."""
+        method = self._methods.get(name)
+        if method is None:
+            kind = self._core.unary_stream if cardinality is Cardinality.UNARY_STREAM else self._core.unary_unary
+            method = self._methods[name] = kind(name)
+        return Stream(self, name, method, reply_type, timeout, tuple((metadata or {}).items()))
+
+    async def meets_page(self, method: str, metadata: Mapping[str, str], timeout_s: float) -> bool:
+        """Whether something that is not gRPC answers a read. Not found out behind a proxy."""
+        return not self._proxied and await is_page(self._address, self._trust, method, metadata, timeout_s)
+
+    async def close(self, grace_s: float | None = None) -> None:
+        """Close the connection; calls under way have `grace_s` to end, and are then cancelled."""
+        self.closed = True
+        await self._core.close(grace_s)
+
+
+class Stream:
+    """One call, in the steps in which generated stubs make it."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        name: str,
+        method: Any,  # noqa: ANN401 - grpc's multi-callables have no common type
+        reply_type: type[Message],
+        timeout_s: float | None,
+        metadata: tuple[tuple[str, str], ...],
+    ) -> None:
+        self._channel = channel
+        self._name = name
+        self._method = method
+        self._reply_type = reply_type
+        self._timeout_s = timeout_s
+        self._metadata = metadata
+        self._call: Any = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._call is not None:
+            self._call.cancel()  # changes nothing about a call that has ended
+
+    async def send_message(self, message: Message, *, end: bool = False) -> None:  # noqa: ARG002 - requests have one message
+        """Hand the request to the connection."""
+        self._call = self._method(message.SerializeToString(), timeout=self._timeout_s, metadata=self._metadata)
+
+    async def recv_message(self) -> Message:
+        """The answer.
+
+        Raises:
+            CallFailedError: for every end but an answer.
+            UnreadableAnswerError: for an answer that is no message of the method's kind.
+        """
+        with _failures(self._channel, self._name):
+            return self._decoded(await self._call)
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        with _failures(self._channel, self._name):
+            async for data in self._call:
+                yield self._decoded(data)
+
+    def _decoded(self, data: bytes | None) -> Message:
+        if data is None:
+            raise UnreadableAnswerError("it ended before its message did")
+        try:
+            return self._reply_type.FromString(data)
+        except DecodeError:
+            raise UnreadableAnswerError("it is not the message that the call answers with") from None
+
+
+@contextlib.contextmanager
+def _failures(channel: Channel, method: str) -> Iterator[None]:
+    """Core's errors as `CallFailedError`."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        status, said_more = Status(error.code().value[0]), bool(error.initial_metadata() or error.trailing_metadata())
+        raise CallFailedError(status, error.details() or "", said_more=said_more, method=method) from None
+    except asyncio.CancelledError:
+        if channel.closed and not _is_being_cancelled(asyncio.current_task()):
+            raise CallFailedError(Status.CANCELLED, CLOSED) from None
+        raise
+
+
+def _is_being_cancelled(task: asyncio.Task[Any] | None) -> bool:
+    """Whether the caller's own task was cancelled. Python 3.10 cannot tell."""
+    return task is not None and sys.version_info >= (3, 11) and task.cancelling() > 0
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _proxy_for(address: AppAddress) -> str | None:
+    """The proxy that the environment names. Core itself reads lower-case names only, and uses it for loopback too."""
+    proxy = getproxies_environment().get("https")
+    if not address.verified or proxy is None or proxy_bypass_environment(address.host):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"

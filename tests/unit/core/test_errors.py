@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from grpclib.const import Status
+
+from viam_billing.core import errors
+from viam_billing.core.errors import BillingError, Outcome, quoted
+
+
+def _all(kind: type[BillingError]) -> list[type[BillingError]]:
+    return [each for below in kind.__subclasses__() for each in (below, *_all(below))]
+
+
+CODES = {
+    "invalid_request": Status.INVALID_ARGUMENT,
+    "unknown_command": Status.INVALID_ARGUMENT,
+    "command_not_allowed": Status.PERMISSION_DENIED,
+    "out_of_scope": Status.PERMISSION_DENIED,
+    "not_configured": Status.FAILED_PRECONDITION,
+    "state_unavailable": Status.FAILED_PRECONDITION,
+    "key_rejected": Status.FAILED_PRECONDITION,
+    "key_lacks_permission": Status.FAILED_PRECONDITION,
+    "cooldown_active": Status.FAILED_PRECONDITION,
+    "charge_limit_exceeded": Status.FAILED_PRECONDITION,
+    "charge_blocked": Status.FAILED_PRECONDITION,
+    "result_too_large": Status.FAILED_PRECONDITION,
+    "idempotency_conflict": Status.ALREADY_EXISTS,
+    "not_found": Status.NOT_FOUND,
+    "cloud_rejected": Status.INVALID_ARGUMENT,
+    "cloud_unreachable": Status.UNAVAILABLE,
+    "cloud_timeout": Status.DEADLINE_EXCEEDED,
+    "cloud_rate_limited": Status.RESOURCE_EXHAUSTED,
+    "cloud_unimplemented": Status.UNIMPLEMENTED,
+    "cloud_error": Status.INTERNAL,
+    "charge_outcome_unknown": Status.ABORTED,
+    "internal_error": Status.INTERNAL,
+}
+"""The contract's table."""
+
+
+def test_every_error_has_the_code_and_status_of_the_contract() -> None:
+    """No error outside of the table, and none of the table without an error."""
+    coded = {kind.code: kind.status for kind in _all(BillingError) if hasattr(kind, "code")}
+    assert coded == CODES
+
+
+def test_a_code_belongs_to_one_error() -> None:
+    """A program that reads the code knows what happened."""
+    codes = [kind.code for kind in _all(BillingError) if "code" in vars(kind)]
+    assert len(codes) == len(set(codes))
+
+
+def test_the_last_answer_serves_for_three_errors_only() -> None:
+    """A rejected key or a wrong request must never be covered by an old answer."""
+    away = {kind.code for kind in _all(errors.CloudAwayError)}
+    assert away == {"cloud_unreachable", "cloud_timeout", "cloud_rate_limited"}
+
+
+def test_a_message_starts_with_its_code() -> None:
+    """`CODE: what happened. What to do.`."""
+    assert errors.NotFoundError("no such place. Look again.").message == "not_found: no such place. Look again."
+
+
+def test_a_message_has_at_most_a_thousand_characters() -> None:
+    """A longer one could end a Python client's whole connection."""
+    assert len(errors.CloudError("x" * 70_000).message) == 1000
+
+
+def test_an_error_says_that_nothing_was_sent_unless_told_otherwise() -> None:
+    """What fails before a call is made has sent nothing."""
+    assert errors.InvalidRequestError("").outcome is Outcome.NEVER_SENT
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "null"),
+        (True, "true"),
+        (False, "false"),
+        (3, "3"),
+        (2.5, "2.5"),
+        (float("nan"), "nan"),
+        ([1], "a list"),
+        ({"a": 1}, "an object"),
+        ("x", '"x"'),
+        (b"x", "bytes"),
+    ],
+)
+def test_a_value_is_shown_as_its_sender_wrote_it(value: object, shown: str) -> None:
+    """Null is null, and what has parts is only named."""
+    assert quoted(value) == shown
+
+
+def test_a_quoted_text_has_at_most_80_characters() -> None:
+    """However long what came in is."""
+    assert len(quoted("y" * 10_000)) == 80
+
+
+@pytest.mark.parametrize("text", ["two\nlines", "a\rb", "\x1b[31mred", "\u2028", 'quo"te', "\u202e"])
+def test_a_quoted_text_cannot_fake_a_log_line(text: str) -> None:
+    """Line breaks and control characters are escaped, and nothing is lost."""
+    shown = quoted(text)
+    assert shown.isascii()
+    assert shown.isprintable()
+    assert json.loads(shown) == text
+
+
+def test_a_text_is_cut_with_an_ellipsis() -> None:
+    """A reader sees that there was more."""
+    assert errors.shortened("abcdef", 4) == "abc…"
+
+
+def test_a_text_that_fits_stays() -> None:
+    """The limit itself still fits."""
+    assert errors.shortened("abcd", 4) == "abcd"
+
+
+def test_an_error_of_the_wire_is_known_by_its_code_and_status() -> None:
+    """Every error of the tree is; a text that only looks like one is not."""
+    for kind in (errors.KeyRejectedError, errors.CloudUnimplementedError, errors.ChargeOutcomeUnknownError):
+        assert errors.is_billing_error(kind.status, kind("x").message)
+    assert not errors.is_billing_error(Status.UNKNOWN, errors.KeyRejectedError("x").message)
+    assert not errors.is_billing_error(Status.NOT_FOUND, "not_found")
+    assert not errors.is_billing_error(Status.UNKNOWN, "resource: not found")
+    assert not errors.is_billing_error(Status.OK, None)
