@@ -66,10 +66,14 @@ REFUSED: list[dict[str, Any]] = [
 ]
 
 
+SHARED = Shared()
+"""What the services of this process share."""
+
+
 def created(attributes: Mapping[str, Any]) -> BillingService:
     """The service as the SDK makes it, in this process."""
     return BillingService.new(
-        ComponentConfig(name="here", api=API, model=BILLING_MODEL, attributes=struct(attributes)), {}, Shared()
+        ComponentConfig(name="here", api=API, model=BILLING_MODEL, attributes=struct(attributes)), {}, SHARED
     )
 
 

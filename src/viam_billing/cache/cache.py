@@ -15,7 +15,6 @@ read --> a fresh entry? -----------------------------------> its answer
 from __future__ import annotations
 
 import asyncio
-import copy
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -146,9 +145,10 @@ class Cache:
             return await wait_shared(under_way.task, deadline.remaining_s(), reader.closed)
         except asyncio.TimeoutError:
             last = under_way.deadline.last_error
-            if isinstance(last, BillingError):
-                raise copy.copy(last) from None
-            raise CloudTimeoutError("the cloud did not answer in time. Try again later.") from None
+        del under_way  # an error that somebody keeps must not keep the call's connection
+        if isinstance(last, BillingError):
+            raise last.copy()
+        raise CloudTimeoutError("the cloud did not answer in time. Try again later.")
 
     @asynccontextmanager
     async def changing(self, *queries: str) -> AsyncIterator[None]:
