@@ -26,6 +26,7 @@ from viam_billing.core.errors import (
     KeyRejectedError,
     NotConfiguredError,
     Outcome,
+    service_closed,
 )
 
 if TYPE_CHECKING:
