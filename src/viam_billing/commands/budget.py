@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from msgspec import UNSET, Meta, UnsetType
-from typing_extensions import override
 from viam import logging
 
 from viam_billing.cache.queries import Call, provenance
@@ -46,9 +45,7 @@ class CheckBudgetParameters(ReadParameters, frozen=True, kw_only=True):
     org_id: Annotated[OrgId, Meta(description="An organization, in place of a location.")] | UnsetType = UNSET
     schema_not: ClassVar[Mapping[str, Any]] = {"required": ["org_id", "location_id"]}
 
-    @override
     def __post_init__(self) -> None:
-        super().__post_init__()
         check_only_one("org_id", self.org_id, "location_id", self.location_id)
 
 

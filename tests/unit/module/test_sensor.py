@@ -192,11 +192,11 @@ async def test_a_reading_ends_before_its_callers_time_does() -> None:
     """With a part that does not come left out, or with an error that has its code."""
     billing = FakeBilling()
     billing.hold["get_invoices_summary"] = asyncio.Event()
-    readings = await asyncio.wait_for(sensor(billing).get_readings(timeout=0.2), 0.2)
+    readings = await asyncio.wait_for(sensor(billing).get_readings(timeout=0.6), 0.6)
     assert ALL - readings.keys() == INVOICE_READINGS
     billing.hold["get_location_usage"] = asyncio.Event()
     with pytest.raises(GRPCError) as caught:
-        await asyncio.wait_for(sensor(billing).get_readings(timeout=0.2), 0.2)
+        await asyncio.wait_for(sensor(billing).get_readings(timeout=0.6), 0.6)
     assert caught.value.status is Status.DEADLINE_EXCEEDED
 
 
