@@ -85,6 +85,18 @@ class ReadParameters(Record, frozen=True, kw_only=True):
     max_age_s: MaxAge | UnsetType = UNSET
 
 
+class OrgReadParameters(ReadParameters, frozen=True, kw_only=True):
+    """Parameters of a command that reads about one organization."""
+
+    org_id: OrgId | UnsetType = UNSET
+
+
+class LocationReadParameters(ReadParameters, frozen=True, kw_only=True):
+    """Parameters of a command that reads about one location."""
+
+    location_id: LocationId | UnsetType = UNSET
+
+
 class Context(Struct, frozen=True):
     """One service's parts. `now` is the wall clock in Unix seconds."""
 

@@ -84,7 +84,7 @@ class EmailParameters(Record, frozen=True, kw_only=True):
 
     customer_org_id: Annotated[Id, Meta(description="The organization whose owners get the e-mail.")]
     billing_owner_org_id: (
-        Annotated[Id, Meta(description="The organization to pay to; by default the own one.")] | UnsetType
+        Annotated[Id, Meta(description="The organization to pay to; by default the service's own.")] | UnsetType
     ) = UNSET
     dry_run: DryRun = False
 

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 
 from msgspec import UNSET, Meta, UnsetType
-from typing_extensions import override
 
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.charging import reconciliation
@@ -98,9 +97,7 @@ class ResolveParameters(Record, frozen=True, kw_only=True):
         "required": ["outcome", "invoice_id"],
     }
 
-    @override
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.outcome == "failed" and self.invoice_id is not UNSET:
             raise ValueError("invoice_id: found an invoice of a charge that failed, expected none")
 
