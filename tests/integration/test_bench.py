@@ -19,6 +19,8 @@ pytestmark = pytest.mark.skipif(PACKAGED, reason="measures the source tree with 
 
 BENCH = CHECKOUT / "tests" / "benchmarks" / "bench.py"
 WITH_BAR = {
+    "functions_cold",
+    "functions_cached",
     "cached_read_p50",
     "throughput_32_callers",
     "naive_cached",

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from viam_billing.core.money import is_whole_cents, rounded
 from viam_billing.core.times import DAY_S
-from viam_billing.usage.forecast import straight_line
-from viam_billing.usage.projection import projected
+from viam_billing.usage.forecast import projected, straight_line
 
 END_S = 30 * DAY_S
 AMOUNTS = st.floats(-1e6, 1e9)

@@ -22,7 +22,7 @@ from viam_billing.cloud.client import CloudClient
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Answer, Command, Context
 from viam_billing.core.errors import BillingError
-from viam_billing.module import dispatch
+from viam_billing.module import codec, dispatch
 from viam_billing.settings.attributes import Config, parse_attributes
 from viam_billing.settings.policy import Policy
 from viam_billing.settings.records import Record
@@ -137,8 +137,7 @@ def command(effect: Any, *, error: BaseException | None = None) -> dict[str, Com
 
 async def answer(context: Context, request: Mapping[str, object]) -> Answer:
     """An answer, in a minute."""
-    found, _readings = await dispatch.answer(request, context, 60)
-    return found
+    return await dispatch.answer(codec.to_struct(request), context, 60)
 
 
 async def refused(context: Context, request: Mapping[str, object]) -> BillingError:

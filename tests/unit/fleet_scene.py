@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -14,13 +13,13 @@ from viam.gen.app.v1 import app_pb2, billing_pb2
 from support.fake_parts import NOON_S, Clock, FakeClient
 from unit.cloud_fakes import answer, make_config, make_context, refused
 from viam_billing.cache.cache import Cache
-from viam_billing.cache.memory import Answers, Reading
+from viam_billing.cache.memory import Answers
 from viam_billing.cache.queries import Reads
 from viam_billing.cloud.calls import Calls, Counters
 from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.cloud.client import CloudClient
 from viam_billing.core.errors import BillingError
-from viam_billing.module import dispatch
+from viam_billing.module import codec, dispatch
 from viam_billing.usage.crossings import Crossings
 from viam_billing.usage.history import UsageHistory
 
@@ -111,11 +110,9 @@ class Fleet:
         """The error of a request."""
         return await refused(self.context, {"command": command, **parameters})
 
-    async def with_readings(
-        self, command: Mapping[str, object], timeout_s: float = 60
-    ) -> tuple[dict[str, Any], tuple[Reading, ...]]:
-        """An answer, and the readings that let it be repeated."""
-        return await dispatch.answer(command, self.context, timeout_s)
+    async def ask_within(self, timeout_s: float, command: str, /, **parameters: object) -> dict[str, Any]:
+        """An answer, for a caller with so much time."""
+        return await dispatch.answer(codec.to_struct({"command": command, **parameters}), self.context, timeout_s)
 
     def close(self) -> None:
         """Close the history."""

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from support.documentation import CODE, documented_default, field_of, own_default, prose, sections, table
-from viam_billing.module.readings import COST_PREFIX, Budget, Flat, Invoices, Projection, Status, Usage, flat
-from viam_billing.module.sensor import SensorAttributes
+from viam_billing.module.sensor import COST_PREFIX, Readings, SensorAttributes, flat
+from viam_billing.module.sensor_client import Budget, Invoices, Projection, Status, Usage
 from viam_billing.version import SENSOR_MODEL
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,7 +77,7 @@ def test_a_reading_is_on_the_page_as_in_the_code(name: str) -> None:
 def test_the_example_has_every_reading() -> None:
     """In the order of the table, the costs by their own names."""
     blocks = re.findall(r"^```json\n(.*?)^```$", FILE.read_text(), re.DOTALL | re.MULTILINE)
-    example: Flat = next(json.loads(block) for block in blocks if "month_to_date" in block)
+    example: Readings = next(json.loads(block) for block in blocks if "month_to_date" in block)
     names = [f"{COST_PREFIX}<type>" if name.startswith(COST_PREFIX) else name for name in example]
     assert list(dict.fromkeys(names)) == list(READINGS)
     assert {n: type_word(v) for n, v in example.items() if n in MOST} == {

@@ -101,7 +101,6 @@ def test_only_three_modules_know_the_protos() -> None:
 def test_only_the_outermost_modules_know_the_sdks_module() -> None:
     """`Module` and the resources' bases."""
     assert importers("viam.module", "viam.resource", "viam.services", "viam.components") == {
-        "module.rpc",
         "module.sensor",
         "module.service",
         "module.process",

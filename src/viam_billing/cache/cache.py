@@ -32,7 +32,7 @@ from viam_billing.core.errors import (
     KeyLacksPermissionError,
     Outcome,
 )
-from viam_billing.core.tasks import unwatched
+from viam_billing.core.tasks import retrieve_exception
 from viam_billing.core.times import Deadline
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ class Cache:
         if self._fetches.get(question) in {task, None}:  # and no later one's
             self._fetches.pop(question, None)
             self._deadlines.pop(question, None)
-        unwatched(task)
+        retrieve_exception(task)
 
     def _last_known(self, question: str, error: BillingError, limits: Limits) -> Reading | None:
         entry = self._answers.valid(question)

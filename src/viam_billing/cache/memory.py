@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from viam_billing.core.times import steady_s
+from viam_billing.core.times import monotonic_s
 
 FOREVER_S: Final = float("inf")
 
@@ -60,7 +60,7 @@ class Reading(Struct, frozen=True, gc=False):
 class Answers:
     """What is known, by question."""
 
-    def __init__(self, wall_s: Callable[[], float] = time.time, clock_s: Callable[[], float] = steady_s) -> None:
+    def __init__(self, wall_s: Callable[[], float] = time.time, clock_s: Callable[[], float] = monotonic_s) -> None:
         self._wall_s = wall_s
         self._clock_s = clock_s
         self._entries: dict[str, Entry] = {}

@@ -17,9 +17,8 @@ from viam_billing.cache.memory import Limits, Reading
 from viam_billing.cloud import decoding
 from viam_billing.core.errors import NotConfiguredError, StateUnavailableError
 from viam_billing.core.times import to_rfc3339
-from viam_billing.usage import forecast
+from viam_billing.usage.forecast import month_end_s, projected
 from viam_billing.usage.history import Point
-from viam_billing.usage.projection import projected
 
 if TYPE_CHECKING:
     from viam_billing.cloud.client import CloudClient
@@ -99,7 +98,7 @@ class Reads:
                 projection = projected(cost, start_s, end_s, as_of_s, points)
                 if projection is not None:
                     usage["projection"] = structs.asdict(projection)
-            return Fetched(usage, forecast.month_end_s(start_s, end_s, as_of_s))  # none is kept whose month has ended
+            return Fetched(usage, month_end_s(start_s, end_s, as_of_s))  # none is kept whose month has ended
 
         return await self._read(f"usage:{org_id}", fetch, call, max_age_s)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from viam import logging
 
-from viam_billing.core.tasks import unwatched
+from viam_billing.core.tasks import retrieve_exception
 
 if TYPE_CHECKING:
     from viam_billing.charging.journal import Journal
@@ -38,7 +38,7 @@ class Recovery:
             StateUnavailableError: if one of them cannot be done. Nothing is charged then.
         """
         preparing = asyncio.ensure_future(self._prepare())
-        preparing.add_done_callback(unwatched)
+        preparing.add_done_callback(retrieve_exception)
         await asyncio.shield(preparing)  # a caller that leaves now must not take the news of what was found with it
 
     async def _prepare(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from viam_billing.core.error_codes import of_code
 from viam_billing.core.errors import (
     BillingError,
     ChargeBlockedError,
@@ -14,6 +13,7 @@ from viam_billing.core.errors import (
     IdempotencyConflictError,
     Outcome,
     StateUnavailableError,
+    error_class,
     quoted,
 )
 from viam_billing.core.money import Cents, to_dollars
@@ -40,7 +40,7 @@ def ended_badly(entry: Entry) -> BillingError:
     """What a caller gets who came while an attempt ended, of which only the entry is left."""
     if entry.state != "failed":
         return unknown(entry)
-    return of_code(entry.error_code or "")(f"{entry.error_text} The same idempotency_key may be sent again.")
+    return error_class(entry.error_code or "")(f"{entry.error_text} The same idempotency_key may be sent again.")
 
 
 def check_limits(total: Cents, charged: Cents, limits: Limits) -> None:

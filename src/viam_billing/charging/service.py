@@ -19,7 +19,7 @@ from viam_billing.charging.recovery import Recovery
 from viam_billing.charging.turns import Turns
 from viam_billing.cloud.session import service_closed
 from viam_billing.core.errors import BillingError, InternalError, Outcome, StateUnavailableError, quoted
-from viam_billing.core.tasks import unwatched
+from viam_billing.core.tasks import retrieve_exception
 
 if TYPE_CHECKING:
     from viam_billing.charging.charge import ChargeRequest, Entry, Limits
@@ -108,7 +108,7 @@ class Charger:
     def _forget(self, attempt: Attempt) -> None:
         self._take_out(attempt)
         if attempt.task is not None:
-            unwatched(attempt.task)
+            retrieve_exception(attempt.task)
 
     def _drop(self, attempt: Attempt) -> None:
         """Its key is free at once: who comes next must not wait for what is being cancelled."""

@@ -14,7 +14,7 @@ from viam import logging
 
 from viam_billing.charging.reconciliation import Found
 from viam_billing.core.errors import BillingError, CloudAwayError, StateUnavailableError
-from viam_billing.core.times import steady_s
+from viam_billing.core.times import monotonic_s
 
 if TYPE_CHECKING:
     from viam_billing.charging.charge import Entry, Watched
@@ -32,7 +32,7 @@ TRY_AGAIN_S: Final = 60.0
 class Watch:
     """The looking for one journal, on behalf of the services that charge with it."""
 
-    def __init__(self, charger: Charger, now: Callable[[], float], clock_s: Callable[[], float] = steady_s) -> None:
+    def __init__(self, charger: Charger, now: Callable[[], float], clock_s: Callable[[], float] = monotonic_s) -> None:
         self._charger = charger
         self._now = now
         self._clock_s = clock_s

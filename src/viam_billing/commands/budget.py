@@ -1,4 +1,4 @@
-"""Where a month stands in the configured budget, and which thresholds it has just crossed."""
+"""The command about the budget: where the month stands in it, and which thresholds it has newly crossed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,21 @@ from viam import logging
 
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.cloud import decoding
-from viam_billing.commands.context import Answer, Context, LocationId, OrgId, ReadParameters, only_one
+from viam_billing.commands.context import (
+    Answer,
+    Command,
+    Context,
+    LocationId,
+    OrgId,
+    ReadParameters,
+    check_only_one,
+    rows,
+)
 from viam_billing.commands.locations import payer_of
 from viam_billing.core import money, times
 from viam_billing.core.errors import NotConfiguredError, quoted
 from viam_billing.settings.records import given
-from viam_billing.usage import forecast
+from viam_billing.usage import budget
 
 if TYPE_CHECKING:
     from viam_billing.cache.memory import Reading
@@ -28,84 +37,82 @@ LOGGER: Final = logging.getLogger(__name__)
 
 
 class CheckBudgetParameters(ReadParameters, frozen=True, kw_only=True):
-    """Of `check_budget`."""
+    """Parameters of `check_budget`."""
 
-    location_id: Annotated[LocationId, Meta(description="A location; its payer's month is checked.")] | UnsetType = (
-        UNSET
-    )
+    location_id: (
+        Annotated[LocationId, Meta(description="A location; the month of the organization that pays is checked.")]
+        | UnsetType
+    ) = UNSET
     org_id: Annotated[OrgId, Meta(description="An organization, in place of a location.")] | UnsetType = UNSET
-    schema_of_contradictions: ClassVar[Mapping[str, Any]] = {"required": ["org_id", "location_id"]}
+    schema_not: ClassVar[Mapping[str, Any]] = {"required": ["org_id", "location_id"]}
 
     @override
-    def contradiction(self) -> str:
-        return only_one("org_id", self.org_id, "location_id", self.location_id)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_only_one("org_id", self.org_id, "location_id", self.location_id)
 
 
 async def check_budget(parameters: CheckBudgetParameters, context: Context, call: Call) -> Answer:
-    """Used and projected against the monthly budget; a threshold that is newly crossed is a warning in the log."""
-    max_age_s = given(parameters.max_age_s)
+    """What is used and projected of the monthly budget; a threshold that is newly crossed is a warning in the log."""
+    config, max_age_s = context.config, given(parameters.max_age_s)
+    location_id = None
+    if parameters.org_id is UNSET:
+        location_id = context.policy.location_in_scope(parameters.location_id)
+    else:
+        org_id = context.policy.org_in_scope(parameters.org_id)
+    if config.monthly_budget is None:
+        raise NotConfiguredError('no budget is known. Set the attribute budget, such as {"monthly": 500}.')
+    readings: list[Reading] = []
     whose: Answer
-    if parameters.org_id is not UNSET:
-        org_id = context.policy.org_in_scope(given(parameters.org_id))
-        monthly = _monthly(context.config)
-        readings = [await context.reads.usage(org_id, call, max_age_s)]
+    if location_id is None:
         whose = {"org_id": org_id}
     else:
-        location_id = context.policy.location_in_scope(given(parameters.location_id))
-        monthly = _monthly(context.config)
         payer, org_id = await payer_of(context, location_id, call, max_age_s)
-        readings = [payer, await context.reads.usage(org_id, call, max_age_s)]
+        readings.append(payer)
         whose = {"location_id": location_id, "billing_organization_id": org_id}
-    call.repeatable = False  # the same figures are newly crossed once
-    usage, config = readings[-1], context.config
-    thresholds = forecast.crossed(_cost(usage), monthly, config.warn_at)
+    usage = await context.reads.usage(org_id, call, max_age_s)
+    readings.append(usage)
+    thresholds = budget.crossed(_cost(usage), config.monthly_budget, config.warn_at)
     newly: list[float] = []
     if not any(reading.stale_reason for reading in readings):
-        # A caller that leaves now must not take the warning with it: what is crossed is told once.
-        newly = await asyncio.shield(_newly_crossed(context, org_id, usage, monthly, thresholds))
+        # A crossing is reported once, so a caller that disconnects now must not prevent the warning.
+        newly = await asyncio.shield(_newly_crossed(context, org_id, usage, config.monthly_budget, thresholds))
     return {
         **whose,
         "month_to_date": decoding.month_to_date(usage.value),
-        **block(config, usage)["budget"],
+        **budget_block(config, usage)["budget"],
         "thresholds_crossed": thresholds,
         "newly_crossed": newly,
         **provenance(readings),
     }
 
 
-def block(config: Config, usage: Reading) -> Answer:
-    """The `budget` block of an answer, where a budget is configured."""
+def budget_block(config: Config, usage: Reading) -> Answer:
+    """The field `budget` of an answer; nothing where no budget is configured."""
     monthly, warn_at = config.monthly_budget, config.warn_at
     if monthly is None:
         return {}
     cost = _cost(usage)
-    budget: Answer = {
-        "status": forecast.budget_status(cost, monthly, warn_at),
+    block: Answer = {
+        "status": budget.status(cost, monthly, warn_at),
         "monthly_budget": money.to_dollars(monthly),
-        "used_fraction": forecast.used_fraction(cost, monthly),
+        "used_fraction": budget.used_fraction(cost, monthly),
     }
     projection = usage.value.get("projection")
     if projection is not None:
         total = money.to_cents(Decimal(repr(projection["total"])))
-        budget["projected_status"] = forecast.budget_status(total, monthly, warn_at)
-    return {"budget": budget}
+        block["projected_status"] = budget.status(total, monthly, warn_at)
+    return {"budget": block}
 
 
 def _cost(usage: Reading) -> money.Cents:
     return money.to_cents(decoding.subtotal(usage.value))
 
 
-def _monthly(config: Config) -> money.Cents:
-    """Raises: NotConfiguredError: if there is no budget to check."""
-    if config.monthly_budget is None:
-        raise NotConfiguredError('no budget is known. Set the attribute budget, such as {"monthly": 500}.')
-    return config.monthly_budget
-
-
 async def _newly_crossed(
     context: Context, org_id: str, usage: Reading, monthly: money.Cents, thresholds: list[float]
 ) -> list[float]:
-    """Those that no check of this month has found crossed; remembered, each logged once."""
+    """The thresholds that no earlier check of this month has found crossed; logs each."""
     start_s = decoding.moment_s(usage.value, "start_date")
     month_start_s = times.month_start_s(usage.as_of_s) if start_s is None else start_s
     newly = await context.crossings.newly(org_id, month_start_s, monthly, thresholds)
@@ -116,7 +123,18 @@ async def _newly_crossed(
             threshold,
             quoted(org_id),
             decoding.month_to_date(usage.value),
-            100 * forecast.used_fraction(_cost(usage), monthly),
+            100 * budget.used_fraction(_cost(usage), monthly),
             money.to_dollars(monthly),
         )
     return newly
+
+
+ROWS: Final = rows(
+    Command(
+        "check_budget",
+        "read",
+        "Where the month stands in the configured budget, and which thresholds it has newly crossed.",
+        CheckBudgetParameters,
+        check_budget,
+    ),
+)

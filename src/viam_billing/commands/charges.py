@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType, structs
 
 from viam_billing.cache.queries import Call
 from viam_billing.charging.charge import ChargeRequest
-from viam_billing.commands.context import Answer, Context, DryRun, Flag, Id
+from viam_billing.commands.context import Answer, Command, Context, DryRun, Flag, Id, rows
 from viam_billing.core import money
 from viam_billing.core.money import Cents, is_whole_cents
 from viam_billing.settings.records import Record, given
@@ -113,3 +113,21 @@ def _fields(parameters: Record) -> dict[str, Any]:
 def _defaults(kind: type[Record]) -> Mapping[str, Any]:
     """Of the cloud's fields. Reading them evaluates every annotation anew, which takes half a millisecond."""
     return {field.name: field.default for field in structs.fields(kind) if field.name not in _OURS}
+
+
+ROWS: Final = rows(
+    Command(
+        "charge_organization",
+        "charge",
+        "Charge an organization, at most once for each idempotency_key.",
+        ChargeParameters,
+        charge_organization,
+    ),
+    Command(
+        "create_invoice_and_charge_immediately",
+        "charge",
+        "The same by a call that Viam has deprecated and that answers up to two minutes later.",
+        CreateInvoiceParameters,
+        create_invoice_and_charge_immediately,
+    ),
+)

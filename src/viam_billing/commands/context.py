@@ -1,4 +1,4 @@
-"""What a command may use, and the parameters that many commands share."""
+"""What commands share: a service's parts, common parameters, and the form of a row in the table of commands."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from viam_billing.audit.audit_log import no_state_dir
+from viam_billing.core.errors import BillingError
 from viam_billing.settings.records import Record
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ Id = Annotated[
         min_length=1, max_length=ID_LENGTH, pattern=r"\S", title=f"a non-empty text of at most {ID_LENGTH} characters"
     ),
 ]
-OrgId = Annotated[Id, Meta(description="An organization's ID; by default the own one.")]
-LocationId = Annotated[Id, Meta(description="A location's ID; by default the own one.")]
+OrgId = Annotated[Id, Meta(description="An organization's ID; by default the service's own.")]
+LocationId = Annotated[Id, Meta(description="A location's ID; by default the service's own.")]
 Flag = Annotated[bool, Meta(title="true or false")]
 DryRun = Annotated[Flag, Meta(description="Check everything and send nothing.")]
 MaxAge = Annotated[
@@ -41,7 +42,7 @@ MaxAge = Annotated[
     Meta(
         ge=0,
         title="a number of seconds, at least 0",
-        description="How old a remembered answer may be before the cloud is asked; by default cache_ttl_s.",
+        description="How old a cached answer may be before the cloud is asked; by default cache_ttl_s.",
     ),
 ]
 Limit = Annotated[
@@ -58,7 +59,7 @@ Moment = Annotated[
 
 
 def is_moment(text: str) -> bool:
-    """Whether a text of the form of `Moment` is a time that exists."""
+    """Whether a text with the pattern of `Moment` is a time that exists."""
     try:
         moment_s(text)
     except msgspec.ValidationError:
@@ -71,15 +72,14 @@ def moment_s(text: str) -> float:
     return msgspec.convert(text.upper(), datetime).timestamp()
 
 
-def only_one(name: str, value: object, other: str, other_value: object) -> str:
-    """A record's contradiction: of two parameters that stand in place of each other both are given."""
-    if UNSET in (value, other_value):
-        return ""
-    return f"{name}: found {other} and {name}, expected one of the two"
+def check_only_one(name: str, value: object, other: str, other_value: object) -> None:
+    """Raises: ValueError: both of two parameters that exclude each other are given."""
+    if UNSET not in (value, other_value):
+        raise ValueError(f"{name}: found {other} and {name}, expected one of the two")
 
 
 class ReadParameters(Record, frozen=True, kw_only=True):
-    """Parameters of every command whose answer may come from memory."""
+    """Parameters of every command whose answer may come from the cache."""
 
     max_age_s: MaxAge | UnsetType = UNSET
 
@@ -103,7 +103,7 @@ class Context(Struct, frozen=True):
         """The charge journal.
 
         Raises:
-            StateUnavailableError: if there is no folder for one.
+            StateUnavailableError: there is no folder for one.
         """
         if self.book is None:
             raise no_state_dir()
@@ -111,10 +111,30 @@ class Context(Struct, frozen=True):
 
 
 class Command(Struct, frozen=True):
-    """One row of the table: what a command is called, does to the world, takes and answers."""
+    """One row of the table of commands: its name, effect, summary for `help`, parameters and handler.
+
+    The handler gets the parameters, the service's parts, and the call with its deadline. It returns the answer or
+    raises a `BillingError`.
+    """
 
     name: str
     effect: Effect
     summary: str
     parameters: type[Record]
     run: Callable[[Any, Context, Call], Awaitable[Answer]]
+
+
+def rows(*commands: Command) -> Mapping[str, Command]:
+    """Rows of the table by the commands' names."""
+    return {command.name: command for command in commands}
+
+
+async def read_back(value: Awaitable[str | None], sent: str) -> str:
+    """The value after a change, as the cloud tells it; the one that was sent where the cloud does not tell.
+
+    An error is not passed on: the change has been made, and must not look like a failure.
+    """
+    try:
+        return await value or sent
+    except BillingError:
+        return sent

@@ -1,4 +1,4 @@
-"""How an organization's usage went, from what this machine has seen."""
+"""The command about the usage history: how an organization's cost went, from what this machine has seen."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from viam_billing.audit.audit_log import no_state_dir
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.commands.context import (
     Answer,
+    Command,
     Context,
     LocationId,
     Moment,
     OrgId,
     ReadParameters,
+    check_only_one,
     is_moment,
     moment_s,
-    only_one,
+    rows,
 )
 from viam_billing.commands.locations import payer_of
 from viam_billing.core.errors import NotConfiguredError
@@ -33,7 +35,7 @@ _STEPS_S: Final[Mapping[str, float]] = {"hour": HOUR_S, "day": DAY_S}
 
 
 class UsageHistoryParameters(ReadParameters, frozen=True, kw_only=True):
-    """Of `get_usage_history`."""
+    """Parameters of `get_usage_history`."""
 
     org_id: OrgId | UnsetType = UNSET
     location_id: (
@@ -45,29 +47,34 @@ class UsageHistoryParameters(ReadParameters, frozen=True, kw_only=True):
         Literal["hour", "day"], Meta(title="hour or day", description="One point for each hour, or each day of UTC.")
     ] = "day"
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"since": is_moment, "until": is_moment}
-    schema_of_contradictions: ClassVar[Mapping[str, Any]] = {"required": ["org_id", "location_id"]}
+    schema_not: ClassVar[Mapping[str, Any]] = {"required": ["org_id", "location_id"]}
 
     @override
-    def contradiction(self) -> str:
-        since, until = given(self.since), given(self.until)
-        if since is not None and until is not None and moment_s(since) > moment_s(until):
-            return "until: found a time before since, expected one after it"
-        return only_one("org_id", self.org_id, "location_id", self.location_id)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.since is not UNSET and self.until is not UNSET and moment_s(self.since) > moment_s(self.until):
+            raise ValueError("until: found a time before since, expected one after it")
+        check_only_one("org_id", self.org_id, "location_id", self.location_id)
 
 
 async def get_usage_history(parameters: UsageHistoryParameters, context: Context, call: Call) -> Answer:
-    """Points of an hour or a day, oldest first. Asks the cloud for nothing but a location's payer."""
-    since_s, until_s = _period(parameters, context.now())
+    """Points of an hour or a day, oldest first. Asks the cloud only who pays for a location."""
     if context.history is None:
-        raise no_state_dir() if context.config.state_dir is None else no_key()
-    org_id, where = await _whose(parameters, context, call)
+        raise no_state_dir() if context.config.state_dir is None else _no_key()
+    since_s, until_s = _period_s(parameters, context.now())
+    location: Answer = {}
+    if parameters.location_id is UNSET:
+        org_id = context.policy.org_in_scope(parameters.org_id)
+    else:
+        location_id = context.policy.location_in_scope(parameters.location_id)
+        payer, org_id = await payer_of(context, location_id, call, given(parameters.max_age_s))
+        location = {"location_id": location_id, **provenance([payer])}
     step_s = _STEPS_S[parameters.step]
-    # From a step earlier on, so that the first one has its delta.
+    # Read one step more, so that the first one of the answer has its delta.
     points = await call.from_disk(context.history.points(org_id, since_s // step_s * step_s - step_s, until_s))
-    call.repeatable = False  # the history grows without a reading's doing
     return {
         "org_id": org_id,
-        **where,
+        **location,
         "points": [
             {
                 "time": to_rfc3339(step.time_s),
@@ -80,22 +87,23 @@ async def get_usage_history(parameters: UsageHistoryParameters, context: Context
     }
 
 
-def _period(parameters: UsageHistoryParameters, now_s: float) -> tuple[float, float]:
-    """From when to when, in Unix seconds. What is not given takes nothing away from what is."""
-    since_s = moment_s(given(parameters.since)) if parameters.since is not UNSET else -math.inf
-    until_s = moment_s(given(parameters.until)) if parameters.until is not UNSET else math.inf
-    # What lies ahead was seen by a clock that was wrong, or this one is: see UsageHistory.note.
+def _period_s(parameters: UsageHistoryParameters, now_s: float) -> tuple[float, float]:
+    """Unix seconds from which and until which to read: what was asked for, as far as it is kept and not ahead."""
+    since_s = moment_s(parameters.since) if parameters.since is not UNSET else -math.inf
+    until_s = moment_s(parameters.until) if parameters.until is not UNSET else math.inf
     return max(since_s, now_s - KEPT_S), min(until_s, now_s + 1)
 
 
-async def _whose(parameters: UsageHistoryParameters, context: Context, call: Call) -> tuple[str, Answer]:
-    if parameters.location_id is UNSET:
-        return context.policy.org_in_scope(given(parameters.org_id)), {}
-    location_id = context.policy.location_in_scope(given(parameters.location_id))
-    payer, org_id = await payer_of(context, location_id, call, given(parameters.max_age_s))
-    return org_id, {"location_id": location_id, **provenance([payer])}
-
-
-def no_key() -> NotConfiguredError:
-    """What a question gets that was never asked, as there is no key to ask it with."""
+def _no_key() -> NotConfiguredError:
     return NotConfiguredError("no API key is known, so no usage was seen. Set the attributes api_key and api_key_id.")
+
+
+ROWS: Final = rows(
+    Command(
+        "get_usage_history",
+        "read",
+        "How an organization's cost went, by hour or day, from what this machine has seen.",
+        UsageHistoryParameters,
+        get_usage_history,
+    ),
+)

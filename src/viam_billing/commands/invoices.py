@@ -1,4 +1,4 @@
-"""Invoices: the list, the PDF, the reminder to pay."""
+"""The commands about invoices: the list, the PDF, and the e-mail that reminds a customer to pay."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from viam_billing.cache.queries import Call, provenance
 from viam_billing.cloud import decoding
 from viam_billing.commands.context import (
     Answer,
+    Command,
     Context,
     DryRun,
     Id,
@@ -22,6 +23,7 @@ from viam_billing.commands.context import (
     ReadParameters,
     is_moment,
     moment_s,
+    rows,
 )
 from viam_billing.core import money
 from viam_billing.core.errors import BillingError, CloudAwayError, KeyRejectedError, NotConfiguredError, Outcome
@@ -34,7 +36,7 @@ _LONGEST_NAME_BYTES: Final = 255
 
 
 def is_file_name(name: str) -> bool:
-    """Whether a caller's text is one file name and no path."""
+    """Whether a text is the name of a file, and not a path."""
     return (
         1 <= len(name.encode(errors="replace")) <= _LONGEST_NAME_BYTES
         and name not in {".", ".."}
@@ -43,7 +45,7 @@ def is_file_name(name: str) -> bool:
 
 
 class InvoicesParameters(ReadParameters, frozen=True, kw_only=True):
-    """Of `get_invoices_summary`."""
+    """Parameters of `get_invoices_summary`."""
 
     org_id: OrgId | UnsetType = UNSET
     status: (
@@ -56,7 +58,7 @@ class InvoicesParameters(ReadParameters, frozen=True, kw_only=True):
 
 
 class PdfParameters(Record, frozen=True, kw_only=True):
-    """Of `get_invoice_pdf`."""
+    """Parameters of `get_invoice_pdf`."""
 
     invoice_id: Annotated[Id, Meta(description="An id of get_invoices_summary.")]
     org_id: OrgId | UnsetType = UNSET
@@ -78,7 +80,7 @@ class PdfParameters(Record, frozen=True, kw_only=True):
 
 
 class EmailParameters(Record, frozen=True, kw_only=True):
-    """Of `send_payment_required_email`."""
+    """Parameters of `send_payment_required_email`."""
 
     customer_org_id: Annotated[Id, Meta(description="The organization whose owners get the e-mail.")]
     billing_owner_org_id: (
@@ -88,13 +90,12 @@ class EmailParameters(Record, frozen=True, kw_only=True):
 
 
 async def get_invoices_summary(parameters: InvoicesParameters, context: Context, call: Call) -> Answer:
-    """The API's answer, newest invoice first, filtered; with what is overdue among all of them."""
-    org_id = context.policy.org_in_scope(given(parameters.org_id))
+    """The API's answer, its invoices filtered and newest first; the figures are those of all invoices."""
+    org_id = context.policy.org_in_scope(parameters.org_id)
     summary = await context.reads.invoices(org_id, call, given(parameters.max_age_s))
-    call.repeatable = False  # what is overdue changes with the time of day
     invoices = sorted(summary.value["invoices"], key=_invoice_date_s, reverse=True)
     overdue = [invoice for invoice in invoices if _is_overdue(invoice, context.now())]
-    since_s = moment_s(given(parameters.since)) if parameters.since is not UNSET else float("-inf")
+    since_s = moment_s(parameters.since) if parameters.since is not UNSET else float("-inf")
     shown = [
         invoice
         for invoice in invoices
@@ -106,9 +107,7 @@ async def get_invoices_summary(parameters: InvoicesParameters, context: Context,
         "invoices": shown[: given(parameters.limit)],
         "total_invoices": len(invoices),
         "overdue_count": len(overdue),
-        "overdue_balance": money.rounded(
-            money.total(decoding.amount(invoice["invoice_amount"]) for invoice in overdue)
-        ),
+        "overdue_balance": money.rounded(money.total(decoding.amount(each["invoice_amount"]) for each in overdue)),
         **provenance([summary]),
     }
 
@@ -125,8 +124,8 @@ def _is_overdue(invoice: Mapping[str, Any], now_s: float) -> bool:
 
 
 async def get_invoice_pdf(parameters: PdfParameters, context: Context, call: Call) -> Answer:
-    """The PDF in the answer, or saved. Always asks the cloud."""
-    org_id = context.policy.org_in_scope(given(parameters.org_id))
+    """The PDF in the answer, or in a file in `state_dir`. Always asks the cloud."""
+    org_id = context.policy.org_in_scope(parameters.org_id)
     from viam_billing.commands.invoice_pdf import InlinePdf, SavedPdf  # noqa: PLC0415 - hashlib and tempfile, not needed to start
 
     save_as: str | None = given(parameters.save_as)
@@ -146,7 +145,7 @@ async def get_invoice_pdf(parameters: PdfParameters, context: Context, call: Cal
 
 
 async def send_payment_required_email(parameters: EmailParameters, context: Context, call: Call) -> Answer:
-    """Have Viam write to a customer's owners, at most once in 24 hours."""
+    """Have Viam write to a customer's owners that a payment is due, at most once in 24 hours."""
     customer = parameters.customer_org_id
     context.policy.check_org(customer)
     owner = given(parameters.billing_owner_org_id) or context.policy.own_org()
@@ -169,10 +168,35 @@ async def send_payment_required_email(parameters: EmailParameters, context: Cont
 
 
 async def _check_that_cloud_answers(context: Context, deadline: Deadline) -> None:
-    """A read right before an e-mail: a cloud that is away, or a login that has expired, must not start a cooldown."""
+    """Make a read before an e-mail: a cloud that is away, or an expired login, must not start the cooldown."""
     try:
         await context.gateway.get_available_billing_tiers(deadline)
     except (CloudAwayError, KeyRejectedError, NotConfiguredError):
         raise
     except BillingError:
         return  # it answered
+
+
+ROWS: Final = rows(
+    Command(
+        "get_invoices_summary",
+        "read",
+        "An organization's invoices, newest first, what is outstanding and what is overdue.",
+        InvoicesParameters,
+        get_invoices_summary,
+    ),
+    Command(
+        "get_invoice_pdf",
+        "read",
+        "An invoice's PDF, in the answer or saved to a file in state_dir.",
+        PdfParameters,
+        get_invoice_pdf,
+    ),
+    Command(
+        "send_payment_required_email",
+        "notify",
+        "Have Viam write to a customer's owners that a payment is due; once in 24 hours for each customer.",
+        EmailParameters,
+        send_payment_required_email,
+    ),
+)

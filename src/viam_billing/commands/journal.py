@@ -14,7 +14,18 @@ from viam_billing.charging import reconciliation
 from viam_billing.charging.books import Book
 from viam_billing.charging.charge import State
 from viam_billing.commands.charges import IdempotencyKey
-from viam_billing.commands.context import Answer, Context, Id, Limit, Moment, ReadParameters, is_moment, moment_s
+from viam_billing.commands.context import (
+    Answer,
+    Command,
+    Context,
+    Id,
+    Limit,
+    Moment,
+    ReadParameters,
+    is_moment,
+    moment_s,
+    rows,
+)
 from viam_billing.core.errors import BillingError
 from viam_billing.core.times import to_rfc3339
 from viam_billing.settings.policy import Policy
@@ -82,16 +93,16 @@ class ResolveParameters(Record, frozen=True, kw_only=True):
             description="Who found it out, and how.",
         ),
     ]
-    schema_of_contradictions: ClassVar[Mapping[str, Any]] = {
+    schema_not: ClassVar[Mapping[str, Any]] = {
         "properties": {"outcome": {"const": "failed"}},
         "required": ["outcome", "invoice_id"],
     }
 
     @override
-    def contradiction(self) -> str:
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.outcome == "failed" and self.invoice_id is not UNSET:
-            return "invoice_id: found an invoice of a charge that failed, expected none"
-        return ""
+            raise ValueError("invoice_id: found an invoice of a charge that failed, expected none")
 
 
 class AuditParameters(Record, frozen=True, kw_only=True):
@@ -108,7 +119,6 @@ async def get_charge(parameters: ChargeKeyParameters, context: Context, call: Ca
     entry = await call.from_disk(book.charger.journal.find(parameters.idempotency_key))
     if entry is None or not context.policy.sees_org(entry.org_id):
         raise reconciliation.no_such_key(parameters.idempotency_key)
-    call.repeatable = False  # the journal changes without a reading's doing
     answer = entry.shown()
     if entry.invoice_id is None:
         return answer
@@ -197,3 +207,42 @@ def _sees(policy: Policy, parameters: Mapping[str, object], org_id: str | None) 
     return all(policy.sees_org(each) for each in orgs if isinstance(each, str)) and (
         not isinstance(location, str) or policy.sees_location(location)
     )
+
+
+ROWS: Final = rows(
+    Command(
+        "get_charge",
+        "read",
+        "One charge of the journal by its idempotency_key, and whether its invoice is paid.",
+        ChargeKeyParameters,
+        get_charge,
+    ),
+    Command(
+        "list_charges",
+        "read",
+        "The charges of the journal, newest first.",
+        ListChargesParameters,
+        list_charges,
+    ),
+    Command(
+        "reconcile_charges",
+        "charge",
+        "Look for the invoices of charges whose answer was lost.",
+        ReconcileParameters,
+        reconcile_charges,
+    ),
+    Command(
+        "resolve_charge",
+        "by_name",
+        "Write down what a person has found out about an unknown charge.",
+        ResolveParameters,
+        resolve_charge,
+    ),
+    Command(
+        "get_audit_log",
+        "read",
+        "Attempts to notify, change or charge, newest first, the refused ones too.",
+        AuditParameters,
+        get_audit_log,
+    ),
+)

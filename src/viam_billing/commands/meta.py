@@ -1,4 +1,4 @@
-"""Questions about the module itself: what it can do here, and what its key may do."""
+"""The commands about the module itself: what it can do here, and what its API key may do."""
 
 from __future__ import annotations
 
@@ -6,43 +6,43 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from copy import deepcopy
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
 
 from viam_billing.cache.memory import Reading
 from viam_billing.cache.queries import Call, provenance
-from viam_billing.commands.context import Answer, Context, Id
+from viam_billing.commands.context import Answer, Command, Context, Id, rows
 from viam_billing.core.errors import (
     BillingError,
     CloudAwayError,
-    CloudUnreachableError,
     KeyRejectedError,
     NotConfiguredError,
     UnknownCommandError,
     quoted,
 )
+from viam_billing.core.times import Deadline
 from viam_billing.settings.records import Record, given, schema
 from viam_billing.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from viam_billing.core.times import Deadline
+_Read: TypeAlias = Callable[[Deadline], Awaitable[object]]
 
 
 class HelpParameters(Record, frozen=True, kw_only=True):
-    """Of `help`."""
+    """Parameters of `help`."""
 
     name: Annotated[Id, Meta(description="One command, instead of all.")] | UnsetType = UNSET
 
 
 class AccessParameters(Record, frozen=True, kw_only=True):
-    """Of `check_access`."""
+    """Parameters of `check_access`."""
 
 
 async def help_(parameters: HelpParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
-    """The table of commands, as this service's configuration has it."""
+    """The table of commands, and which of them this service's configuration allows."""
     name: str | None = given(parameters.name)
     if name is not None and name not in context.commands:
         raise unknown_command(name, context.commands)
@@ -65,68 +65,73 @@ def unknown_command(name: str, names: Iterable[str]) -> UnknownCommandError:
     """The error for a name that no command has."""
     from difflib import get_close_matches  # noqa: PLC0415 - for errors only
 
-    near = get_close_matches(name, names, 3)
-    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    close = get_close_matches(name, names, 3)
+    hint = f"Did you mean {' or '.join(close)}? " if close else ""
     return UnknownCommandError(f'there is no command {quoted(name)}. {hint}{{"help": {{}}}} lists the commands.')
 
 
 async def check_access(parameters: AccessParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
-    """Make each read call once, for the own organization and location, and tell how it ended.
+    """Make each read call once, for the service's own organization and location, and tell how it ended.
 
-    A rejected key and a cloud that is away are answers here: `authenticated` false, or left out as not known.
+    A rejected key and a cloud that is away are answers here: `authenticated` is then false, or left out as not known.
     """
-    config = context.config
+    config, gateway = context.config, context.gateway
     if config.api_key_id is None:
         raise NotConfiguredError("no API key is known. Set the attributes api_key and api_key_id.")
-    login = await _outcome(partial(context.gateway.log_in, call.deadline))
-    questions = _questions(context, call.deadline)
-    outcomes = [login] * len(questions)
+    org, location = config.org_id, config.location_id
+    reads: dict[str, _Read | None] = {
+        "get_available_billing_tiers": gateway.get_available_billing_tiers,
+        "get_current_month_usage": partial(gateway.get_current_month_usage, org) if org else None,
+        "get_org_billing_information": partial(gateway.get_org_billing_information, org) if org else None,
+        "get_invoices_summary": partial(gateway.get_invoices_summary, org) if org else None,
+        "list_locations": partial(gateway.list_locations, org) if org else None,
+        "get_location_billing_organization": (
+            partial(gateway.get_location_billing_organization, location) if location else None
+        ),
+        "get_location": partial(gateway.get_location, location) if location else None,
+    }
+    login = await _outcome(gateway.log_in, call.deadline)
+    outcomes = [login] * len(reads)
     if login is None:
-        outcomes = await asyncio.gather(*(_outcome(ask) for ask in questions.values()))
-    if None in outcomes:
-        # It counted as away, one call found that it is back, and the others were refused meanwhile.
-        missed = [isinstance(outcome, CloudUnreachableError) for outcome in outcomes]
-        again = zip(questions.values(), outcomes, missed, strict=True)
-        outcomes = await asyncio.gather(*(_outcome(ask) if miss else _same(outcome) for ask, outcome, miss in again))
-    rejected = any(isinstance(outcome, KeyRejectedError) for outcome in (login, *outcomes))
+        # A cloud that was away is asked by one call at a time until it answers, so one goes first.
+        first, *others = reads.values()
+        outcomes = [await _outcome(first, Deadline(call.deadline.remaining_s() / 2))]
+        outcomes += await asyncio.gather(*(_outcome(read, call.deadline) for read in others))
     known = any(not isinstance(outcome, (CloudAwayError, NotConfiguredError)) for outcome in outcomes)
+    rejected = any(isinstance(outcome, KeyRejectedError) for outcome in outcomes)
     return {
         "api_key_id": config.api_key_id,
         "app_address": config.app.text,
         **({"authenticated": not rejected} if known else {}),
-        "calls": {name: outcome.code if outcome else "ok" for name, outcome in zip(questions, outcomes, strict=True)},
+        "calls": {name: outcome.code if outcome else "ok" for name, outcome in zip(reads, outcomes, strict=True)},
         **(provenance([Reading({}, context.now())]) if known else {}),
     }
 
 
-def _questions(context: Context, deadline: Deadline) -> dict[str, Callable[[], Awaitable[object]]]:
-    """The cloud's read calls by name. One whose organization or location is not known is `not_configured`."""
-    gateway = context.gateway
-
-    async def of_org(ask: Callable[[str, Deadline], Awaitable[object]]) -> object:
-        return await ask(context.policy.own_org(), deadline)
-
-    async def of_location(ask: Callable[[str, Deadline], Awaitable[object]]) -> object:
-        return await ask(context.policy.own_location(), deadline)
-
-    return {
-        "get_current_month_usage": partial(of_org, gateway.get_current_month_usage),
-        "get_org_billing_information": partial(of_org, gateway.get_org_billing_information),
-        "get_invoices_summary": partial(of_org, gateway.get_invoices_summary),
-        "get_available_billing_tiers": partial(gateway.get_available_billing_tiers, deadline),
-        "get_location_billing_organization": partial(of_location, gateway.get_location_billing_organization),
-        "list_locations": partial(of_org, gateway.list_locations),
-        "get_location": partial(of_location, gateway.get_location),
-    }
-
-
-async def _same(outcome: BillingError | None) -> BillingError | None:
-    return outcome
-
-
-async def _outcome(ask: Callable[[], Awaitable[object]]) -> BillingError | None:
+async def _outcome(read: _Read | None, deadline: Deadline) -> BillingError | None:
+    """The error of a read call, None if it went well; None in place of the call means that its ID is not known."""
+    if read is None:
+        return NotConfiguredError("the organization or location is not known.")
     try:
-        await ask()
+        await read(deadline)
     except BillingError as error:
         return error
     return None
+
+
+ROWS: Final = rows(
+    Command(
+        "check_access",
+        "read",
+        "Whether the API key works and what it may read.",
+        AccessParameters,
+        check_access,
+    ),
+    Command(
+        "help",
+        "always",
+        "The commands, what each takes, and whether this service's configuration allows it.",
+        HelpParameters,
+        help_,
+    ),
+)

@@ -1,16 +1,16 @@
-"""How an organization pays, and the tier that it is on."""
+"""The commands about an organization: how it pays, and its billing tier."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from msgspec import UNSET, Meta, UnsetType
 
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.cloud import decoding
-from viam_billing.commands.context import Answer, Context, DryRun, Id, OrgId, ReadParameters
-from viam_billing.core.errors import BillingError, InvalidRequestError, KeyLacksPermissionError, quoted
+from viam_billing.commands.context import Answer, Command, Context, DryRun, Id, OrgId, ReadParameters, read_back, rows
+from viam_billing.core.errors import InvalidRequestError, KeyLacksPermissionError, quoted
 from viam_billing.settings.records import Record, given
 
 if TYPE_CHECKING:
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 
 class BillingInformationParameters(ReadParameters, frozen=True, kw_only=True):
-    """Of `get_org_billing_information`."""
+    """Parameters of `get_org_billing_information`."""
 
     org_id: OrgId | UnsetType = UNSET
 
 
 class TiersParameters(ReadParameters, frozen=True, kw_only=True):
-    """Of `get_available_billing_tiers`; the API asks for no organization, the published page does."""
+    """Parameters of `get_available_billing_tiers`. Viam's docs have `org_id`; the API does not, so it is not sent."""
 
     org_id: OrgId | UnsetType = UNSET
 
 
 class UpdateTierParameters(Record, frozen=True, kw_only=True):
-    """Of `update_organization_billing_tier`."""
+    """Parameters of `update_organization_billing_tier`."""
 
     organization_id: Annotated[Id, Meta(description="The organization to put on another tier.")]
     billing_tier: Annotated[Id, Meta(description="One of get_available_billing_tiers.")]
@@ -40,7 +40,7 @@ class UpdateTierParameters(Record, frozen=True, kw_only=True):
 
 async def get_org_billing_information(parameters: BillingInformationParameters, context: Context, call: Call) -> Answer:
     """The API's answer, with `org_id`."""
-    org_id = context.policy.org_in_scope(given(parameters.org_id))
+    org_id = context.policy.org_in_scope(parameters.org_id)
     information = await context.reads.billing_information(org_id, call, given(parameters.max_age_s))
     return {**information.value, "org_id": org_id, **provenance([information])}
 
@@ -48,20 +48,20 @@ async def get_org_billing_information(parameters: BillingInformationParameters, 
 async def get_available_billing_tiers(parameters: TiersParameters, context: Context, call: Call) -> Answer:
     """The API's answer."""
     if parameters.org_id is not UNSET:
-        context.policy.check_org(given(parameters.org_id))
+        context.policy.check_org(parameters.org_id)
     tiers = await context.reads.tiers(call, given(parameters.max_age_s))
     return {**tiers.value, **provenance([tiers])}
 
 
 async def update_organization_billing_tier(parameters: UpdateTierParameters, context: Context, call: Call) -> Answer:
-    """Check the tier, read the old one, send unless it is the same, read the new one back."""
+    """Check the tier, read the old one, send unless it is the same, and read the new one back."""
     org_id, tier = parameters.organization_id, parameters.billing_tier
     context.policy.check_org(org_id)
     available = list((await context.gateway.get_available_billing_tiers(call.deadline)).tiers)
     if tier not in available:
         tiers = ", ".join(quoted(name) for name in available) or "none"
         raise InvalidRequestError(f"billing_tier: found {quoted(tier)}, expected one of those available: {tiers}.")
-    previous = await _told_tier(context, org_id, call.deadline)
+    previous = await _tier(context, org_id, call.deadline)
     context.reads.forget_tier(org_id)
     unchanged = previous == tier
     if parameters.dry_run:
@@ -71,7 +71,7 @@ async def update_organization_billing_tier(parameters: UpdateTierParameters, con
             await context.gateway.update_organization_billing_tier(org_id, tier, call.deadline)
     if previous is None:
         return {"organization_id": org_id, "billing_tier": tier}
-    current = tier if unchanged else await _tier_after_change(context, org_id, tier, call.deadline)
+    current = tier if unchanged else await read_back(_tier(context, org_id, call.deadline), tier)
     return {
         "organization_id": org_id,
         "billing_tier": current,
@@ -80,17 +80,34 @@ async def update_organization_billing_tier(parameters: UpdateTierParameters, con
     }
 
 
-async def _told_tier(context: Context, org_id: str, deadline: Deadline) -> str | None:
-    """The tier, or None where it is not told: to a key without the right to the billing dashboard it is not."""
+async def _tier(context: Context, org_id: str, deadline: Deadline) -> str | None:
+    """The tier; None where the cloud does not tell it, as to a key that may not see the billing dashboard."""
     try:
         return decoding.told_tier(await context.gateway.get_org_billing_information(org_id, deadline))
     except KeyLacksPermissionError:
         return None
 
 
-async def _tier_after_change(context: Context, org_id: str, sent: str, deadline: Deadline) -> str:
-    """The tier as the cloud tells it now. The change is done: an error here must not look like its failure."""
-    try:
-        return await _told_tier(context, org_id, deadline) or sent
-    except BillingError:
-        return sent
+ROWS: Final = rows(
+    Command(
+        "get_org_billing_information",
+        "read",
+        "How an organization pays and the tier that it is on; payment details are masked.",
+        BillingInformationParameters,
+        get_org_billing_information,
+    ),
+    Command(
+        "get_available_billing_tiers",
+        "read",
+        "The tiers that an organization can be put on.",
+        TiersParameters,
+        get_available_billing_tiers,
+    ),
+    Command(
+        "update_organization_billing_tier",
+        "change",
+        "Put an organization on another tier.",
+        UpdateTierParameters,
+        update_organization_billing_tier,
+    ),
+)

@@ -1,16 +1,4 @@
-"""The errors of the contract: each has a code for programs, a gRPC status, and a sentence for people.
-
-BillingError
-|- the request          InvalidRequestError, UnknownCommandError
-|- the configuration    CommandNotAllowedError, OutOfScopeError, NotConfiguredError, StateUnavailableError
-|- the key              KeyRejectedError, KeyLacksPermissionError
-|- limits               CooldownActiveError, ChargeLimitExceededError, ChargeBlockedError, ResultTooLargeError,
-|                       IdempotencyConflictError
-|- the cloud            NotFoundError, CloudRejectedError, CloudUnimplementedError, CloudError
-|  `- CloudAwayError    CloudUnreachableError, CloudTimeoutError, CloudRateLimitedError: the last answer may serve
-|- charges              ChargeOutcomeUnknownError
-`- a defect             InternalError
-"""
+"""The errors of the contract: each class has a code and a gRPC status, each error a sentence for people."""
 
 from __future__ import annotations
 
@@ -27,12 +15,12 @@ _LONGEST_QUOTE: Final = 80
 
 
 class Outcome(enum.Enum):
-    """What is known of a change, an e-mail or a charge that ended in an error."""
+    """What is known about a change, an e-mail or a charge that ended in an error."""
 
     NEVER_SENT = "not a byte of it left the module"
     REFUSED = "the cloud's answer says that it was not done"
     UNKNOWN = "it may have been done"
-    LOOK = "whether it was done, only a look at what the cloud has can tell"
+    LOOK = "only a look at the cloud's data can tell whether it was done"
 
 
 class BillingError(Exception):
@@ -42,15 +30,20 @@ class BillingError(Exception):
     status: ClassVar[Status]
 
     retryable = False
-    """Set where a read may ask again: the cloud was busy, or the connection was lost on the way."""
+    """Whether a read may be sent again: the cloud was busy, or the connection broke on the way."""
 
     happened = ""
-    """The text without what to do about it, where somebody else knows that better; of a cloud's error only."""
+    """The first sentence alone, for callers that give better advice; set on errors from the cloud only."""
 
     def __init__(self, text: str, outcome: Outcome = Outcome.NEVER_SENT) -> None:
         super().__init__(text)
         self.text = text
         self.outcome = outcome
+
+    def __init_subclass__(cls, code: str = "", status: Status = Status.UNKNOWN) -> None:
+        if code:
+            cls.code, cls.status = code, status
+            _CLASSES[code] = cls
 
     def copy(self) -> Self:
         """The same error for another caller: one exception object must not be raised to many."""
@@ -60,181 +53,127 @@ class BillingError(Exception):
 
     @property
     def message(self) -> str:
-        """The gRPC message, at most 1,000 characters: over 64 KiB would end a Python client's whole connection."""
+        """The gRPC message, at most 1,000 characters: one over 64 KiB would end a Python client's connection."""
         return shortened(f"{self.code}: {self.text}", _LONGEST_MESSAGE)
 
 
-class InvalidRequestError(BillingError):
-    """The request is not of the contract's form."""
-
-    code = "invalid_request"
-    status = Status.INVALID_ARGUMENT
+_CLASSES: Final[dict[str, type[BillingError]]] = {}
 
 
-class UnknownCommandError(BillingError):
+class InvalidRequestError(BillingError, code="invalid_request", status=Status.INVALID_ARGUMENT):
+    """The request does not have the form that the contract asks for."""
+
+
+class UnknownCommandError(BillingError, code="unknown_command", status=Status.INVALID_ARGUMENT):
     """No command has this name."""
 
-    code = "unknown_command"
-    status = Status.INVALID_ARGUMENT
+
+class CommandNotAllowedError(BillingError, code="command_not_allowed", status=Status.PERMISSION_DENIED):
+    """`allowed_commands` names neither the command nor its group."""
 
 
-class CommandNotAllowedError(BillingError):
-    """`allowed_commands` does not name the command or its group."""
-
-    code = "command_not_allowed"
-    status = Status.PERMISSION_DENIED
+class OutOfScopeError(BillingError, code="out_of_scope", status=Status.PERMISSION_DENIED):
+    """The configuration does not open this organization or location."""
 
 
-class OutOfScopeError(BillingError):
-    """The organization or location is not one that the configuration opens."""
-
-    code = "out_of_scope"
-    status = Status.PERMISSION_DENIED
+class NotConfiguredError(BillingError, code="not_configured", status=Status.FAILED_PRECONDITION):
+    """The command needs an attribute that is missing and has no default."""
 
 
-class NotConfiguredError(BillingError):
-    """The command needs an attribute that is not there and has no default."""
-
-    code = "not_configured"
-    status = Status.FAILED_PRECONDITION
-
-
-class StateUnavailableError(BillingError):
+class StateUnavailableError(BillingError, code="state_unavailable", status=Status.FAILED_PRECONDITION):
     """The command needs the disk, and `state_dir` cannot be used."""
 
-    code = "state_unavailable"
-    status = Status.FAILED_PRECONDITION
+
+class KeyRejectedError(BillingError, code="key_rejected", status=Status.FAILED_PRECONDITION):
+    """The cloud refused the login, or a token straight after it."""
 
 
-class KeyRejectedError(BillingError):
-    """The login was refused, or a token was that no call had used yet."""
-
-    code = "key_rejected"
-    status = Status.FAILED_PRECONDITION
+class KeyLacksPermissionError(BillingError, code="key_lacks_permission", status=Status.FAILED_PRECONDITION):
+    """The cloud knows the key and does not let it make this call."""
 
 
-class KeyLacksPermissionError(BillingError):
-    """The cloud knows the key and refuses it this call."""
-
-    code = "key_lacks_permission"
-    status = Status.FAILED_PRECONDITION
+class CooldownActiveError(BillingError, code="cooldown_active", status=Status.FAILED_PRECONDITION):
+    """The same customer got an e-mail within the last 24 hours."""
 
 
-class CooldownActiveError(BillingError):
-    """The same customer was written to within the last 24 hours."""
-
-    code = "cooldown_active"
-    status = Status.FAILED_PRECONDITION
+class ChargeLimitExceededError(BillingError, code="charge_limit_exceeded", status=Status.FAILED_PRECONDITION):
+    """The charge would exceed `charge_limits`."""
 
 
-class ChargeLimitExceededError(BillingError):
-    """The charge would pass `charge_limits`."""
-
-    code = "charge_limit_exceeded"
-    status = Status.FAILED_PRECONDITION
-
-
-class ChargeBlockedError(BillingError):
+class ChargeBlockedError(BillingError, code="charge_blocked", status=Status.FAILED_PRECONDITION):
     """An earlier charge of the organization is not settled."""
 
-    code = "charge_blocked"
-    status = Status.FAILED_PRECONDITION
+
+class ResultTooLargeError(BillingError, code="result_too_large", status=Status.FAILED_PRECONDITION):
+    """The answer does not fit into a message, or a file into its folder."""
 
 
-class ResultTooLargeError(BillingError):
-    """The answer would not fit where it has to go."""
-
-    code = "result_too_large"
-    status = Status.FAILED_PRECONDITION
+class IdempotencyConflictError(BillingError, code="idempotency_conflict", status=Status.ALREADY_EXISTS):
+    """The idempotency key belongs to another charge."""
 
 
-class IdempotencyConflictError(BillingError):
-    """The key stands for another charge."""
-
-    code = "idempotency_conflict"
-    status = Status.ALREADY_EXISTS
+class NotFoundError(BillingError, code="not_found", status=Status.NOT_FOUND):
+    """The cloud, or the journal, has nothing under this ID."""
 
 
-class NotFoundError(BillingError):
-    """The cloud does not know what was asked for."""
-
-    code = "not_found"
-    status = Status.NOT_FOUND
-
-
-class CloudRejectedError(BillingError):
+class CloudRejectedError(BillingError, code="cloud_rejected", status=Status.INVALID_ARGUMENT):
     """The cloud found the request wrong."""
 
-    code = "cloud_rejected"
-    status = Status.INVALID_ARGUMENT
 
-
-class CloudUnimplementedError(BillingError):
+class CloudUnimplementedError(BillingError, code="cloud_unimplemented", status=Status.UNIMPLEMENTED):
     """The cloud does not have the call."""
 
-    code = "cloud_unimplemented"
-    status = Status.UNIMPLEMENTED
 
-
-class CloudError(BillingError):
+class CloudError(BillingError, code="cloud_error", status=Status.INTERNAL):
     """Any other answer of the cloud."""
-
-    code = "cloud_error"
-    status = Status.INTERNAL
 
 
 class CloudAwayError(BillingError):
-    """The cloud gave no answer of its own, so that the last known one may serve."""
+    """The cloud did not answer, so the last known answer may stand in."""
 
 
-class CloudUnreachableError(CloudAwayError):
+class CloudUnreachableError(CloudAwayError, code="cloud_unreachable", status=Status.UNAVAILABLE):
     """No connection, a lost one, or UNAVAILABLE."""
 
-    code = "cloud_unreachable"
-    status = Status.UNAVAILABLE
 
-
-class CloudTimeoutError(CloudAwayError):
+class CloudTimeoutError(CloudAwayError, code="cloud_timeout", status=Status.DEADLINE_EXCEEDED):
     """No answer in time."""
 
-    code = "cloud_timeout"
-    status = Status.DEADLINE_EXCEEDED
 
-
-class CloudRateLimitedError(CloudAwayError):
+class CloudRateLimitedError(CloudAwayError, code="cloud_rate_limited", status=Status.RESOURCE_EXHAUSTED):
     """The cloud asks for fewer calls."""
 
-    code = "cloud_rate_limited"
-    status = Status.RESOURCE_EXHAUSTED
 
-
-class ChargeOutcomeUnknownError(BillingError):
+class ChargeOutcomeUnknownError(BillingError, code="charge_outcome_unknown", status=Status.ABORTED):
     """A charge was sent and its outcome is not known."""
 
-    code = "charge_outcome_unknown"
-    status = Status.ABORTED
+
+class InternalError(BillingError, code="internal_error", status=Status.INTERNAL):
+    """A defect in the module; the log has the details."""
 
 
-class InternalError(BillingError):
-    """A defect of the module; the log has it."""
+def error_class(code: str) -> type[BillingError]:
+    """The class of errors with this code; `CloudError` if this version does not know the code."""
+    return _CLASSES.get(code, CloudError)
 
-    code = "internal_error"
-    status = Status.INTERNAL
+
+def is_billing_error(status: Status, message: str | None) -> bool:
+    """Whether a gRPC error is one of this module's, recognized by its code and status."""
+    code, colon, _ = (message or "").partition(": ")
+    return bool(colon) and code in _CLASSES and _CLASSES[code].status is status
 
 
 def shortened(text: str, longest: int) -> str:
-    """The text, with an ellipsis where it had to be cut."""
+    """The text, cut to `longest` characters with an ellipsis at the end where it is longer."""
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def quoted(value: object) -> str:
-    """A caller's value as an error may show it: escaped, so that it cannot fake a log line, cut to 80 characters."""
+    """A caller's value for an error or a log: escaped, so that it cannot fake a log line, and cut to 80 characters."""
     if isinstance(value, str):
         return shortened(json.dumps(value[: _LONGEST_QUOTE + 1]), _LONGEST_QUOTE)
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
     if isinstance(value, (int, float)):
         return shortened(f"{value:g}" if isinstance(value, int) or math.isfinite(value) else str(value), _LONGEST_QUOTE)
     return "a list" if isinstance(value, list) else "an object" if isinstance(value, dict) else type(value).__name__

@@ -1,4 +1,4 @@
-"""Money: whole cents inside, US dollars as JSON numbers at the edges."""
+"""Money: whole cents inside the module, US dollars as JSON numbers in requests and answers."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
 Cents = NewType("Cents", int)
 
 _CENT: Final = Decimal("0.01")
-_LARGEST_DOLLARS: Final = 10**12
-"""Amounts from here on are no amounts; below it every cent has its own double."""
+_TOO_LARGE: Final = 10**12
+"""Dollars; below this, every number of cents has a double of its own."""
 
 
 def exact(dollars: float) -> Decimal:
-    """The shortest decimal form of a double, which is the amount that its sender meant.
+    """The shortest decimal that a double stands for, which is the amount that its sender meant.
 
     Raises:
         ValueError: for NaN, infinity and amounts of a trillion dollars or more.
     """
-    if not math.isfinite(dollars) or abs(dollars) >= _LARGEST_DOLLARS:
+    if not math.isfinite(dollars) or abs(dollars) >= _TOO_LARGE:
         raise ValueError(f"{dollars!r} is no amount of money")
     return Decimal(repr(float(dollars)))
 
 
 def total(dollars: Iterable[float]) -> Decimal:
-    """The exact sum of unrounded amounts, so that no cent appears or is lost by rounding parts."""
+    """The exact sum of unrounded amounts; rounding the parts first would add or lose cents."""
     return sum((exact(amount) for amount in dollars), Decimal(0))
 
 
@@ -39,7 +39,7 @@ def to_cents(dollars: float | Decimal) -> Cents:
 
 
 def to_dollars(cents: int) -> float:
-    """The JSON number of whole cents."""
+    """Dollars as a JSON number."""
     return cents / 100
 
 
@@ -49,7 +49,7 @@ def rounded(dollars: float | Decimal) -> float:
 
 
 def is_whole_cents(dollars: float) -> bool:
-    """Whether an amount can be charged as it stands, without rounding."""
+    """Whether an amount can be charged as it is, without rounding."""
     try:
         amount = exact(dollars)
     except ValueError:

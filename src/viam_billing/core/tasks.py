@@ -1,4 +1,4 @@
-"""Tasks that nobody may be left to wait for."""
+"""Background tasks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 
-def unwatched(task: asyncio.Future[Any]) -> None:
-    """A done callback: whoever waited has the task's error; where all have left, asyncio would log it as lost."""
+def retrieve_exception(task: asyncio.Future[Any]) -> None:
+    """A done callback for a task that may outlive its callers: asyncio then does not log its exception as lost."""
     if not task.cancelled():
         task.exception()

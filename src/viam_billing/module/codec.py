@@ -1,4 +1,4 @@
-"""From a request, a Struct or a mapping, to a command's name and native parameters; and from an answer to a Struct."""
+"""Converts requests from a protobuf Struct to native values, and answers back to a Struct."""
 
 from __future__ import annotations
 
@@ -8,51 +8,51 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from google.protobuf.struct_pb2 import Struct
 
 from viam_billing.core.errors import InvalidRequestError, ResultTooLargeError, quoted
 
 if TYPE_CHECKING:
-    from google.protobuf.struct_pb2 import Struct, Value
+    from google.protobuf.struct_pb2 import Value
 
-LARGEST_BYTES: Final = 16 * 1024 * 1024
-"""Of an answer with lists: no client is sure to take a longer message. A PDF has its own limit, `max_pdf_bytes`."""
+LARGEST_REQUEST_BYTES: Final = 256 * 1024
+LARGEST_ANSWER_BYTES: Final = 16 * 1024 * 1024
+"""For an answer with lists: not every client takes a longer message. A PDF has its own limit, `max_pdf_bytes`."""
 
-_WHOLE_BELOW: Final = 2.0**63
-"""What fits into 64 bits is an integer if it is whole."""
-
+_INTEGERS_BELOW: Final = 2.0**63
 _DEEPEST: Final = 32
-_IN_ONE_TURN: Final = 50
+_ROWS_AT_ONCE: Final = 50
 _HOW: Final = (
     'Send {"<command>": {<parameters>}} or {"command": "<command>", <parameters>}; {"help": {}} lists the commands.'
 )
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One command. `nested` tells the spelling, which the answer repeats."""
+    """One command. `nested` is the spelling `{"<command>": {...}}`, which the answer then has too."""
 
     name: str
     parameters: dict[str, object]
     nested: bool
 
 
-def parse(command: Mapping[str, object]) -> Request:
-    """Tell the two spellings apart.
-
-    Args:
-        command: native values, of `from_struct` or `from_python`.
+def parse(command: Struct) -> Request:
+    """The command in a request, in either spelling; its parameters as native values, see `from_struct`.
 
     Raises:
-        InvalidRequestError: for no command, two of them, or a wrong form.
+        InvalidRequestError: the request is too large, or has no command, several, or one of a wrong form.
     """
-    if "command" in command:
-        name = command["command"]
+    if command.ByteSize() > LARGEST_REQUEST_BYTES:
+        raise InvalidRequestError(f"the request has more than {LARGEST_REQUEST_BYTES // 1024} KiB. Send less at once.")
+    values = {key: _native(value, key, 0) for key, value in command.fields.items()}
+    if "command" in values:
+        name = values.pop("command")
         if not isinstance(name, str) or not name.strip():
             raise InvalidRequestError(f"command: found {quoted(name)}, expected the name of a command. {_HOW}")
-        return Request(name, {key: value for key, value in command.items() if key != "command"}, nested=False)
-    if len(command) != 1:
-        found = "no command" if not command else f"{len(command)} commands in one call"
+        return Request(name, values, nested=False)
+    if len(values) != 1:
+        found = f"{len(values)} commands in one call" if values else "no command"
         raise InvalidRequestError(f"found {found}, expected one. {_HOW}")
-    ((name, parameters),) = command.items()
+    ((name, parameters),) = values.items()
     if not isinstance(parameters, dict):
         raise InvalidRequestError(
             f"{quoted(name)}: found {quoted(parameters)}, expected an object of parameters. {_HOW}"
@@ -61,111 +61,77 @@ def parse(command: Mapping[str, object]) -> Request:
 
 
 def from_struct(struct: Struct) -> dict[str, object]:
-    """Native values of a request's own Struct: null stays null, a whole number becomes an `int`.
+    """Native values; null is None, and a whole number is an `int`.
 
     Raises:
-        InvalidRequestError: for NaN and infinity, named by their path.
+        InvalidRequestError: a number is NaN or infinite, or the values are nested too deeply.
     """
-    return {key: _from_value(value, key, 0) for key, value in struct.fields.items()}
+    return {key: _native(value, key, 0) for key, value in struct.fields.items()}
 
 
-def _from_value(value: Value, path: str, depth: int) -> object:
+def _native(value: Value, path: str, depth: int) -> object:
     kind = value.WhichOneof("kind")
     if kind == "string_value":
         return value.string_value
     if kind == "number_value":
-        return _number(value.number_value, path)
+        number = value.number_value
+        if not math.isfinite(number):
+            raise InvalidRequestError(f"{quoted(path)}: found {quoted(number)}, expected a finite number.")
+        return int(number) if abs(number) < _INTEGERS_BELOW and number.is_integer() else number
     if kind == "bool_value":
         return value.bool_value
-    if kind == "struct_value":
-        _check_depth(path, depth)
-        fields = value.struct_value.fields
-        return {key: _from_value(part, f"{path}.{key}", depth + 1) for key, part in fields.items()}
+    if kind not in ("struct_value", "list_value"):
+        return None
+    if depth > _DEEPEST:
+        raise InvalidRequestError(f"{quoted(path)}: found more than {_DEEPEST} levels, expected flat parameters.")
     if kind == "list_value":
-        _check_depth(path, depth)
-        return [_from_value(part, f"{path}[{i}]", depth + 1) for i, part in enumerate(value.list_value.values)]
-    return None
+        return [_native(part, f"{path}[{i}]", depth + 1) for i, part in enumerate(value.list_value.values)]
+    return {key: _native(part, f"{path}.{key}", depth + 1) for key, part in value.struct_value.fields.items()}
 
 
-def from_python(command: object) -> dict[str, object]:
-    """The same for a call of `do_command` in Python, whose values may be anything.
+def to_struct(command: object) -> Struct:
+    """The Struct of a request that was made in Python, where values can be of any type.
 
     Raises:
-        InvalidRequestError: for what could not have come over the wire either.
+        InvalidRequestError: it holds something that JSON does not have.
     """
     if not isinstance(command, Mapping):
         raise InvalidRequestError(f"found {quoted(command)}, expected an object. {_HOW}")
-    native = _from_python(command, "", 0)
-    if not isinstance(native, dict):
-        raise TypeError("a mapping becomes a dict")
-    return native
-
-
-def _from_python(value: object, path: str, depth: int) -> object:
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return _text(value, path)
-    if isinstance(value, (int, float)):
-        return _number(value, path)
-    if isinstance(value, Mapping):
-        _check_depth(path, depth)
-        return {
-            _text(key, path): _from_python(part, f"{path}.{key}" if path else f"{key}", depth + 1)
-            for key, part in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        _check_depth(path, depth)
-        return [_from_python(part, f"{path}[{i}]", depth + 1) for i, part in enumerate(value)]
-    raise InvalidRequestError(f"{quoted(path)}: found {type(value).__name__}, expected a value that JSON knows.")
-
-
-def _text(value: object, path: str) -> str:
-    if not isinstance(value, str):
-        raise InvalidRequestError(f"{quoted(path)}: found a name that is no text, expected text.")
+    struct = Struct()
     try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise InvalidRequestError(f"{quoted(path)}: found half of a character, expected text.") from None
-    return value
-
-
-def _number(value: float, path: str) -> int | float:
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise InvalidRequestError(f"{quoted(path)}: found {quoted(number)}, expected a finite number.")
-    return int(number) if abs(number) < _WHOLE_BELOW and number.is_integer() else number
-
-
-def _check_depth(path: str, depth: int) -> None:
-    if depth > _DEEPEST:
-        raise InvalidRequestError(f"{quoted(path)}: found more than {_DEEPEST} levels, expected flat parameters.")
+        struct.update(dict(command))
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        raise InvalidRequestError(f"found a value that JSON does not have. {_HOW}") from None
+    return struct
 
 
 async def fill(struct: Struct, answer: Mapping[str, Any]) -> bool:
-    """Write an answer into a Struct, while the event loop turns. Returns whether it has lists, which have no bound."""
+    """Write an answer into a Struct; long lists in parts, so that other callers get their turns in between.
+
+    Returns:
+        whether the answer has lists, whose length nothing limits.
+    """
     has_lists = False
+    scalars: dict[str, Any] = {}
     for name, value in answer.items():
         if isinstance(value, dict) and value:
             has_lists = await fill(struct.fields[name].struct_value, value) or has_lists
         elif isinstance(value, list) and value:
             has_lists = True
             rows = struct.fields[name].list_value
-            rows.extend(value[:_IN_ONE_TURN])
-            for start in range(_IN_ONE_TURN, len(value), _IN_ONE_TURN):
+            rows.extend(value[:_ROWS_AT_ONCE])
+            for start in range(_ROWS_AT_ONCE, len(value), _ROWS_AT_ONCE):
                 await asyncio.sleep(0)
-                rows.extend(value[start : start + _IN_ONE_TURN])
+                rows.extend(value[start : start + _ROWS_AT_ONCE])
         else:
-            struct.update({name: value})
+            scalars[name] = value
+    struct.update(scalars)
     return has_lists
 
 
 def too_large() -> ResultTooLargeError:
-    """What a request gets whose answer has more than `LARGEST_BYTES`."""
+    """The error for an answer with more than `LARGEST_ANSWER_BYTES`."""
     return ResultTooLargeError(
-        f"the answer would have more than {LARGEST_BYTES // 2**20} MiB. "
+        f"the answer would have more than {LARGEST_ANSWER_BYTES // 2**20} MiB. "
         "Ask for less: a fleet in parts with location_ids, a list with limit or since."
     )

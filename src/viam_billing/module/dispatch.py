@@ -1,9 +1,11 @@
-"""One request, one straight line: parse, permit, run; attempts to notify, change or charge are written down first."""
+"""Answers one request: parse it, permit it, run its command; attempts to change something are audited."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+import math
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from viam import logging
@@ -21,31 +23,29 @@ from viam_billing.core.errors import (
     quoted,
 )
 from viam_billing.core.redaction import redacted
-from viam_billing.core.times import FOREVER_S, Deadline
+from viam_billing.core.times import Deadline
 from viam_billing.module import codec
 from viam_billing.settings import records
+from viam_billing.settings.policy import not_allowed
 
 if TYPE_CHECKING:
-    from viam_billing.cache.memory import Reading
+    from google.protobuf.struct_pb2 import Struct
+
     from viam_billing.commands.context import Answer, Command, Context
 
 LOGGER: Final = logging.getLogger(__name__)
 
 _AUDITED: Final = frozenset({"notify", "change", "charge", "by_name"})
+_SHOWN_PARAMETERS: Final = 10
 
 
-async def answer(
-    command: Mapping[str, object], context: Context, timeout_s: float | None
-) -> tuple[Answer, tuple[Reading, ...]]:
-    """Answer one request.
-
-    Returns:
-        the answer, and the readings of which it was made; none where the same request may get another answer.
+async def answer(command: Struct, context: Context, timeout_s: float | None) -> Answer:
+    """The answer to one request.
 
     Args:
-        command: native values, of `wire.from_struct` or `wire.from_python`.
+        command: the request.
         context: the service's parts.
-        timeout_s: what is left of the caller's time, None for no end.
+        timeout_s: what is left of the caller's time; None if it has no deadline.
 
     Raises:
         BillingError: in every case that is not an answer.
@@ -54,42 +54,39 @@ async def answer(
     row = context.commands.get(request.name)
     if row is None:
         raise unknown_command(without_secrets(request.name, context), context.commands)
-    parameters = _without_secret(request.parameters, context)
-    call = Call(Deadline.of_caller(timeout_s, context.config.timeout_s), Deadline.of_caller(timeout_s, FOREVER_S))
-    if row.effect in _AUDITED:
-        result = await _audited(row, parameters, context, call)
-    else:
-        result = await _run(row, parameters, context, call)
-    readings = tuple(call.readings) if call.repeatable else ()
-    return ({row.name: result} if request.nested else result), readings
+    parameters: Mapping[str, object] = request.parameters
+    if context.config.api_key is not None and context.config.api_key in str(parameters):
+        parameters = _without_key(parameters, context)
+    call = Call(Deadline(context.config.timeout_s, timeout_s), Deadline(math.inf, timeout_s))
+    async with _audited(row, parameters, context) if row.effect in _AUDITED else contextlib.nullcontext():
+        try:
+            typed = records.read(row.parameters, parameters, "parameter")
+        except records.InvalidRecordError as error:
+            raise InvalidRequestError(f'{error}. {{"help": {{"name": "{row.name}"}}}} shows what it takes.') from None
+        if not context.policy.allows(row.name, row.effect):
+            raise not_allowed(row.name, row.effect)
+        try:
+            result = await row.run(typed, context, call)
+        except asyncio.TimeoutError:
+            raise CloudTimeoutError(f"{row.name} was not done in time. Try again later.") from None
+        except BillingError:
+            raise
+        except Exception as error:
+            raise defect(row.name, error) from error
+    return {row.name: result} if request.nested else result
 
 
-async def _run(row: Command, parameters: Mapping[str, object], context: Context, call: Call) -> Answer:
-    typed, errors = records.read(row.parameters, parameters, "parameter")
-    if typed is None:
-        raise InvalidRequestError(f'{"; ".join(errors)}. {{"help": {{"name": "{row.name}"}}}} shows what it takes.')
-    context.policy.check_allowed(row.name, row.effect)
-    try:
-        return await row.run(typed, context, call)
-    except BillingError:
-        raise
-    except asyncio.TimeoutError:
-        raise CloudTimeoutError(f"{row.name} was not done in time. Try again later.") from None
-    except Exception as error:
-        raise defect(row.name, error) from error
-
-
-async def _audited(row: Command, parameters: Mapping[str, object], context: Context, call: Call) -> Answer:
+@contextlib.asynccontextmanager
+async def _audited(row: Command, parameters: Mapping[str, object], context: Context) -> AsyncIterator[None]:
+    """Write an attempt to the audit log before it is made, and how it ended after it."""
     number = await _begin_attempt(row, parameters, context)
     code: str | None = "cancelled"
     try:
-        result = await _run(row, parameters, context, call)
+        yield
         code = None
     except BillingError as error:
         code = error.code
         raise
-    else:
-        return result
     finally:
         if number is not None:
             permitted = context.policy.allows(row.name, row.effect)
@@ -98,44 +95,41 @@ async def _audited(row: Command, parameters: Mapping[str, object], context: Cont
 
 
 async def _begin_attempt(row: Command, parameters: Mapping[str, object], context: Context) -> int | None:
-    """Where no folder is configured, or it cannot be written, a change goes on and the attempt stands in the log.
+    """The number of a new audit entry; None if it cannot be written.
 
-    What may not happen twice, an e-mail or a charge, needs the folder itself and is refused without it.
+    A change goes on without its entry, which the module's log then has. An e-mail or a charge does not, as it needs
+    the folder for its own record.
     """
     allowed = context.policy.allows(row.name, row.effect)
-    synced = row.effect == "change"  # the others sync their own note, a cooldown or a charge, before they send
+    synced = row.effect == "change"  # e-mails and charges sync their own record before they are sent
     try:
         return await context.state.begin_attempt(row.name, parameters, allowed=allowed, synced=synced)
     except StateUnavailableError as error:
-        shown = ", ".join(f"{quoted(name)}: {quoted(value)}" for name, value in list(parameters.items())[:10])
+        names = list(parameters)[:_SHOWN_PARAMETERS]
+        shown = ", ".join(f"{quoted(name)}: {quoted(parameters[name])}" for name in names)
         LOGGER.warning("attempt of %s (%s) is not in the audit log: %s", row.name, shown, error.text)
         return None
 
 
 def _end_attempt(number: int, code: str | None, context: Context, *, allowed: bool) -> None:
-    """The answer does not wait for it."""
+    """Complete an audit entry in the background: the answer does not wait for it."""
 
-    def look(ending: asyncio.Future[None]) -> None:
+    def log_failure(ending: asyncio.Future[None]) -> None:
         error = None if ending.cancelled() else ending.exception()
         if isinstance(error, StateUnavailableError):
-            complain(error)
+            warn(error)
 
-    def complain(error: StateUnavailableError) -> None:
+    def warn(error: StateUnavailableError) -> None:
         LOGGER.warning("the end (%s) of audit entry %d is not in the audit log: %s", code or "done", number, error.text)
 
     try:
-        context.state.end_attempt(number, code, allowed=allowed).add_done_callback(look)
+        context.state.end_attempt(number, code, allowed=allowed).add_done_callback(log_failure)
     except StateUnavailableError as error:
-        complain(error)
+        warn(error)
 
 
-def _without_secret(parameters: Mapping[str, object], context: Context) -> Mapping[str, object]:
-    """Parameters without the key: taken out before any error, log or audit entry can quote a part of it."""
-    key = context.config.api_key
-    if key is None or not any(
-        key in name or (isinstance(value, str) and key in value) for name, value in parameters.items()
-    ):
-        return parameters
+def _without_key(parameters: Mapping[str, object], context: Context) -> dict[str, object]:
+    """Parameters in which the key is redacted before an error, a log or an audit entry can quote a part of it."""
     return {
         without_secrets(name, context): without_secrets(value, context) if isinstance(value, str) else value
         for name, value in parameters.items()
@@ -143,12 +137,12 @@ def _without_secret(parameters: Mapping[str, object], context: Context) -> Mappi
 
 
 def without_secrets(text: str, context: Context) -> str:
-    """A text for an answer or a log, from which a key or token that somebody put into it is taken out."""
+    """A text for an answer or a log, in which the service's key and any token are redacted."""
     return redacted(text, context.config.api_key)
 
 
 def defect(where: str, error: Exception) -> InternalError:
-    """The error for a defect of the module; the log gets what a maintainer needs, on one line and without paths."""
+    """The error for a defect in the module. Logs, on one line and without paths, what a maintainer needs."""
     trace = error.__traceback__
     places: list[str] = []
     while trace is not None:

@@ -24,7 +24,7 @@ from viam import logging
 from viam.module.module import Module
 
 from viam_billing.charging.books import BOOKS
-from viam_billing.module import rpc, sensor, service
+from viam_billing.module import sensor, service
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -52,7 +52,6 @@ def main() -> NoReturn:
 async def _serve() -> int:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_log_lost_error)
-    rpc.install()
     service.register()
     sensor.register()
     module = Module.from_args()

@@ -3,14 +3,14 @@
     get_readings -+-> get_location_usage -> get_invoices_summary of the organization that pays
                   '-> get_status
 
-Only the first is needed; each of the others that fails leaves out its readings.
+Only the first is required; where another one fails, its readings are left out.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias, TypeVar
 
 from grpclib.exceptions import GRPCError
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -31,14 +31,13 @@ from viam_billing.core.errors import (
     UnknownCommandError,
     quoted,
 )
-from viam_billing.core.times import Deadline
+from viam_billing.core.times import Deadline, to_rfc3339
 from viam_billing.module import codec
 from viam_billing.module.dispatch import defect
-from viam_billing.module.readings import Flat, Invoices, Status, Usage, flat
-from viam_billing.module.sensor_dependency import BillingDependency
+from viam_billing.module.sensor_client import Invoices, ServiceClient, Status, Usage
 from viam_billing.settings import records
 from viam_billing.settings.attributes import Text
-from viam_billing.settings.records import Record, given
+from viam_billing.settings.records import InvalidRecordError, Record, given
 from viam_billing.version import BILLING_MODEL, MODULE_NAME, NAMESPACE, VERSION
 
 if TYPE_CHECKING:
@@ -48,23 +47,27 @@ if TYPE_CHECKING:
 
 LOGGER: Final = logging.getLogger(__name__)
 
+Readings: TypeAlias = "dict[str, float | str | bool]"
+
+COST_PREFIX: Final = "cost_"
+
 _LONGEST_S: Final = 600.0
-"""viam-server's own time for a call without a deadline; how long the cloud is asked, the service decides."""
+"""viam-server's own time for a call without a deadline. How long the cloud is asked is the service's decision."""
 
 _READINGS_OF: Final[Mapping[type[Struct], str]] = {
     Invoices: "outstanding_balance and overdue_count",
     Status: "unknown_charges and charged_last_24h",
 }
-"""What is left out with a part, in the words of the log."""
+"""The readings that each optional part contributes, as the log names them."""
 
 _AWAY: Final = frozenset(kind.code for kind in CloudAwayError.__subclasses__())
-"""Codes that take turns while the cloud is away, which is one reason."""
+"""The codes of a cloud that is away. They alternate during one outage, so the log treats them as one reason."""
 
 Part = TypeVar("Part", bound=Struct)
 
 
 class SensorAttributes(Record, frozen=True, kw_only=True):
-    """The attributes block as it stands in the machine's configuration."""
+    """The attributes in the machine's configuration."""
 
     service: Annotated[
         str,
@@ -74,11 +77,11 @@ class SensorAttributes(Record, frozen=True, kw_only=True):
 
 
 class UsageSensor(Sensor):
-    """Asks the billing service at each reading and holds nothing itself; what is remembered, the service remembers."""
+    """Asks the billing service at each reading. It caches nothing; the service does."""
 
     MODEL: ClassVar[Model] = Model(ModelFamily(NAMESPACE, MODULE_NAME), "usage-sensor")
 
-    def __init__(self, name: str, attributes: SensorAttributes, billing: BillingDependency) -> None:
+    def __init__(self, name: str, attributes: SensorAttributes, billing: ServiceClient) -> None:
         super().__init__(name)
         self._attributes = attributes
         self._billing = billing
@@ -86,7 +89,7 @@ class UsageSensor(Sensor):
 
     @classmethod
     def validate_config(cls, config: ComponentConfig) -> tuple[Sequence[str], Sequence[str]]:
-        """The billing service is a required dependency, by its full name: another resource may have the same short one.
+        """The billing service as a required dependency, by its full name: a component may have the same short one.
 
         Raises:
             ValidationError: with every error of the attributes.
@@ -95,14 +98,14 @@ class UsageSensor(Sensor):
 
     @classmethod
     def new(cls, config: ComponentConfig, dependencies: Mapping[ResourceName, ResourceBase]) -> Self:
-        """Make the sensor; nothing is asked yet.
+        """Make the sensor, without asking the service anything.
 
         Raises:
             GRPCError: the service is not among the dependencies.
         """
         attributes = _parsed(config)
-        client = _client(attributes.service, dependencies)
-        return cls(config.name, attributes, BillingDependency(client, attributes.service))
+        resource = _dependency(attributes.service, dependencies)
+        return cls(config.name, attributes, ServiceClient(resource, attributes.service))
 
     async def get_readings(
         self,
@@ -115,23 +118,20 @@ class UsageSensor(Sensor):
 
         Raises:
             GRPCError: with a code of the contract, its status, and what to do.
-            NoCaptureToStoreError: for data capture, which leaves out a stale reading.
+            NoCaptureToStoreError: data capture asked, and the reading is stale.
         """
         for_capture = from_dm_from_extra(dict(extra or {}))
         try:
-            readings = await self._readings(Deadline.of_caller(timeout, _LONGEST_S), for_capture=for_capture)
-        except BillingError as error:
-            raise GRPCError(error.status, error.message) from None
+            readings = await self._readings(Deadline(_LONGEST_S, timeout), for_capture=for_capture)
         except GRPCError:
             raise
-        except Exception as error:  # noqa: BLE001 - every reading ends in readings or in one of the contract's errors
-            found = defect("get_readings", error)
-            raise GRPCError(found.status, found.message) from None
+        except Exception as error:  # noqa: BLE001 - every reading ends in readings or in an error of the contract
+            raise _grpc_error(error if isinstance(error, BillingError) else defect("get_readings", error)) from None
         if for_capture and readings["stale"]:
             raise NoCaptureToStoreError
         return readings
 
-    async def _readings(self, deadline: Deadline, *, for_capture: bool) -> Flat:
+    async def _readings(self, deadline: Deadline, *, for_capture: bool) -> Readings:
         billing = self._billing
         status = asyncio.create_task(self._optional(Status, lambda: billing.status(Status, deadline)))
         try:
@@ -141,18 +141,18 @@ class UsageSensor(Sensor):
                 Invoices, lambda: billing.ask(Invoices, deadline, "get_invoices_summary", org_id=payer, limit=1)
             )
             if for_capture and invoices is not None and invoices.stale:
-                invoices = None  # else old invoices would keep fresh usage off the timeline
+                invoices = None  # stale invoices must not keep fresh usage from being captured
             return flat(usage, invoices, await status)
         finally:
             status.cancel()
 
     def _location(self) -> dict[str, str]:
-        """The configured location; without one the service has its own default."""
+        """The configured location; without one the service uses its own default."""
         location_id = given(self._attributes.location_id)
         return {} if location_id is None else {"location_id": location_id}
 
     async def _optional(self, shape: type[Part], ask: Callable[[], Awaitable[Part]]) -> Part | None:
-        """The answer, or nothing. The log says once why, for each reason, and once that it is there again."""
+        """The answer, or None. Logs once for each reason that it is missing, and once that it is back."""
         name, readings = quoted(self.name), _READINGS_OF[shape]
         try:
             part = await ask()
@@ -169,43 +169,70 @@ class UsageSensor(Sensor):
 
     async def do_command(self, command: Mapping[str, ValueTypes], **_: Any) -> Mapping[str, ValueTypes]:  # noqa: ANN401, ARG002 - the SDK's signature
         """Raises: GRPCError: always; the SDK's own answer would name one of its source files."""
-        error = UnknownCommandError(
-            f"the sensor has readings and no commands. Send commands to the service {quoted(self._attributes.service)}."
+        raise _grpc_error(
+            UnknownCommandError(
+                "the sensor has readings and no commands. "
+                f"Send commands to the service {quoted(self._attributes.service)}."
+            )
         )
-        raise GRPCError(error.status, error.message)
 
     async def get_status(self, **_: Any) -> Mapping[str, ValueTypes]:  # noqa: ANN401 - the SDK's signature
-        """What it reads, from memory."""
+        """The version and what the sensor reads, from memory."""
         return {"version": VERSION, "service": self._attributes.service, **self._location()}
 
 
+def flat(usage: Usage, invoices: Invoices | None, status: Status | None) -> Readings:
+    """The readings: as old as the oldest part, stale if a part is; without what is not known."""
+    parts: list[Usage | Invoices] = [usage] if invoices is None else [usage, invoices]
+    readings = {
+        "month_to_date": usage.month_to_date,
+        "projected_total": usage.projection.total if usage.projection else None,
+        "used_fraction": usage.budget.used_fraction if usage.budget else None,
+        "outstanding_balance": invoices.outstanding_balance if invoices else None,
+        "overdue_count": invoices.overdue_count if invoices else None,
+        **{f"{COST_PREFIX}{kind}": dollars for kind, dollars in usage.cost_by_type.items()},
+        "unknown_charges": status.unknown_charges if status else None,
+        "charged_last_24h": status.charged_last_24h if status else None,
+        "billing_organization_id": usage.billing_organization_id,
+        "location_id": usage.location_id,
+        "as_of": to_rfc3339(min(part.as_of for part in parts).timestamp()),
+        "stale": any(part.stale for part in parts),
+    }
+    return {name: value for name, value in readings.items() if value is not None}
+
+
 def register() -> None:
-    """Make the model known to the SDK."""
+    """Register the model with the SDK."""
     creator = ResourceCreatorRegistration(UsageSensor.new, UsageSensor.validate_config)
     Registry.register_resource_creator(UsageSensor.API, UsageSensor.MODEL, creator)
 
 
-def _client(service: str, dependencies: Mapping[ResourceName, ResourceBase]) -> Any:  # noqa: ANN401 - the SDK's client of a generic service, which its types do not tell from a service
-    """viam-server names a service of a remote without the remote, and with the prefix that the remote may have."""
-    any_name = str(Generic.get_resource_name(""))
-    found = {name.name: client for name, client in dependencies.items() if str(name).startswith(any_name)}
+def _dependency(service: str, dependencies: Mapping[ResourceName, ResourceBase]) -> Any:  # noqa: ANN401 - the SDK's types do not tell a client from a service
+    """The service among the dependencies. viam-server names one of a remote without the remote, or with its prefix."""
+    prefix = str(Generic.get_resource_name(""))
+    found = {name.name: client for name, client in dependencies.items() if str(name).startswith(prefix)}
     for name in (service, service.rpartition(":")[2]):
         if name in found:
             return found[name]
     if len(found) == 1:
         return next(iter(found.values()))
-    error = NotConfiguredError(
-        f"the sensor got no generic service {quoted(service)}. Set service to the name of one of model {BILLING_MODEL}."
+    raise _grpc_error(
+        NotConfiguredError(
+            f"the sensor got no generic service {quoted(service)}. "
+            f"Set service to the name of one of model {BILLING_MODEL}."
+        )
     )
-    raise GRPCError(error.status, error.message)
 
 
 def _parsed(config: ComponentConfig) -> SensorAttributes:
     """Raises: ValidationError: its text stands on its own, as the SDK puts a class's name before it."""
     try:
-        found, errors = records.read(SensorAttributes, codec.from_struct(config.attributes), "attribute")
+        return records.read(SensorAttributes, codec.from_struct(config.attributes), "attribute")
+    except InvalidRecordError as error:
+        raise ValidationError(f"invalid configuration: {error}") from None
     except InvalidRequestError as error:
-        found, errors = None, [error.text]
-    if found is None:
-        raise ValidationError("invalid configuration: " + "; ".join(errors))
-    return found
+        raise ValidationError(f"invalid configuration: {error.text}") from None
+
+
+def _grpc_error(error: BillingError) -> GRPCError:
+    return GRPCError(error.status, error.message)

@@ -1,4 +1,4 @@
-"""Where the cloud is: the forms of `app_address` and what each means for the connection."""
+"""Where the cloud is: the forms of the attribute `app_address`, and what each means for the connection."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 DEFAULT_ADDRESS: Final = "https://app.viam.com"
-_LABEL: Final = "[0-9A-Za-z_-]{1,63}"
-_NETLOC: Final = re.compile(rf"(\[[0-9A-Fa-f:.]+\]|{_LABEL}(\.{_LABEL})*\.?)(:[0-9]+)?")
-
-_USUAL_PORTS: Final = {"https": 443, "http": 80}
-
 FORMS: Final = (
     "https://host[:port], http://host[:port] on loopback (localhost, 127.0.0.0/8 or ::1) "
     "or the absolute path of a unix socket"
 )
 
+_LABEL: Final = "[0-9A-Za-z_-]{1,63}"
+_NETLOC: Final = re.compile(rf"(\[[0-9A-Fa-f:.]+\]|{_LABEL}(\.{_LABEL})*\.?)(:[0-9]+)?")
+_DEFAULT_PORTS: Final = {"https": 443, "http": 80}
+
 
 class AppAddress(Struct, frozen=True):
-    """A parsed `app_address`; `text` is its one spelling.
+    """A parsed `app_address`.
 
-    `path` is a unix socket's, else `host` and `port` say where; `tls` without `verified` is a sandbox on loopback,
-    whose certificate nobody signed.
+    `text` is its normal form, which names the cloud on disk. A unix socket has a `path`, all else `host` and `port`.
+    `tls` without `verified` is a sandbox on loopback with a certificate that nobody signed.
     """
 
     text: str
@@ -38,7 +37,7 @@ class AppAddress(Struct, frozen=True):
 
 
 def parse(text: str) -> AppAddress | None:
-    """The address, or None for a form that is not one of `FORMS`."""
+    """The address, or None if the text has none of `FORMS`."""
     if text.startswith("/"):
         return None if "\0" in text else AppAddress(text=text, path=text)
     try:
@@ -46,39 +45,40 @@ def parse(text: str) -> AppAddress | None:
         port = url.port
     except ValueError:
         return None
-    given = f"{url.scheme}://{url.netloc}"
-    if text.removesuffix("/") != given or not _NETLOC.fullmatch(url.netloc) or port == 0:
+    origin = f"{url.scheme}://{url.netloc}"
+    if text.removesuffix("/") != origin or not _NETLOC.fullmatch(url.netloc) or port == 0:
         return None
-    written = url.hostname or ""
-    host = _host(written)
-    own = is_loopback(host)
+    host = _normal_host(url.hostname or "")
+    loopback = is_loopback(host)
     tls = url.scheme == "https"
-    if not (tls or (url.scheme == "http" and own)) or (own and written.endswith(".")):
-        return None  # a name with a dot at its end only looks like one of this machine's
-    port = port or _USUAL_PORTS[url.scheme]
-    return AppAddress(_text(url.scheme, host, port), host=host, port=port, tls=tls, verified=tls and not own)
+    if not tls and not (url.scheme == "http" and loopback):
+        return None
+    if loopback and (url.hostname or "").endswith("."):
+        return None  # `localhost.` is looked up by DNS and may be another machine
+    port = port or _DEFAULT_PORTS[url.scheme]
+    normal = _normal_text(url.scheme, host, port)
+    return AppAddress(normal, host=host, port=port, tls=tls, verified=tls and not loopback)
 
 
-def _host(written: str) -> str:
-    """A host as it is always written: its root's dot changes nothing, and IPv6 has many spellings."""
+def _normal_host(host: str) -> str:
+    """One spelling of an IPv6 address, which has many, and a name without the dot of the DNS root."""
     try:
-        return socket.inet_ntop(socket.AF_INET6, ipaddress.IPv6Address(written).packed)
+        return socket.inet_ntop(socket.AF_INET6, ipaddress.IPv6Address(host).packed)
     except ValueError:
-        return written.removesuffix(".")
+        return host.removesuffix(".")
 
 
-def _text(scheme: str, host: str, port: int) -> str:
-    """The one spelling of an address: what belongs to a cloud on the disk must not depend on how somebody writes it."""
-    named = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{named}" if port == _USUAL_PORTS[scheme] else f"{scheme}://{named}:{port}"
+def _normal_text(scheme: str, host: str, port: int) -> str:
+    netloc = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{netloc}" if port == _DEFAULT_PORTS[scheme] else f"{scheme}://{netloc}:{port}"
 
 
 def is_loopback(host: str) -> bool:
-    """Exactly `localhost`, 127.0.0.0/8 or ::1; `localhost.example.com` is somebody else's computer."""
+    """Whether a host is exactly `localhost`, in 127.0.0.0/8 or ::1; `localhost.example.com` is another machine."""
     if host == "localhost":
         return True
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         return False
-    return address.is_loopback and (address.version == 4 or address.compressed == "::1")  # noqa: PLR2004 - IP versions
+    return address in ipaddress.ip_network("127.0.0.0/8") if address.version == 4 else int(address) == 1  # noqa: PLR2004 - IP versions

@@ -1,4 +1,4 @@
-"""The attributes of the billing service: every error at once, every default resolved."""
+"""The attributes of the billing service: checked all at once, then resolved to a `Config` with its defaults."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from viam_billing.core.errors import quoted
 from viam_billing.core.money import Cents, is_whole_cents, to_cents
 from viam_billing.settings import app_address, records
-from viam_billing.settings.records import Record, given
+from viam_billing.settings.records import InvalidRecordError, Record, given
 
 MIB: Final = 1024 * 1024
 ANY: Final = "*"
+"""In place of IDs: any of them."""
+
 GROUPS: Final = ("read", "notify", "change", "charge")
-"""Effect groups that `allowed_commands` may name."""
+"""The groups of commands that `allowed_commands` may name."""
 
 Text = Annotated[str, Meta(min_length=1, pattern=r"\S", title="a non-empty text")]
 Amount = Annotated[float, Meta(gt=0, title="an amount in dollars above 0, in whole cents")]
@@ -32,8 +34,12 @@ def _is_uuid(text: str) -> bool:
         return False
 
 
+def _is_absolute_path(text: str) -> bool:
+    return os.path.isabs(text) and "\0" not in text
+
+
 class ChargeLimits(Record, frozen=True, kw_only=True):
-    """The most that one charge and all charges of 24 hours may come to, tax included."""
+    """The most that one charge, and all charges of 24 hours together, may come to; tax included."""
 
     per_charge: Amount
     per_day: Amount
@@ -41,7 +47,7 @@ class ChargeLimits(Record, frozen=True, kw_only=True):
 
 
 class Budget(Record, frozen=True, kw_only=True):
-    """What a month may cost and at which fractions of it to warn."""
+    """What a month may cost, and the fractions of it at which to warn."""
 
     monthly: Amount
     warn_at: Annotated[tuple[Fraction, ...], Meta(title="a list of numbers between 0 and 1")] = (0.5, 0.8)
@@ -74,19 +80,21 @@ class Attributes(Record, frozen=True, kw_only=True):
         UNSET
     )
     state_dir: Annotated[str, Meta(title="the absolute path of a folder")] | UnsetType = UNSET
+    ca_file: Annotated[str, Meta(title="the absolute path of a file of certificates (PEM)")] | UnsetType = UNSET
     budget: Annotated[Budget, Meta(title='{"monthly": dollars, "warn_at": [fractions]}')] | UnsetType = UNSET
 
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {
         "api_key_id": _is_uuid,
         "app_address": lambda text: app_address.parse(text) is not None,
-        "state_dir": lambda text: os.path.isabs(text) and "\0" not in text,
+        "state_dir": _is_absolute_path,
+        "ca_file": _is_absolute_path,
     }
     secrets: ClassVar[frozenset[str]] = frozenset({"api_key", "api_key_id"})
-    """The ID too: who mixes the two up would else find the key in the log."""
+    """The ID too: somebody may mix the two up, and the key would be in the log."""
 
 
 class Config(Struct, frozen=True):
-    """The configuration of one service, with defaults from the environment; None is not known."""
+    """The configuration of one service, with the defaults from the environment; None where nothing is known."""
 
     api_key: str | None
     api_key_id: str | None
@@ -104,78 +112,87 @@ class Config(Struct, frozen=True):
     per_charge_limit: Cents | None
     per_day_limit: Cents | None
     state_dir: str | None
+    ca_file: str | None
     monthly_budget: Cents | None
     warn_at: tuple[float, ...]
 
 
 class ConfigError(ValueError):
-    """All errors of an attributes block, one sentence each."""
+    """The attributes are not valid; the text has every error."""
 
 
 def parse_attributes(
     attributes: Mapping[str, object], environment: Mapping[str, str], effects: Mapping[str, str]
 ) -> Config:
-    """Check an attributes block and resolve its defaults. No I/O: it runs on the event loop.
+    """Check the attributes and resolve their defaults. No I/O: this runs on the event loop.
 
     Args:
-        attributes: native values, null as None, whole numbers as `int`.
+        attributes: native values; null is None, whole numbers are `int`.
         environment: the module's environment variables.
-        effects: the effect group of each command.
+        effects: the effect of each command, by name.
 
     Raises:
-        ConfigError: with every error found.
+        ConfigError: with every error.
     """
     key = attributes.get("api_key")
     hidden = key if isinstance(key, str) else environment.get("VIAM_API_KEY")
-    found, errors = records.read(Attributes, attributes, "attribute", hidden=hidden)
-    # Rules between attributes are checked on what is good by itself, so that one mistake does not hide another.
-    sound, _ = records.read(Attributes, _sound(attributes), "attribute")
-    block = sound or Attributes()
-    errors = [*errors, *_errors_between(block, attributes, environment, effects)]
-    if found is None or errors:
+    errors: list[str] = []
+    try:
+        valid = records.read(Attributes, attributes, "attribute", hidden)
+    except InvalidRecordError as error:
+        errors = error.errors
+        # The rules between attributes are checked on those that are valid by themselves: one mistake hides no other.
+        valid = records.read(Attributes, _valid_alone(attributes), "attribute")
+    errors += _errors_between(valid, attributes, environment, effects)
+    if errors:
         raise ConfigError("invalid configuration: " + "; ".join(errors))
-    return _resolved(found, environment)
+    return _resolved(valid, environment)
 
 
-def _sound(attributes: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in attributes.items() if not records.read(Attributes, {name: value}, "")[1]}
+def _valid_alone(attributes: Mapping[str, object]) -> dict[str, object]:
+    valid = {}
+    for name, value in attributes.items():
+        try:
+            records.read(Attributes, {name: value}, "attribute")
+        except InvalidRecordError:
+            continue
+        valid[name] = value
+    return valid
 
 
 def _errors_between(
-    block: Attributes, attributes: Mapping[str, object], environment: Mapping[str, str], effects: Mapping[str, str]
+    valid: Attributes, attributes: Mapping[str, object], environment: Mapping[str, str], effects: Mapping[str, str]
 ) -> list[str]:
-    errors = []
-    for missing, other in (("api_key", "api_key_id"), ("api_key_id", "api_key")):
-        if other in attributes and missing not in attributes:
-            errors.append(f"{missing}: found nothing, expected both api_key and api_key_id or neither")
-    errors += [
-        f"allowed_commands: found {_shown(name, attributes)}, "
-        f"expected {records.expected(Attributes, 'allowed_commands')}"
-        for name in block.allowed_commands
-        if name not in effects and name not in GROUPS
+    errors = [
+        f"{missing}: found nothing, expected both api_key and api_key_id or neither"
+        for missing, other in (("api_key", "api_key_id"), ("api_key_id", "api_key"))
+        if other in attributes and missing not in attributes
     ]
-    allows_charge = any(name == "charge" or effects.get(name) == "charge" for name in block.allowed_commands)
-    return [*errors, *(_errors_of_charging(block, attributes, environment) if allows_charge else ())]
-
-
-def _shown(name: str, attributes: Mapping[str, object]) -> str:
     key = attributes.get("api_key")
-    return "a value that is not shown" if isinstance(key, str) and key in name else quoted(name)
+    for name in valid.allowed_commands:
+        if name not in effects and name not in GROUPS:
+            found = "a value that is not shown" if isinstance(key, str) and key in name else quoted(name)
+            errors.append(
+                f"allowed_commands: found {found}, expected {records.expected(Attributes, 'allowed_commands')}"
+            )
+    if any("charge" in (name, effects.get(name)) for name in valid.allowed_commands):
+        errors += _errors_of_charging(valid, attributes, environment)
+    return errors
 
 
 def _errors_of_charging(
-    block: Attributes, attributes: Mapping[str, object], environment: Mapping[str, str]
+    valid: Attributes, attributes: Mapping[str, object], environment: Mapping[str, str]
 ) -> list[str]:
     errors = []
     why = "because allowed_commands allows a charge"
     if "charge_limits" not in attributes:
         errors.append(f'charge_limits: found nothing, expected {{"per_charge": dollars, "per_day": dollars}}, {why}')
-    orgs = given(block.allowed_org_ids, ())
+    orgs = given(valid.allowed_org_ids, ())
     if not orgs:
         errors.append(f"allowed_org_ids: found no organization, expected those that may be charged, {why}")
     elif ANY in orgs:
         errors.append(f'allowed_org_ids: found "*", expected the organizations that may be charged by name, {why}')
-    folder = given(block.state_dir)
+    folder = given(valid.state_dir)
     if "state_dir" not in attributes:
         errors.append(f"state_dir: found nothing, expected a folder that outlives the module, {why}")
     elif folder is not None:
@@ -193,33 +210,34 @@ def _is_inside(folder: str, parent: str) -> bool:
     return os.path.isabs(outer) and os.path.commonpath([inner, outer]) == outer
 
 
-def _resolved(block: Attributes, environment: Mapping[str, str]) -> Config:
-    key, key_id = given(block.api_key), given(block.api_key_id)
+def _resolved(valid: Attributes, environment: Mapping[str, str]) -> Config:
+    key, key_id = given(valid.api_key), given(valid.api_key_id)
     if key is None and environment.get("VIAM_API_KEY") and environment.get("VIAM_API_KEY_ID"):
         key, key_id = environment["VIAM_API_KEY"], environment["VIAM_API_KEY_ID"]
-    org = given(block.org_id) or environment.get("VIAM_PRIMARY_ORG_ID") or None
-    location = given(block.location_id) or environment.get("VIAM_LOCATION_ID") or None
-    app = app_address.parse(block.app_address)
+    org = given(valid.org_id) or environment.get("VIAM_PRIMARY_ORG_ID") or None
+    location = given(valid.location_id) or environment.get("VIAM_LOCATION_ID") or None
+    app = app_address.parse(valid.app_address)
     if app is None:
-        raise AssertionError("the address was checked when the block was read")
-    limits, budget = given(block.charge_limits), given(block.budget)
+        raise AssertionError("records.read has checked the address")
+    limits, budget = given(valid.charge_limits), given(valid.budget)
     return Config(
         api_key=key,
         api_key_id=key_id,
         app=app,
         org_id=org,
         location_id=location,
-        allowed_commands=frozenset(block.allowed_commands),
-        allowed_org_ids=frozenset(given(block.allowed_org_ids, (org,) if org else ())),
-        allowed_location_ids=frozenset(given(block.allowed_location_ids, (location,) if location else ())),
-        reveal_payment_details=block.reveal_payment_details,
-        timeout_s=block.timeout_s,
-        cache_ttl_s=block.cache_ttl_s,
-        max_stale_s=block.max_stale_s,
-        max_pdf_bytes=block.max_pdf_bytes,
+        allowed_commands=frozenset(valid.allowed_commands),
+        allowed_org_ids=frozenset(given(valid.allowed_org_ids, (org,) if org else ())),
+        allowed_location_ids=frozenset(given(valid.allowed_location_ids, (location,) if location else ())),
+        reveal_payment_details=valid.reveal_payment_details,
+        timeout_s=valid.timeout_s,
+        cache_ttl_s=valid.cache_ttl_s,
+        max_stale_s=valid.max_stale_s,
+        max_pdf_bytes=valid.max_pdf_bytes,
         per_charge_limit=to_cents(limits.per_charge) if limits else None,
         per_day_limit=to_cents(limits.per_day) if limits else None,
-        state_dir=given(block.state_dir) or environment.get("VIAM_MODULE_DATA") or None,
+        state_dir=given(valid.state_dir) or environment.get("VIAM_MODULE_DATA") or None,
+        ca_file=given(valid.ca_file),
         monthly_budget=to_cents(budget.monthly) if budget else None,
         warn_at=tuple(sorted(set(budget.warn_at))) if budget else (),
     )

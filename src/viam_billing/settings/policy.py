@@ -1,13 +1,13 @@
-"""What the configuration permits: pure decisions over names and ids.
+"""What the configuration permits: pure decisions about command names and IDs.
 
-No caller can be told from another, so permission comes from the service's own configuration and from nothing else.
+A module cannot tell its callers apart, so permission comes from the service's own configuration only.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from viam_billing.core.errors import CommandNotAllowedError, NotConfiguredError, OutOfScopeError, quoted
 from viam_billing.settings.attributes import ANY
@@ -16,48 +16,23 @@ if TYPE_CHECKING:
     from viam_billing.settings.attributes import Config
 
 Effect = Literal["read", "notify", "change", "charge", "by_name", "always"]
-"""What a command does to the world. The first four are groups of `allowed_commands`; `by_name` has no group."""
+"""What a command does. The first four are groups of `allowed_commands`; `by_name` belongs to no group."""
 
 
 class Policy(Struct, frozen=True):
-    """The decisions of one service."""
+    """What one service permits."""
 
     config: Config
 
     def allows(self, name: str, effect: Effect) -> bool:
-        """Whether `allowed_commands` opens a command, by its name or its group."""
+        """Whether `allowed_commands` permits a command, by its name or its group."""
         allowed = self.config.allowed_commands
         return effect == "always" or name in allowed or (effect != "by_name" and effect in allowed)
-
-    def check_allowed(self, name: str, effect: Effect) -> None:
-        """Raises: CommandNotAllowedError: naming the attribute to change."""
-        if not self.allows(name, effect):
-            group = "" if effect == "by_name" else f' or "{effect}", the group of all its kind,'
-            raise CommandNotAllowedError(
-                f"this service's configuration does not allow {name}. "
-                f'Add "{name}"{group} to its attribute allowed_commands if every user of this machine may use it.'
-            )
-
-    def check_org(self, org_id: str) -> None:
-        """Raises: OutOfScopeError: naming the attribute to change."""
-        if not self.sees_org(org_id):
-            raise OutOfScopeError(
-                f"the organization {quoted(org_id)} is outside of what this service may see. "
-                "Add its ID to the attribute allowed_org_ids."
-            )
 
     def sees_org(self, org_id: str) -> bool:
         """Whether an organization is in scope."""
         allowed = self.config.allowed_org_ids
         return org_id in allowed or ANY in allowed
-
-    def check_location(self, location_id: str) -> None:
-        """Raises: OutOfScopeError: naming the attribute to change."""
-        if not self.sees_location(location_id):
-            raise OutOfScopeError(
-                f"the location {quoted(location_id)} is outside of what this service may see. "
-                "Add its ID to the attribute allowed_location_ids."
-            )
 
     def sees_location(self, location_id: str) -> bool:
         """Whether a location is in scope."""
@@ -65,32 +40,54 @@ class Policy(Struct, frozen=True):
         return location_id in allowed or ANY in allowed
 
     def own_org(self) -> str:
-        """Raises: NotConfiguredError: if neither the configuration nor the machine says it."""
+        """The service's own organization.
+
+        Raises:
+            NotConfiguredError: neither the configuration nor the machine names one.
+        """
         if self.config.org_id is None:
             raise NotConfiguredError(
                 "no organization is known. Set the attribute org_id, or name the organization in the call."
             )
         return self.config.org_id
 
-    def own_location(self) -> str:
-        """Raises: NotConfiguredError: if neither the configuration nor the machine says it."""
-        if self.config.location_id is None:
-            raise NotConfiguredError("no location is known. Set the attribute location_id, or name it in the call.")
-        return self.config.location_id
+    def check_org(self, org_id: str) -> None:
+        """Raises: OutOfScopeError: the organization is not in scope; names the attribute to change."""
+        if not self.sees_org(org_id):
+            raise _out_of_scope("organization", org_id, "allowed_org_ids")
 
-    def org_in_scope(self, asked: str | None) -> str:
-        """The organization asked for, else the own one; in scope.
-
-        Raises:
-            NotConfiguredError: if there is none.
-            OutOfScopeError: if it is not in scope.
-        """
-        org_id = asked or self.own_org()
+    def org_in_scope(self, asked: str | UnsetType = UNSET) -> str:
+        """The organization asked for, by default the own one, in scope. Raises: as `own_org` and `check_org`."""
+        org_id = self.own_org() if asked is UNSET else asked
         self.check_org(org_id)
         return org_id
 
-    def location_in_scope(self, asked: str | None) -> str:
-        """The same for a location."""
-        location_id = asked or self.own_location()
-        self.check_location(location_id)
+    def location_in_scope(self, asked: str | UnsetType = UNSET) -> str:
+        """The location asked for, by default the own one, in scope.
+
+        Raises:
+            NotConfiguredError: none is asked for, and neither the configuration nor the machine names one.
+            OutOfScopeError: it is not in scope; names the attribute to change.
+        """
+        location_id = self.config.location_id if asked is UNSET else asked
+        if location_id is None:
+            raise NotConfiguredError("no location is known. Set the attribute location_id, or name it in the call.")
+        allowed = self.config.allowed_location_ids
+        if location_id not in allowed and ANY not in allowed:  # as `sees_location`, without a call on every read's way
+            raise _out_of_scope("location", location_id, "allowed_location_ids")
         return location_id
+
+
+def not_allowed(name: str, effect: Effect) -> CommandNotAllowedError:
+    """The error for a command that `allowed_commands` does not permit; names the attribute to change."""
+    group = "" if effect == "by_name" else f' or "{effect}", the group of all its kind,'
+    return CommandNotAllowedError(
+        f"this service's configuration does not allow {name}. "
+        f'Add "{name}"{group} to its attribute allowed_commands if every user of this machine may use it.'
+    )
+
+
+def _out_of_scope(kind: str, name: str, attribute: str) -> OutOfScopeError:
+    return OutOfScopeError(
+        f"the {kind} {quoted(name)} is outside of what this service may see. Add its ID to the attribute {attribute}."
+    )

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from viam_billing.core.errors import StateUnavailableError, quoted
-from viam_billing.core.tasks import unwatched
+from viam_billing.core.tasks import retrieve_exception
 
 if TYPE_CHECKING:
     import sqlite3
@@ -51,7 +51,7 @@ class Store:
             StateUnavailableError: if the folder or the file cannot be used, or the disk is full.
         """
         running = self._begun(self._transaction, work)
-        running.add_done_callback(unwatched)
+        running.add_done_callback(retrieve_exception)
         return await asyncio.shield(running)
 
     def begin_before_next_sync(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:

@@ -1,40 +1,117 @@
-"""The straight-line estimate of a month's total, and where a cost stands in its budget; pure arithmetic."""
+"""The estimate of a month's total: from the days seen so far, or by a straight line; pure arithmetic.
+
+points -> spans of about a day, each with its rate -> typical days and one-offs
+                                                      rate and trend of the typical days -> the rest of the month
+
+One-offs stay in the cost to date; only the rate of the remaining days is estimated without them. Nothing is
+extrapolated for longer than it has been seen: a trend seen for ten days is taken to last ten days more.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, Literal
+import math
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from itertools import accumulate, groupby, takewhile
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from viam_billing.core.money import Cents, exact, rounded
-from viam_billing.core.times import next_month_s
-
-EARLIEST_FRACTION: Final = 0.05
-"""Before a twentieth of the month has passed, an estimate would be noise and is not given."""
+from viam_billing.core.money import exact, rounded
+from viam_billing.core.times import DAY_S, next_month_s
 
 STRAIGHT_LINE: Final = "straight_line"
+USUAL_DAYS: Final = "usual_days"
 
-BudgetStatus = Literal["ok", "warning", "exceeded"]
+EARLIEST_FRACTION: Final = 0.05
+"""No estimate is given before this fraction of the month has passed: it would be noise."""
+
+Point = tuple[float, float]
+"""A time in Unix seconds, and the dollars from the month's start to that time."""
+
+_FEWEST_SPANS: Final = 3
+_TOO_LARGE: Final = 1e12
+"""Dollars at which a point is a defect; see `money.exact`."""
+_FIRST_S: Final = 1.0
+"""Seconds after the month's start before which a point is ignored: a rate over less time means nothing."""
+
+_TYPICAL_SHARE: Final = 0.42
+"""Nearly the median. From the fifth day on at most two fifths of the days are weekends, whatever day a month starts
+on, so a fleet that rests at weekends has its working days as typical ones."""
+_LOW_SHARE: Final = 0.1
+_FAR_ABOVE: Final = 1.2
+_SPREADS_ABOVE: Final = 4.0
+_HABIT: Final = 3
+"""An excess that occurs this often is not a one-off."""
+_LASTING_SPANS: Final = 2
+"""A fee lies in one span; usage that has risen for good is in at least this many."""
+
+_NEARLY_A_DAY: Final = 0.75
+_FEWEST_FOR_TREND: Final = 4
+_NO_RATE: Final = 1e-9
+"""Dollars a day below which there is no trend to compute, as the square would be 0."""
+_CERTAIN: Final = 2.8
+"""Standard errors up to which a slope counts as chance."""
+_OWN_NOISE: Final = 0.06
+_OWN_NOISE_DAYS: Final = 6
+"""How much days differ by themselves, as a fraction of the rate, and how many days of data this counts for. Five days
+that happen to lie on a line are no sign of growth."""
+_USUAL_GROWTH: Final = 0.01
+"""How fast fleets grow in a day, as a fraction of the rate; a slope that is less certain than this is reduced."""
 
 
 class Projection(Struct, frozen=True):
-    """An estimate: `total` in dollars and whole cents, and how it was made."""
+    """An estimate: `total` in dollars, whole cents; `method`; the fraction of the month that has passed."""
 
     total: float
     method: str
     elapsed_fraction: float
 
 
-def straight_line(cost: float, start_s: float, end_s: float | None, as_of_s: float) -> Projection | None:
-    """The month's total if the rest of the month costs as much per second as what has passed of it.
+class _Span(NamedTuple):
+    """The time between two points about a day apart, or further where none lies between them."""
+
+    middle: float
+    """In days from now; negative."""
+    days: float
+    rate: float
+    """Dollars a day."""
+
+    @property
+    def weight(self) -> float:
+        """How much it counts where days are compared: a long gap as one day, part of a day as less."""
+        return min(self.days, 1.0)
+
+
+def projected(
+    cost: float, start_s: float, end_s: float | None, as_of_s: float, points: Iterable[Point] = ()
+) -> Projection | None:
+    """The month's total from its typical days; by a straight line where the points make fewer than three spans.
 
     Args:
         cost: dollars from the month's start to `as_of_s`, unrounded.
         start_s: the API's `start_date`, in Unix seconds.
         end_s: its `end_date`, None if it has none; see `month_end_s`.
         as_of_s: when the cloud gave the cost.
+        points: what was seen of this month, in any order; one a day is enough. Points outside the time from the start
+            to `as_of_s` are ignored.
+
+    Returns:
+        None before a twentieth of the month has passed, and after its end. A total is never below the cost.
     """
+    line = straight_line(cost, start_s, end_s, as_of_s)
+    if line is None:
+        return None
+    spans = _spans(cost, start_s, as_of_s, points)
+    if len(spans) < _FEWEST_SPANS:
+        return line
+    rest = _rest(spans, (month_end_s(start_s, end_s, as_of_s) - as_of_s) / DAY_S)
+    return Projection(rounded(exact(cost) + Decimal(rest)), USUAL_DAYS, line.elapsed_fraction)
+
+
+def straight_line(cost: float, start_s: float, end_s: float | None, as_of_s: float) -> Projection | None:
+    """The month's total if the rest of it costs as much per second as what has passed. Arguments as for `projected`."""
     end = month_end_s(start_s, end_s, as_of_s)
     if start_s >= end or as_of_s >= end:
         return None
@@ -45,28 +122,103 @@ def straight_line(cost: float, start_s: float, end_s: float | None, as_of_s: flo
 
 
 def month_end_s(start_s: float | None, end_s: float | None, as_of_s: float) -> float:
-    """When the month of a usage answer ends: the API's `end_date`, or the next calendar month where that is not ahead.
+    """When the month of a usage answer ends: at the API's `end_date`, or with the calendar month of `start_date`.
 
-    An `end_date` that is not ahead is the end of what was counted so far, and the next calendar month is the one after
-    `start_date`. Where that is not ahead either the month has ended: the cloud has not begun the new one yet.
+    An `end_date` that is not after `as_of_s` is the end of what was counted so far, and not that of the month. Where
+    the calendar month is over too, the cloud has not begun the new month yet.
     """
     if end_s is not None and end_s > as_of_s:
         return end_s
     return next_month_s(as_of_s if start_s is None else start_s)
 
 
-def budget_status(cost: Cents, monthly_budget: Cents, warn_at: Iterable[float]) -> BudgetStatus:
-    """`exceeded` from all of the budget on, `warning` from the lowest of the thresholds on."""
-    if cost >= monthly_budget:
-        return "exceeded"
-    return "warning" if any(cost >= exact(share) * monthly_budget for share in warn_at) else "ok"
+def _spans(cost: float, start_s: float, as_of_s: float, points: Iterable[Point]) -> list[_Span]:
+    """The spans, oldest first. Going back from now, each begins at the point nearest to a day before its end."""
+    first_s = start_s + _FIRST_S
+    inside = sorted(point for point in points if first_s < point[0] < as_of_s and abs(point[1]) < _TOO_LARGE)
+    known = [(start_s, 0.0), *inside]
+    times = [time_s for time_s, _ in known]
+    spans = []
+    to_s, to_cost, at = as_of_s, cost, len(known)
+    while at:
+        at = _a_day_before(to_s, times, at)
+        from_s, from_cost = known[at]
+        days = (to_s - from_s) / DAY_S
+        spans.append(_Span(((from_s + to_s) / 2 - as_of_s) / DAY_S, days, (to_cost - from_cost) / days))
+        to_s, to_cost = from_s, from_cost
+    return spans[::-1]
 
 
-def crossed(cost: Cents, monthly_budget: Cents, warn_at: Iterable[float]) -> list[float]:
-    """The thresholds that a cost has reached, lowest first; the whole budget is one of them."""
-    return [share for share in sorted({*warn_at, 1.0}) if cost >= exact(share) * monthly_budget]
+def _a_day_before(to_s: float, times: Sequence[float], end: int) -> int:
+    """The index below `end` of the time nearest to a day before `to_s`, and at least half a day before it."""
+    day_before_s = to_s - DAY_S
+    later = bisect_left(times, day_before_s, 0, end)
+    if later == 0:
+        return 0
+    is_there = later < end and to_s - times[later] >= DAY_S / 2
+    return later if is_there and times[later] - day_before_s < day_before_s - times[later - 1] else later - 1
 
 
-def used_fraction(cost: Cents, monthly_budget: Cents) -> float:
-    """The part of the budget that is used; above 1 where it is exceeded."""
-    return round(cost / monthly_budget, 6)
+def _rest(spans: Sequence[_Span], left: float) -> float:
+    """Dollars for the days that are left. Spans in which the cost fell hold a credit and are ignored."""
+    rising = [span for span in spans if span.rate >= 0]
+    limit = _limit(rising)
+    usual = [span for span in rising if span.rate <= limit]
+    if not usual:
+        return 0.0
+    rate, slope = _rate_and_slope(usual)
+    grows = min(left, sum(span.days for span in spans))
+    rest = left * rate + slope * grows * (left - grows / 2)
+    lasting = list(takewhile(lambda span: span.rate > limit, reversed(rising)))
+    if len(lasting) >= _LASTING_SPANS:
+        days = sum(span.days for span in lasting)
+        rest += min(left, days) * max(0.0, _mean_rate(lasting) - rate)
+    return rest
+
+
+def _limit(spans: Sequence[_Span]) -> float:
+    """The rate above which a span is a one-off: far above the typical rate, and above the spread of the low ones."""
+    ranked = sorted(spans, key=lambda span: span.rate)
+    typical, low = _rate_at(ranked, _TYPICAL_SHARE), _rate_at(ranked, _LOW_SHARE)
+    limit = typical + max(_FAR_ABOVE * typical, _SPREADS_ABOVE * (typical - low))
+    times_above = sum(above for above, _ in groupby(span.rate > limit for span in spans))
+    return limit if times_above < _HABIT else math.inf
+
+
+def _rate_at(ranked: Sequence[_Span], share: float) -> float:
+    """The rate that this share of the spans does not exceed."""
+    needed = share * sum(span.weight for span in ranked)
+    reached = accumulate(span.weight for span in ranked)
+    return next((span.rate for span, weight in zip(ranked, reached, strict=True) if weight >= needed), 0.0)
+
+
+def _rate_and_slope(usual: Sequence[_Span]) -> tuple[float, float]:
+    """Dollars a day as of now, and their rise a day, which is 0 unless it stands out from the noise.
+
+    The slope is the least-squares slope, reduced by its uncertainty. A negative slope lowers today's rate, but is not
+    extrapolated: growth goes on for weeks, a decline soon reaches its floor.
+    """
+    today = _mean_rate(usual)
+    whole = [span for span in usual if span.days >= _NEARLY_A_DAY]
+    if len(whole) < _FEWEST_FOR_TREND or (rate := _mean_rate(whole)) < _NO_RATE:
+        return today, 0.0
+    middle = _mean_middle(whole)
+    width = sum(span.days * (span.middle - middle) ** 2 for span in whole)
+    slope = sum(span.days * (span.middle - middle) * span.rate for span in whole) / width
+    misses = sum(span.days * (span.rate - rate - slope * (span.middle - middle)) ** 2 for span in whole)
+    misses += _OWN_NOISE_DAYS * (_OWN_NOISE * rate) ** 2
+    variance = misses / (len(whole) - 2 + _OWN_NOISE_DAYS) / width
+    if slope**2 <= _CERTAIN**2 * variance:
+        return today, 0.0
+    slope *= (1 - _CERTAIN**2 * variance / slope**2) / (1 + variance / (_USUAL_GROWTH * rate) ** 2)
+    return max(0.0, today - slope * _mean_middle(usual)), max(0.0, slope)
+
+
+def _mean_rate(spans: Sequence[_Span]) -> float:
+    """Dollars a day, over all spans."""
+    return sum(span.days * span.rate for span in spans) / sum(span.days for span in spans)
+
+
+def _mean_middle(spans: Sequence[_Span]) -> float:
+    """The time, in days from now, for which the mean rate stands."""
+    return sum(span.days * span.middle for span in spans) / sum(span.days for span in spans)

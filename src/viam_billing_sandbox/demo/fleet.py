@@ -6,9 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from viam_billing.core.times import DAY_S
-from viam_billing.usage.forecast import STRAIGHT_LINE
+from viam_billing.usage.forecast import STRAIGHT_LINE, USUAL_DAYS
 from viam_billing.usage.history import Point, UsageHistory
-from viam_billing.usage.projection import USUAL_DAYS
 from viam_billing_sandbox.demo import charts
 from viam_billing_sandbox.demo.configuration import attributes
 from viam_billing_sandbox.months import elapsed_fraction, month_start, utc_now

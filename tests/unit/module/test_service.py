@@ -8,22 +8,20 @@ from typing import Any
 
 import pytest
 from grpclib import GRPCError, Status
-from grpclib.server import Stream
 from typing_extensions import override
 from viam.components.sensor import Sensor
-from viam.proto.common import DoCommandRequest, DoCommandResponse
+from viam.proto.common import DoCommandResponse
 from viam.resource.manager import ResourceManager
 from viam.services.generic.service import GenericRPCService
-from viam.utils import dict_to_struct
 
 from support.fake_parts import FakeClient
+from support.fake_stream import FakeStream
 from unit.cloud_fakes import NoParameters, make_context
 from viam_billing.cache.queries import Call
 from viam_billing.commands import EFFECTS
 from viam_billing.commands.context import Answer, Command, Context
 from viam_billing.module.container import Runtime
-from viam_billing.module.rpc import BillingRPCService
-from viam_billing.module.service import BillingService
+from viam_billing.module.service import BillingRPCService, BillingService
 from viam_billing.settings.attributes import parse_attributes
 
 ANSWER: Mapping[str, Any] = {
@@ -40,24 +38,6 @@ ANSWER: Mapping[str, Any] = {
     "list": ["a", 1, None, False, [], [[2.5]], {"b": {}}],
     "object": {"a.b": {"c": [1, 2]}, "": "nameless"},
 }
-
-
-class FakeStream(Stream[DoCommandRequest, DoCommandResponse]):
-    """One call: its request, and what is sent back."""
-
-    def __init__(self, request: DoCommandRequest) -> None:
-        self.deadline = None
-        self.metadata = None
-        self.sent: list[DoCommandResponse] = []
-        self._request = request
-
-    @override
-    async def recv_message(self) -> DoCommandRequest:
-        return self._request
-
-    @override
-    async def send_message(self, message: DoCommandResponse) -> None:
-        self.sent.append(message)
 
 
 class FakeSensor(Sensor):
@@ -77,22 +57,22 @@ async def run(parameters: NoParameters, context: Context, call: Call) -> Answer:
 async def resources() -> AsyncIterator[ResourceManager]:
     """A service with one command, whose answer has every kind of value."""
     runtime = Runtime(parse_attributes({}, {}, EFFECTS))
-    runtime.context = make_context(FakeClient(), commands={"do": Command("do", "read", "Does.", NoParameters, run)})
     service = BillingService("billing", runtime)
+    service.context = make_context(FakeClient(), commands={"do": Command("do", "read", "Does.", NoParameters, run)})
     yield ResourceManager([service])
     await service.close()
 
 
-async def sent(handler: GenericRPCService, command: Mapping[str, Any]) -> list[DoCommandResponse]:
+async def sent(handler: GenericRPCService, command: dict[str, Any]) -> list[DoCommandResponse]:
     """What a handler sends."""
-    stream = FakeStream(DoCommandRequest(name="billing", command=dict_to_struct(command)))
+    stream = FakeStream(command)
     await handler.DoCommand(stream)
     return stream.sent
 
 
 @pytest.mark.parametrize("command", [{"do": {}}, {"command": "do"}], ids=["nested", "flat"])
 async def test_an_answer_is_the_message_that_the_sdk_would_send(
-    resources: ResourceManager, command: Mapping[str, Any]
+    resources: ResourceManager, command: dict[str, Any]
 ) -> None:
     """The same fields with the same kinds of values, in one message."""
     own = await sent(BillingRPCService(resources), command)
@@ -109,3 +89,30 @@ async def test_a_component_of_the_same_name_is_not_taken_for_the_service(resourc
     with pytest.raises(GRPCError) as caught:
         BillingRPCService(ResourceManager([FakeSensor("billing")])).get_resource("billing")
     assert caught.value.status is Status.NOT_FOUND
+
+
+@pytest.mark.parametrize("rows", [1, 20, 100])
+async def test_an_answer_of_more_than_16_mib_is_refused(resources: ResourceManager, rows: int) -> None:
+    """Whatever the command, and however few its rows: over some connections it would be dropped without a word."""
+
+    async def long(parameters: NoParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+        return {"rows": ["x" * (18_000_000 // rows)] * rows}
+
+    service = resources.get_resource(BillingService, BillingService.get_resource_name("billing"))
+    service.context = make_context(FakeClient(), commands={"do": Command("do", "read", "Does.", NoParameters, long)})
+    with pytest.raises(GRPCError, match=r"result_too_large.*location_ids") as caught:
+        await sent(BillingRPCService(resources), {"do": {}})
+    assert caught.value.status is Status.FAILED_PRECONDITION
+
+
+async def test_a_defect_in_an_answer_is_an_internal_error(resources: ResourceManager) -> None:
+    """As is any other: a value that no Struct can hold must not reach the caller as a traceback."""
+
+    async def odd(parameters: NoParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+        return {"set": {1}}
+
+    service = resources.get_resource(BillingService, BillingService.get_resource_name("billing"))
+    service.context = make_context(FakeClient(), commands={"do": Command("do", "read", "Does.", NoParameters, odd)})
+    with pytest.raises(GRPCError, match="internal_error: ") as caught:
+        await sent(BillingRPCService(resources), {"do": {}})
+    assert caught.value.status is Status.INTERNAL

@@ -76,7 +76,7 @@ def test_a_deadline_without_end_is_a_number() -> None:
 )
 def test_the_shorter_time_counts(callers_s: float | None, own_s: float, most_s: float) -> None:
     """A little of the caller's time is kept back, so that the answer still arrives."""
-    remaining = times.Deadline.of_caller(callers_s, own_s).remaining_s()
+    remaining = times.Deadline(own_s, callers_s).remaining_s()
     assert most_s - 0.5 < remaining <= most_s or remaining == most_s == 0
 
 

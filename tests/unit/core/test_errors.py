@@ -5,7 +5,7 @@ import json
 import pytest
 from grpclib.const import Status
 
-from viam_billing.core import error_codes, errors
+from viam_billing.core import errors
 from viam_billing.core.errors import BillingError, Outcome, quoted
 
 
@@ -120,8 +120,8 @@ def test_a_text_that_fits_stays() -> None:
 def test_an_error_of_the_wire_is_known_by_its_code_and_status() -> None:
     """Every error of the tree is; a text that only looks like one is not."""
     for kind in (errors.KeyRejectedError, errors.CloudUnimplementedError, errors.ChargeOutcomeUnknownError):
-        assert error_codes.is_of_contract(kind.status, kind("x").message)
-    assert not error_codes.is_of_contract(Status.UNKNOWN, errors.KeyRejectedError("x").message)
-    assert not error_codes.is_of_contract(Status.NOT_FOUND, "not_found")
-    assert not error_codes.is_of_contract(Status.UNKNOWN, "resource: not found")
-    assert not error_codes.is_of_contract(Status.OK, None)
+        assert errors.is_billing_error(kind.status, kind("x").message)
+    assert not errors.is_billing_error(Status.UNKNOWN, errors.KeyRejectedError("x").message)
+    assert not errors.is_billing_error(Status.NOT_FOUND, "not_found")
+    assert not errors.is_billing_error(Status.UNKNOWN, "resource: not found")
+    assert not errors.is_billing_error(Status.OK, None)

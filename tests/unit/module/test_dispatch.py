@@ -6,18 +6,14 @@ from pathlib import Path
 
 import pytest
 from grpclib.const import Status
-from viam.gen.app.v1 import billing_pb2
 
 from support.fake_parts import FakeClient, answered, answering, failing, usage, waiting
+from support.module_process import struct
 from unit.cloud_fakes import KEY, NoParameters, answer, command, make_context, refused
 from viam_billing.cache.queries import Call
 from viam_billing.commands.context import Answer, Command, Context
 from viam_billing.core.errors import InternalError, OutOfScopeError
 from viam_billing.module import dispatch
-
-PAYER = billing_pb2.GetLocationBillingOrganizationResponse
-MOVE = {"location_id": "own-loc", "billing_organization_id": "own-org"}
-MOVING = {"update_location_billing_organization": MOVE}
 
 
 @pytest.fixture
@@ -150,7 +146,7 @@ async def test_the_callers_deadline_counts(client: FakeClient) -> None:
     table = {"do": Command("do", "read", "Does.", NoParameters, run)}
     context = make_context(client, {"timeout_s": 5}, commands=table)
     for timeout_s in (None, 100.0, 2.0):
-        await dispatch.answer({"do": {}}, context, timeout_s)
+        await dispatch.answer(struct({"do": {}}), context, timeout_s)
     assert [round(s) for s in seen] == [5, 5, 2]
 
 
@@ -169,36 +165,6 @@ async def test_two_requests_run_side_by_side(tmp_path: Path) -> None:
     assert not slow.done()
     go_on.set()
     await slow
-
-
-async def test_an_answer_comes_with_its_readings(client: FakeClient, context: Context) -> None:
-    """All that it was made of, in the order in which they were needed."""
-    client.scripts = [answering(PAYER(billing_organization_id="own-org")), answering(usage(12.5))]
-    _, readings = await dispatch.answer({"get_location_usage": {}}, context, 60)
-    assert [set(reading.value) & {"billing_organization_id", "subtotal"} for reading in readings] == [
-        {"billing_organization_id"},
-        {"subtotal"},
-    ]
-
-
-async def test_an_answer_that_depends_on_the_time_comes_without_readings(context: Context, client: FakeClient) -> None:
-    """What is overdue now may not be taken for what is overdue later."""
-    client.scripts = [answering(billing_pb2.GetInvoicesSummaryResponse())]
-    _, readings = await dispatch.answer({"get_invoices_summary": {}}, context, 60)
-    assert readings == ()
-
-
-async def test_a_change_comes_without_readings(context: Context, client: FakeClient) -> None:
-    """Its answer may not stand in for the next change."""
-    client.scripts = [answering(PAYER(billing_organization_id="own-org"))]
-    _, readings = await dispatch.answer(MOVING, context, 60)
-    assert readings == ()
-
-
-async def test_two_requests_do_not_share_readings(context: Context) -> None:
-    """Each call has its own."""
-    request: dict[str, object] = {"get_current_month_usage": {}}
-    assert [len((await dispatch.answer(request, context, 60))[1]) for _ in range(2)] == [1, 1]
 
 
 def test_a_key_that_was_cut_is_taken_out(context: Context) -> None:

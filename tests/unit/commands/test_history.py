@@ -178,13 +178,6 @@ async def test_what_is_older_than_13_months_is_not_told(fleet: Fleet) -> None:
     assert len(await points(fleet, since="2020-01-01T00:00:00Z")) == 1
 
 
-async def test_no_answer_is_kept(fleet: Fleet) -> None:
-    """A history grows without a reading's doing."""
-    await fleet.ask("get_location_billing_organization")
-    _found, readings = await fleet.with_readings({"command": HISTORY, "location_id": "own-loc"})
-    assert readings == ()
-
-
 async def test_without_a_folder_there_is_no_history() -> None:
     """What to configure is said before the cloud is asked."""
     fleet = Fleet()
@@ -210,7 +203,7 @@ async def test_a_disk_that_hangs_is_waited_for_as_long_as_the_cloud(
     await seen(fleet, (NOON_S, 1.0))
     late = pytest.raises(StateUnavailableError, match=r"disk does not answer in time.*state_dir")
     with held(tmp_path / "state" / FILE_NAME), late:
-        await fleet.with_readings({"command": HISTORY, "org_id": "p"}, timeout_s=caller_s)
+        await fleet.ask_within(caller_s, HISTORY, org_id="p")
     fleet.close()
 
 

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from viam_billing.core.times import DAY_S, from_rfc3339
-from viam_billing.usage.forecast import straight_line
-from viam_billing.usage.projection import USUAL_DAYS, Point, projected
+from viam_billing.usage.forecast import USUAL_DAYS, Point, projected, straight_line
 
 START_S = from_rfc3339("2026-11-01T00:00:00Z")
 END_S = from_rfc3339("2026-12-01T00:00:00Z")

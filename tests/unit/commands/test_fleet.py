@@ -66,8 +66,17 @@ async def test_locations_outside_the_scope_are_counted() -> None:
     fleet.bill("p", 1.0, "a", "b", "c")
     found = await fleet.ask(FLEET)
     assert [row["location_id"] for row in found["locations"]] == ["b"]
-    assert (found["out_of_scope_count"], found["failed_count"], found["complete"]) == (2, 0, True)
-    assert ("payer", "a") not in fleet.gateway.asked
+    assert (found["out_of_scope_count"], found["failed_count"], found["complete"]) == (2, 0, False)
+    assert (found["total_month_to_date"], ("payer", "a") in fleet.gateway.asked) == (1.0, False)
+
+
+async def test_a_fleet_whose_locations_are_all_outside_the_scope_has_no_total() -> None:
+    """Nothing was read: 0 would be made up."""
+    fleet = Fleet(allowed_location_ids=["b"])
+    fleet.bill("p", 1.0, "a", "c")
+    found = await fleet.ask(FLEET)
+    assert (found["out_of_scope_count"], found["failed_count"], found["complete"]) == (2, 0, False)
+    assert "total_month_to_date" not in found
 
 
 async def test_a_listed_location_outside_the_scope_refuses_the_call() -> None:

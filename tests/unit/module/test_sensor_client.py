@@ -11,15 +11,15 @@ from grpclib.exceptions import StreamTerminatedError
 from support.fake_billing import USAGE, FakeBilling
 from viam_billing.core.errors import BillingError
 from viam_billing.core.times import Deadline
-from viam_billing.module import readings
-from viam_billing.module.sensor_dependency import BillingDependency
+from viam_billing.module import sensor_client
+from viam_billing.module.sensor_client import ServiceClient
 from viam_billing.version import BILLING_MODEL
 
 
-async def usage(billing: FakeBilling, within_s: float = 5.0) -> readings.Usage:
+async def usage(billing: FakeBilling, within_s: float = 5.0) -> sensor_client.Usage:
     """Ask for the usage."""
-    dependency = BillingDependency(billing, "office:billing")
-    return await dependency.ask(readings.Usage, Deadline(within_s), "get_location_usage", location_id="wh1north01")
+    dependency = ServiceClient(billing, "office:billing")
+    return await dependency.ask(sensor_client.Usage, Deadline(within_s), "get_location_usage", location_id="wh1north01")
 
 
 async def failure(answer: BaseException | Mapping[str, Any]) -> BillingError:
@@ -43,9 +43,9 @@ async def test_a_question_goes_to_the_resource_by_the_name_that_viam_server_know
 async def test_the_stub_of_a_new_connection_is_used() -> None:
     """The SDK gives a client a new one when the connection to viam-server was lost."""
     billing, other = FakeBilling(), FakeBilling()
-    dependency = BillingDependency(billing, "billing")
+    dependency = ServiceClient(billing, "billing")
     billing.client = other
-    await dependency.status(readings.Status, Deadline(5))
+    await dependency.status(sensor_client.Status, Deadline(5))
     assert other.asked.keys() == {"get_status"}
 
 

@@ -3,9 +3,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from msgspec import structs
 
 from support.fake_parts import NOON_S
 from unit.fleet_scene import FLEET, NOVEMBER_S, Fleet, small
+from viam_billing.cache.queries import Reads
+from viam_billing.commands.worker_pool import WORKERS
 from viam_billing.core.errors import (
     BillingError,
     CloudError,
@@ -90,15 +93,13 @@ async def test_a_rejected_key_is_the_calls_error() -> None:
     fleet.bill("p", 1.0, *names)
     fleet.gateway.away = KeyRejectedError("no.")
     assert (await fleet.refused(FLEET, location_ids=names)).code == "key_rejected"
-    assert len(fleet.gateway.asked) <= 64
+    assert len(fleet.gateway.asked) <= WORKERS
 
 
 async def test_without_a_key_the_call_says_so() -> None:
     """In place of a failed row for each location."""
     fleet = Fleet(api_key=None, api_key_id=None)
-    fleet.bill("p", 1.0, "a")
-    reads = fleet.context.reads
-    reads._cache = None  # noqa: SLF001 - as the runtime makes it without a key
+    fleet.context = structs.replace(fleet.context, reads=Reads(fleet.gateway, None, fleet.context.config, fleet.clock))
     assert (await fleet.refused(FLEET, location_ids=["a"])).code == "not_configured"
 
 
@@ -159,25 +160,12 @@ async def test_rows_that_the_callers_time_does_not_reach_time_out() -> None:
     started_s = loop.time()
     names = ["a", *(f"l{number}" for number in range(500))]
     fleet.bill("q", 1.0, *names[1:])
-    found, readings = await fleet.with_readings({"command": FLEET, "location_ids": names}, timeout_s=2.0)
+    found = await fleet.ask_within(2.0, FLEET, location_ids=names)
     assert loop.time() - started_s < 10  # a read's own time is 20 s
     assert {row["error"]["code"] for row in found["locations"][1:]} == {"cloud_timeout"}
     assert (found["failed_count"], found["total_month_to_date"], found["stale"]) == (500, 10.0, False)
-    assert readings == ()
-    assert len(fleet.gateway.asked) <= 66
+    assert len(fleet.gateway.asked) <= WORKERS + 2
     fleet.cache.close()
-
-
-async def test_an_answer_without_rows_that_were_not_reached_is_not_kept() -> None:
-    """All that was read is current; the same request would yet get another answer."""
-    fleet = small()
-    await fleet.ask(FLEET)
-    found, readings = await fleet.with_readings({"command": FLEET})
-    assert (found["complete"], len(readings)) == (True, 6)
-    fleet.bill("q", 1.0, "d")
-    listed: dict[str, object] = {"command": FLEET, "location_ids": ["a", "d"]}
-    found, readings = await fleet.with_readings(listed, timeout_s=0)
-    assert (found["failed_count"], found["total_month_to_date"], readings) == (1, 10.0, ())
 
 
 async def test_rows_that_are_not_reached_may_be_the_last_known_ones() -> None:
@@ -185,7 +173,7 @@ async def test_rows_that_are_not_reached_may_be_the_last_known_ones() -> None:
     fleet = small()
     await fleet.ask(FLEET)
     fleet.clock.now_s += 1000
-    found, _readings = await fleet.with_readings({"command": FLEET, "location_ids": ["a", "b"]}, timeout_s=0)
+    found = await fleet.ask_within(0, FLEET, location_ids=["a", "b"])
     assert (found["stale_reason"], found["failed_count"], found["total_month_to_date"]) == ("cloud_timeout", 0, 30.01)
 
 

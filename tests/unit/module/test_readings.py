@@ -5,7 +5,8 @@ from datetime import datetime, timezone
 import msgspec
 import pytest
 
-from viam_billing.module.readings import Budget, Flat, Invoices, Projection, Status, Usage, flat
+from viam_billing.module.sensor import Readings, flat
+from viam_billing.module.sensor_client import Budget, Invoices, Projection, Status, Usage
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=timezone.utc)
 LATER = datetime(2026, 11, 21, 12, 0, 0, 250_000, tzinfo=timezone.utc)
@@ -75,6 +76,6 @@ def test_a_reading_is_stale_if_a_part_is(usage_stale: bool, invoices_stale: bool
 def test_readings_are_numbers_texts_and_one_flag() -> None:
     """Nothing nested, which a query or a trigger would have to take apart."""
     usage = msgspec.structs.replace(USAGE, projection=Projection(20.0), budget=Budget(0.5))
-    readings: Flat = flat(usage, INVOICES, Status("1", 1, 2.0))
+    readings: Readings = flat(usage, INVOICES, Status("1", 1, 2.0))
     assert {name for name, value in readings.items() if isinstance(value, bool)} == {"stale"}
     assert all(isinstance(value, (int, float, str)) for value in readings.values())

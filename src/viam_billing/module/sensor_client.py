@@ -1,0 +1,156 @@
+"""The sensor's client of the billing service: asks it through viam-server and reads its answers strictly.
+
+    sensor -> client -> viam-server -> RPC handler -> service
+
+Errors of the service come back unchanged. Other errors, of viam-server or on the way there, get the same form.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, TypeVar
+
+import msgspec
+from google.protobuf.struct_pb2 import Struct
+from grpclib.const import Status as GRPCStatus
+from grpclib.exceptions import GRPCError, StreamTerminatedError
+from msgspec import Meta
+from viam.proto.common import DoCommandRequest, DoCommandResponse, GetStatusRequest, GetStatusResponse
+
+from viam_billing.core.errors import (
+    BillingError,
+    CloudRateLimitedError,
+    CloudTimeoutError,
+    CloudUnreachableError,
+    InvalidRequestError,
+    NotConfiguredError,
+    is_billing_error,
+    quoted,
+)
+from viam_billing.module import codec
+from viam_billing.version import BILLING_MODEL
+
+if TYPE_CHECKING:
+    from viam_billing.core.times import Deadline
+
+_TRY_AGAIN: Final[Mapping[GRPCStatus, type[BillingError]]] = {
+    GRPCStatus.UNAVAILABLE: CloudUnreachableError,
+    GRPCStatus.CANCELLED: CloudUnreachableError,
+    GRPCStatus.DEADLINE_EXCEEDED: CloudTimeoutError,
+    GRPCStatus.RESOURCE_EXHAUSTED: CloudRateLimitedError,
+}
+"""What viam-server itself answers while a module starts, is slow, or has too many calls in flight."""
+
+_WHAT_TO_DO: Final = f"Set the sensor's attribute service to the name of a generic service of model {BILLING_MODEL}."
+
+Shape = TypeVar("Shape", bound=msgspec.Struct)
+Response = TypeVar("Response", DoCommandResponse, GetStatusResponse)
+Moment = Annotated[datetime, Meta(tz=True)]
+
+
+class Projection(msgspec.Struct, frozen=True):
+    """The part of `projection` that the sensor uses."""
+
+    total: float
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """The part of `budget` that the sensor uses."""
+
+    used_fraction: float
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """The part of an answer of `get_location_usage` that the sensor uses."""
+
+    location_id: str
+    billing_organization_id: str
+    month_to_date: float
+    cost_by_type: dict[str, float]
+    as_of: Moment
+    stale: bool
+    projection: Projection | None = None
+    budget: Budget | None = None
+
+
+class Invoices(msgspec.Struct, frozen=True):
+    """The part of an answer of `get_invoices_summary` that the sensor uses."""
+
+    outstanding_balance: float
+    overdue_count: int
+    as_of: Moment
+    stale: bool
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The part of `get_status` that the sensor uses; without figures where the journal cannot be read."""
+
+    version: str
+    unknown_charges: int | None = None
+    charged_last_24h: float | None = None
+
+
+class Resource(Protocol):
+    """The SDK's client of a generic service.
+
+    `do_command` is not used: it turns UNIMPLEMENTED into a NotImplementedError without the message. `client` is
+    replaced when the connection to viam-server is, so it is not kept.
+    """
+
+    name: str
+    client: Any  # the generated stub, whose methods are not typed
+
+
+class ServiceClient:
+    """Asks one billing service. `shown_name` is its name for errors."""
+
+    def __init__(self, resource: Resource, shown_name: str) -> None:
+        self._resource = resource
+        self._shown_name = quoted(shown_name)
+
+    async def ask(self, shape: type[Shape], deadline: Deadline, command: str, **parameters: str | float) -> Shape:
+        """The answer to a command.
+
+        Raises:
+            GRPCError: the service's own error.
+            BillingError: the service was not reached, or something else answered.
+        """
+        request = DoCommandRequest(name=self._resource.name, command=Struct())
+        request.command.update({"command": command, **parameters})
+        call = self._resource.client.DoCommand(request, timeout=deadline.remaining_s())
+        return self._read(shape, await self._answer(call))
+
+    async def status(self, shape: type[Shape], deadline: Deadline) -> Shape:
+        """The answer of the service's `get_status`. Raises: as `ask`."""
+        request = GetStatusRequest(name=self._resource.name)
+        call = self._resource.client.GetStatus(request, timeout=deadline.remaining_s())
+        return self._read(shape, await self._answer(call))
+
+    async def _answer(self, call: Awaitable[Response]) -> Response:
+        name = self._shown_name
+        try:
+            return await call
+        except GRPCError as error:
+            if is_billing_error(error.status, error.message):
+                raise
+            words = f"({error.status.name}: {quoted(error.message or '')})"
+            if error.status in _TRY_AGAIN:
+                text = f"viam-server has no answer of the service {name} now {words}. Try again later."
+                raise _TRY_AGAIN[error.status](text) from None
+            raise NotConfiguredError(f"no billing service answers as {name} {words}. {_WHAT_TO_DO}") from None
+        except asyncio.TimeoutError:
+            raise CloudTimeoutError(f"the service {name} did not answer in time. Try again later.") from None
+        except (OSError, StreamTerminatedError):
+            raise CloudUnreachableError(
+                f"the connection to viam-server was lost on the way to the service {name}. Try again later."
+            ) from None
+
+    def _read(self, shape: type[Shape], response: DoCommandResponse | GetStatusResponse) -> Shape:
+        try:
+            return msgspec.convert(codec.from_struct(response.result), shape)
+        except (msgspec.ValidationError, InvalidRequestError):
+            raise NotConfiguredError(
+                f"what answers as {self._shown_name} is no billing service. {_WHAT_TO_DO}"
+            ) from None
