@@ -55,7 +55,8 @@ async def send_fault(stream: Stream, fault: Fault) -> None:
     elif fault.http_status:
         headers = [(b":status", str(fault.http_status).encode()), (b"content-type", b"text/html; charset=utf-8")]
         stream.send_headers(headers)
-        await stream.send_data(_PAGE % (fault.http_status, fault.http_status), end=True)
+        page = _PAGE % (fault.http_status, fault.http_status)
+        await stream.send_data(page.ljust(fault.answer_size_bytes), end=True)
     elif fault.reset:
         stream.reset(ErrorCodes[fault.reset])
     elif fault.drop_connection:
