@@ -26,7 +26,6 @@ from viam_billing.core.errors import (
     KeyRejectedError,
     NotConfiguredError,
     Outcome,
-    service_closed,
 )
 
 if TYPE_CHECKING:
