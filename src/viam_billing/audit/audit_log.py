@@ -95,7 +95,10 @@ class State:
             return number
 
         store = self._usable()
-        number = await (store.run(work) if synced else asyncio.shield(store.begin_before_next_sync(work)))
+        name = "begin_attempt"
+        number = await (
+            store.run(work, name=name) if synced else asyncio.shield(store.begin_before_next_sync(work, name=name))
+        )
         self.under_way += 1
         return number
 
@@ -126,7 +129,7 @@ class State:
             self._close_if_unused()
 
         try:
-            ending = self._usable().begin_before_next_sync(work)
+            ending = self._usable().begin_before_next_sync(work, name="end_attempt")
         except StateUnavailableError:
             ended(None)
             raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -69,12 +70,15 @@ class CloudClient(ViamClient):
                 fails earlier was certainly never sent.
         """
         method: UnaryUnaryMethod[Any, Any] = self._method(rpc)
+        sys.audit("viam_billing.cloud.about_to_send", rpc)
         with _broken_connection():
             async with method.open(timeout=timeout_s, metadata=self._metadata) as stream:
                 await stream.send_request()
                 before_send()
                 await stream.send_message(request, end=True)
+                sys.audit("viam_billing.cloud.handed_over", rpc)
                 answer: Message | None = await stream.recv_message()
+        sys.audit("viam_billing.cloud.answered", rpc)
         if answer is None:
             raise _empty_answer(rpc)
         return answer

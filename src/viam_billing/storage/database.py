@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -42,19 +43,19 @@ class Store:
         self.damaged = False
         """Whether the last error says that the file, and not the disk, is to blame."""
 
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def run(self, work: Callable[[sqlite3.Connection], T], *, name: str = "") -> T:
         """Run `work` in one transaction; it is committed when this returns, and on disk where the store is `synced`.
 
-        A caller that leaves does not stop it.
+        A caller that leaves does not stop it. `name` is what the transaction's fault points announce.
 
         Raises:
             StateUnavailableError: if the folder or the file cannot be used, or the disk is full.
         """
-        running = self._begun(self._transaction, work)
+        running = self._begun(lambda: self._transaction(work, name))
         running.add_done_callback(unwatched)
         return await asyncio.shield(running)
 
-    def begin_before_next_sync(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+    def begin_before_next_sync(self, work: Callable[[sqlite3.Connection], T], *, name: str = "") -> asyncio.Future[T]:
         """Begin the same for what need not be on disk before the next transaction that is: its sync takes it along.
 
         A process that is killed loses nothing of it, and what the power's failure takes, it takes from the end. What is
@@ -63,13 +64,11 @@ class Store:
         Raises:
             StateUnavailableError: after `close`; as the future's result in the other cases.
         """
-        return self._begun(self._unsynced_transaction, work)
+        return self._begun(lambda: self._transaction(work, name, "NORMAL"))
 
-    def _begun(
-        self, transaction: Callable[[Callable[[sqlite3.Connection], T]], T], work: Callable[[sqlite3.Connection], T]
-    ) -> asyncio.Future[T]:
+    def _begun(self, transaction: Callable[[], T]) -> asyncio.Future[T]:
         try:
-            return asyncio.get_running_loop().run_in_executor(self._thread, transaction, work)
+            return asyncio.get_running_loop().run_in_executor(self._thread, transaction)
         except RuntimeError:
             raise self._unusable("the service was closed") from None
 
@@ -98,12 +97,12 @@ class Store:
         with contextlib.suppress(RuntimeError):
             self._thread.submit(self._transaction, work)
 
-    def _unsynced_transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return self._transaction(work, "NORMAL")
-
-    def _transaction(self, work: Callable[[sqlite3.Connection], T], synchronous: str | None = None) -> T:
+    def _transaction(
+        self, work: Callable[[sqlite3.Connection], T], name: str = "", synchronous: str | None = None
+    ) -> T:
         import sqlite3  # noqa: PLC0415 - costs 6 ms, which a module that never writes does not pay at its start
 
+        sys.audit("viam_billing.storage.begin", self._file_name, name)
         try:
             connection = self._opened(sqlite3)
             self._sync_as(connection, synchronous or self._synchronous)
@@ -113,7 +112,9 @@ class Store:
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
+            sys.audit("viam_billing.storage.before_commit", self._file_name, name)
             connection.execute("COMMIT")
+            sys.audit("viam_billing.storage.after_commit", self._file_name, name)
         except sqlite3.Error as error:
             self.damaged = not isinstance(error, sqlite3.OperationalError)
             self._abandon()
@@ -121,6 +122,7 @@ class Store:
         except OSError as error:
             self._abandon()
             raise self._unusable(error.strerror or type(error).__name__) from None
+        sys.audit("viam_billing.storage.returned", self._file_name, name)
         return result
 
     def _opened(self, sqlite3: Any) -> sqlite3.Connection:  # noqa: ANN401 - the module, imported late
