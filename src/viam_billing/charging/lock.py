@@ -1,4 +1,4 @@
-"""One process at a time charges with a journal: a lock on `journal.lock` beside it, which the system ends with us."""
+"""One process at a time charges with a journal: a lock on `journal.lock` beside it, which ends with the process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FILE_NAME: Final = "journal.lock"
 
 
 class FolderLock:
-    """The lock of one folder, for all services of this process. Its methods block: call them from a thread."""
+    """The lock of one folder, for all services of this process. Its methods block: call them from a disk thread."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
@@ -23,33 +23,31 @@ class FolderLock:
         self._one_at_a_time = threading.Lock()
         self._released = False
         self.generation = 0
-        """Counts how often the lock was taken: whoever sees a new number may find what another process left."""
+        """How often the lock was taken: after each time, another process may have left something."""
 
     def take(self) -> int:
-        """Take the lock, if it is not held already. Returns its generation.
+        """Take the lock, unless it is held already. Returns its generation.
 
         Raises:
             StateUnavailableError: if another process holds it, or the folder cannot be used.
         """
         with self._one_at_a_time:
-            if self._released:  # a thread that had to wait, while the last service went: nobody would end its lock
+            if self._released:  # a thread that waited while the last service went: nobody would release the lock
                 raise self._unusable("the service was closed")
-            if self._descriptor >= 0 and not self._is_at_its_place():
-                self._let_go()  # the folder was replaced: a lock on the old file keeps nobody away
+            if self._descriptor >= 0 and not self._is_in_place():
+                self._let_go()  # the folder was replaced: a lock on the old file keeps no other process away
             if self._descriptor < 0:
                 try:
                     self._open()
                 except BlockingIOError:
-                    raise self._unusable(
-                        "another process charges with it, or a service that spells state_dir differently"
-                    ) from None
+                    raise self._unusable("another process charges with it") from None
                 except OSError as error:
                     raise self._unusable(error.strerror or type(error).__name__) from None
                 self.generation += 1
             return self.generation
 
     def release(self) -> None:
-        """Give it back for good. May be called twice."""
+        """Release it for good. May be called twice."""
         with self._one_at_a_time:
             self._released = True
             self._let_go()
@@ -64,7 +62,7 @@ class FolderLock:
             raise
         self._descriptor = descriptor
 
-    def _is_at_its_place(self) -> bool:
+    def _is_in_place(self) -> bool:
         try:
             return os.path.samestat(os.fstat(self._descriptor), os.stat(self._path))
         except OSError:

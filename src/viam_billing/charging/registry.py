@@ -3,81 +3,78 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Iterator
-from typing import Final
 
 from msgspec import Struct, field
 
+from viam_billing.charging.identity import Identity
 from viam_billing.charging.journal import Journal
 from viam_billing.charging.lock import FolderLock
-from viam_billing.charging.service import Charger
-from viam_billing.charging.watch import Watch
+from viam_billing.charging.service import ChargeService
 from viam_billing.storage import journal_schema
 from viam_billing.storage.database import Store
-
-
-class Book(Struct, eq=False):
-    """A charge journal, who charges with it and who looks after it; `store` is the whole folder's database."""
-
-    folder: str
-    store: Store
-    charger: Charger
-    watch: Watch
 
 
 class _Folder(Struct):
     store: Store
     lock: FolderLock
-    books: dict[str, Book] = field(default_factory=dict)
+    services: dict[str, ChargeService] = field(default_factory=dict)
     users: int = 0
 
 
-class Books:
-    """Hands out what is shared and closes it after its last user."""
+class ChargeServices:
+    """Hands out the shared `ChargeService`s and closes what is theirs after the last user. The process makes one.
 
-    def __init__(self) -> None:
+    `marks_dir` is where used journals leave their marks, by default the environment's `VIAM_MODULE_DATA`.
+    """
+
+    def __init__(self, marks_dir: str | None = None) -> None:
+        self._marks_dir = marks_dir or os.environ.get("VIAM_MODULE_DATA") or None
         self._folders: dict[str, _Folder] = {}
         self._stopping = False
 
-    def open(self, state_dir: str, app_address: str) -> Book:
-        """The book of a folder and a cloud; to be given back with `release`. No I/O."""
+    def open(self, state_dir: str, app_address: str, accept_lost: str | None = None) -> ChargeService:
+        """The charging of a folder and a cloud, to be given back with `release`. No I/O.
+
+        `accept_lost` is the id of a journal that its owner knows to be lost.
+        """
         folder = self._folders.get(state_dir)
         if folder is None:
             store = Store(state_dir, journal_schema.FILE_NAME, journal_schema.MIGRATIONS)
             folder = self._folders[state_dir] = _Folder(store, FolderLock(state_dir))
         folder.users += 1
-        book = folder.books.get(app_address)
-        if book is None:
-            charger = Charger(Journal(folder.store, app_address, time.time), folder.lock)
-            charger.stopping = self._stopping
-            book = folder.books[app_address] = Book(state_dir, folder.store, charger, Watch(charger, time.time))
-            charger.outcomes.when_unknown = book.watch.wake
-        return book
+        service = folder.services.get(app_address)
+        if service is None:
+            identity = Identity(state_dir, app_address, self._marks_dir)
+            service = ChargeService(Journal(folder.store, app_address, time.time, identity), folder.lock, time.time)
+            service.stopping = self._stopping
+            folder.services[app_address] = service
+        service.journal.identity.accept(accept_lost)
+        return service
 
-    def release(self, book: Book) -> None:
-        """Give a book back; the last user's release of its folder closes the database and ends the lock."""
-        folder = self._folders[book.folder]
+    def release(self, service: ChargeService) -> None:
+        """Give it back. The last release of a folder closes the database and ends the lock."""
+        state_dir, folder = next(
+            (state_dir, folder) for state_dir, folder in self._folders.items() if service in folder.services.values()
+        )
         folder.users -= 1
         if not folder.users:
-            del self._folders[book.folder]
+            del self._folders[state_dir]
             folder.store.close()
-            folder.lock.release()  # no charge is under way: who takes the folder up again must not find it locked
+            folder.lock.release()  # no charge is under way, and the next to open the folder must not find it locked
 
     async def stop(self, within_s: float) -> bool:
         """Begin no more charges, and wait for those under way. Returns whether there were any."""
         self._stopping = True
-        for book in self._all():
-            book.charger.stopping = True
-            book.charger.drop_waiting()
-        tasks = [attempt.task for book in self._all() for attempt in book.charger.under_way() if attempt.task]
+        for service in self._all():
+            service.stopping = True
+            service.drop_waiting()
+        tasks = [attempt.task for service in self._all() for attempt in service.under_way()]
         if tasks:
             await asyncio.wait(tasks, timeout=within_s)
         return bool(tasks)
 
-    def _all(self) -> Iterator[Book]:
-        return (book for folder in self._folders.values() for book in folder.books.values())
-
-
-BOOKS: Final = Books()
-"""Those of this process."""
+    def _all(self) -> Iterator[ChargeService]:
+        return (service for folder in self._folders.values() for service in folder.services.values())

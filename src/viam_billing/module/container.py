@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from viam_billing.audit.audit_log import State
 from viam_billing.cache.memory import Limits
 from viam_billing.cache.queries import Reads
-from viam_billing.charging.books import BOOKS
-from viam_billing.charging.desk import Desk
+from viam_billing.charging.access import ServiceAccess
 from viam_billing.cloud.call_attempts import Counters
 from viam_billing.cloud.calls import Calls
 from viam_billing.cloud.gateway import CloudGateway
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Context
-from viam_billing.core.errors import StateUnavailableError
 from viam_billing.core.money import to_dollars
+from viam_billing.core.tasks import unwatched
 from viam_billing.core.times import to_rfc3339
 from viam_billing.module.clouds import CLOUDS, Cloud
 from viam_billing.settings.policy import Policy
@@ -26,7 +24,9 @@ from viam_billing.usage.crossings import Crossings
 from viam_billing.version import VERSION
 
 if TYPE_CHECKING:
-    from viam_billing.charging.books import Book
+    from viam_billing.charging.journal_rows import Figures
+    from viam_billing.charging.registry import ChargeServices
+    from viam_billing.charging.service import ChargeService
     from viam_billing.settings.attributes import Config
 
 _CHARGING: Final = (
@@ -50,7 +50,7 @@ class Runtime:
     Making it waits for no I/O: what an earlier process left is read in the background. Needs a running event loop.
     """
 
-    def __init__(self, config: Config, name: str = "") -> None:
+    def __init__(self, config: Config, charge_services: ChargeServices, name: str = "") -> None:
         self._cloud: Cloud | None = None
         if config.api_key is not None and config.api_key_id is not None:
             self._cloud = CLOUDS.acquire(config.app, config.api_key_id, config.api_key, config.state_dir)
@@ -62,12 +62,16 @@ class Runtime:
         self._counters = Counters()
         gateway = CloudGateway(Calls(link, self._counters, config.timeout_s))
         policy = Policy(config)
-        desk = Desk(gateway, policy)
-        self._book = book = BOOKS.open(config.state_dir, config.app.text) if config.state_dir else None
+        access = ServiceAccess(gateway, policy)
+        self._charge_services = charge_services
+        self._charging: ChargeService | None = None
+        if config.state_dir:
+            self._charging = charge_services.open(config.state_dir, config.app.text, config.accept_lost_journal)
+        charging = self._charging
         self._closing = False
         self._wakes = False
-        """Whether the journal's watch is woken when this service's cloud is back."""
-        self._look: asyncio.Task[bool] | None = None
+        """Whether the reconciler is woken when this service's cloud is back."""
+        self._look: asyncio.Task[Figures | None] | None = None
         self.context = Context(
             config=config,
             policy=policy,
@@ -76,24 +80,22 @@ class Runtime:
             history=history,
             crossings=Crossings(history),
             state=State(
-                book.store if book else None,
+                charging.journal.store if charging else None,
                 config.app.text,
                 time.time,
                 service=name,
                 when_closed=self._release_if_idle,
             ),
-            desk=desk,
-            book=book,
+            access=access,
+            charge_service=charging,
             now=time.time,
             commands=COMMANDS,
         )
-        if book is not None:
-            if link is not None and any(policy.allows(command, EFFECTS[command]) for command in _CHARGING):
-                book.watch.join(desk)
-                link.presence.when_back.append(book.watch.wake)
-                self._wakes = True
-            else:
-                book.watch.look_at_figures()
+        charges = link is not None and any(policy.allows(command, EFFECTS[command]) for command in _CHARGING)
+        if charging is not None and link is not None and charges:
+            charging.reconciler.join(access)
+            link.presence.when_back.append(charging.reconciler.wake)
+            self._wakes = True
 
     async def status(self) -> dict[str, Any]:
         """What `get_status` answers; from memory, but for the journal's figures where they are not known yet."""
@@ -122,17 +124,17 @@ class Runtime:
         """What the journal tells: 0 where there is none, nothing where it cannot be read."""
         if self.context.config.state_dir is None:
             return dict(_NO_CHARGES)
-        book = self._book
-        if book is None:
+        charging = self._charging
+        if charging is None:
             return {}
-        journal = book.charger.journal
-        if journal.figures is None:
+        if charging.journal.figures is None:
             if self._look is None or self._look.done():
-                self._look = asyncio.create_task(_look(book), name="viam-billing charge figures")
+                self._look = asyncio.create_task(charging.read_figures(), name="viam-billing charge figures")
+                self._look.add_done_callback(unwatched)
             done, _ = await asyncio.wait({self._look}, timeout=_FIRST_LOOK_S)
-            if any(not look.cancelled() and not look.result() for look in done):
+            if any(not look.cancelled() and look.exception() is None and look.result() is None for look in done):
                 return dict(_NO_CHARGES)
-        figures = journal.figures
+        figures = charging.journal.figures
         if figures is None:
             return {}
         return {
@@ -147,16 +149,16 @@ class Runtime:
 
     async def close(self) -> None:
         """Give back what is shared; a charge under way keeps it until it has ended. May be called twice."""
-        desk, book = self.context.desk, self._book
-        desk.closed = True
+        access, charging = self.context.access, self._charging
+        access.closed = True
         if self._look is not None:
             self._look.cancel()
-        if book is not None:
-            book.watch.leave(desk)
+        if charging is not None:
+            charging.reconciler.leave(access)
             if self._wakes and self._cloud is not None:
-                self._cloud.link.presence.when_back.remove(book.watch.wake)
+                self._cloud.link.presence.when_back.remove(charging.reconciler.wake)
                 self._wakes = False
-            book.charger.drop_waiting(desk)
+            charging.drop_waiting(access)
         self.context.state.close()
         self._closing = True
         self._release_if_idle()
@@ -165,25 +167,14 @@ class Runtime:
         """Release all when the last charge and the last attempt have ended; each of them calls this when it ends."""
         if not self._closing or self.context.state.under_way:
             return
-        charges = self._book.charger.under_way(self.context.desk) if self._book else []
+        charges = self._charging.under_way(self.context.access) if self._charging else []
         for attempt in charges:
-            if attempt.task is not None:
-                attempt.task.add_done_callback(self._release_if_idle)
+            attempt.task.add_done_callback(self._release_if_idle)
         if charges:
             return
         cloud, self._cloud = self._cloud, None
         if cloud is not None:
             CLOUDS.release(cloud)
-        book, self._book = self._book, None
-        if book is not None:
-            BOOKS.release(book)
-
-
-async def _look(book: Book) -> bool:
-    """Learn the figures of a journal that have not been learnt so far. Returns whether there is a journal."""
-    await book.watch.looked.wait()
-    journal = book.charger.journal
-    if journal.figures is None:
-        with contextlib.suppress(StateUnavailableError):
-            await journal.refresh()
-    return journal.figures is not None or await asyncio.to_thread(book.store.exists)
+        charging, self._charging = self._charging, None
+        if charging is not None:
+            self._charge_services.release(charging)

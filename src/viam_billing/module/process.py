@@ -23,7 +23,7 @@ from typing import Any, Final, NoReturn
 from viam import logging
 from viam.module.module import Module
 
-from viam_billing.charging.books import BOOKS
+from viam_billing.charging.registry import ChargeServices
 from viam_billing.module import rpc, sensor, service
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -53,7 +53,8 @@ async def _serve() -> int:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_log_lost_error)
     rpc.install()
-    service.register()
+    charging = ChargeServices()
+    service.register(charging)
     sensor.register()
     module = Module.from_args()
     serving = asyncio.create_task(module.start())  # type: ignore[no-untyped-call] # the SDK's
@@ -67,7 +68,7 @@ async def _serve() -> int:
         except OSError as error:
             LOGGER.error("the module cannot serve on its socket: %s", error)  # noqa: TRY400 - a traceback says no more
         return 1
-    if await BOOKS.stop(_CHARGES_S):
+    if await charging.stop(_CHARGES_S):
         await asyncio.sleep(_LAST_ANSWERS_S)
     serving.cancel()
     with contextlib.suppress(asyncio.TimeoutError):

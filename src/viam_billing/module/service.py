@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from grpclib.exceptions import GRPCError
-from typing_extensions import Self
 from viam.errors import ValidationError
 from viam.proto.common import DoCommandResponse
 from viam.resource.registry import Registry, ResourceCreatorRegistration
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from viam.resource.base import ResourceBase
 
     from viam_billing.cache.memory import Reading
+    from viam_billing.charging.registry import ChargeServices
     from viam_billing.commands.context import Context
 
 _MOST_READY: Final = 256
@@ -61,11 +61,6 @@ class BillingService(Generic):
         """Raises: ValidationError: with every error of the attributes."""
         _parsed(config)
         return [], []
-
-    @classmethod
-    def new(cls, config: ComponentConfig, dependencies: Mapping[ResourceName, ResourceBase]) -> Self:  # noqa: ARG003 - the SDK's signature
-        """Make the service. No connection yet: the cloud may be away when a robot starts."""
-        return cls(config.name, Runtime(_parsed(config), config.name))
 
     async def do_command(
         self,
@@ -133,9 +128,13 @@ class BillingService(Generic):
         await self._runtime.close()
 
 
-def register() -> None:
-    """Make the model known to the SDK."""
-    creator = ResourceCreatorRegistration(BillingService.new, BillingService.validate_config)
+def register(charge_services: ChargeServices) -> None:
+    """Make the model known to the SDK, its services with the charging that they share."""
+
+    def new(config: ComponentConfig, dependencies: Mapping[ResourceName, ResourceBase]) -> BillingService:  # noqa: ARG001 - the SDK's signature
+        return BillingService(config.name, Runtime(_parsed(config), charge_services, config.name))
+
+    creator = ResourceCreatorRegistration(new, BillingService.validate_config)
     Registry.register_resource_creator(BillingService.API, BillingService.MODEL, creator)
 
 

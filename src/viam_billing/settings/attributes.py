@@ -74,6 +74,9 @@ class Attributes(Record, frozen=True, kw_only=True):
         UNSET
     )
     state_dir: Annotated[str, Meta(title="the absolute path of a folder")] | UnsetType = UNSET
+    accept_lost_journal: (
+        Annotated[str, Meta(min_length=1, pattern=r"\S", title="the ID of a charge journal")] | UnsetType
+    ) = UNSET
     budget: Annotated[Budget, Meta(title='{"monthly": dollars, "warn_at": [fractions]}')] | UnsetType = UNSET
 
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {
@@ -104,6 +107,7 @@ class Config(Struct, frozen=True):
     per_charge_limit: Cents | None
     per_day_limit: Cents | None
     state_dir: str | None
+    accept_lost_journal: str | None
     monthly_budget: Cents | None
     warn_at: tuple[float, ...]
 
@@ -203,6 +207,7 @@ def _resolved(block: Attributes, environment: Mapping[str, str]) -> Config:
     if app is None:
         raise AssertionError("the address was checked when the block was read")
     limits, budget = given(block.charge_limits), given(block.budget)
+    state_dir = given(block.state_dir) or environment.get("VIAM_MODULE_DATA") or None
     return Config(
         api_key=key,
         api_key_id=key_id,
@@ -219,7 +224,8 @@ def _resolved(block: Attributes, environment: Mapping[str, str]) -> Config:
         max_pdf_bytes=block.max_pdf_bytes,
         per_charge_limit=to_cents(limits.per_charge) if limits else None,
         per_day_limit=to_cents(limits.per_day) if limits else None,
-        state_dir=given(block.state_dir) or environment.get("VIAM_MODULE_DATA") or None,
+        state_dir=os.path.normpath(state_dir) if state_dir else None,
+        accept_lost_journal=given(block.accept_lost_journal),
         monthly_budget=to_cents(budget.monthly) if budget else None,
         warn_at=tuple(sorted(set(budget.warn_at))) if budget else (),
     )
