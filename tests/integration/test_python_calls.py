@@ -14,12 +14,15 @@ from google.protobuf.json_format import MessageToDict
 from grpclib import GRPCError, Status
 from viam.gen.common.v1 import common_pb2
 from viam.gen.service.generic.v1 import generic_grpc
-from viam.proto.app.robot import ComponentConfig
 from viam.utils import dict_to_struct, struct_to_dict
 
-from support.module_process import API, ModuleProcess, Service, refused, struct
+from support.module_process import ModuleProcess, Service, refused, struct
+from viam_billing.charging.registry import ChargeServices
+from viam_billing.commands import EFFECTS
+from viam_billing.module import codec
+from viam_billing.module.container import Runtime
 from viam_billing.module.service import BillingService
-from viam_billing.version import BILLING_MODEL
+from viam_billing.settings.attributes import parse_attributes
 from viam_billing_sandbox.control import Fault, SandboxControl
 from viam_billing_sandbox.scenario import DEFAULT_ORG_ID
 
@@ -67,9 +70,8 @@ REFUSED: list[dict[str, Any]] = [
 
 def created(attributes: Mapping[str, Any]) -> BillingService:
     """The service as the SDK makes it, in this process."""
-    return BillingService.new(
-        ComponentConfig(name="here", api=API, model=BILLING_MODEL, attributes=struct(attributes)), {}
-    )
+    config = parse_attributes(codec.from_struct(struct(attributes)), {}, EFFECTS)
+    return BillingService("here", Runtime(config, ChargeServices(), "here"))
 
 
 @pytest_asyncio.fixture(loop_scope="module")

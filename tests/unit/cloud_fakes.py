@@ -16,7 +16,7 @@ from viam_billing.audit import audit_log
 from viam_billing.cache.cache import Cache
 from viam_billing.cache.memory import Answers
 from viam_billing.cache.queries import Call, Reads
-from viam_billing.charging.desk import Desk
+from viam_billing.charging.access import ServiceAccess
 from viam_billing.cloud.call_attempts import Counters
 from viam_billing.cloud.calls import Calls
 from viam_billing.cloud.gateway import CloudGateway
@@ -114,8 +114,8 @@ def make_context(
         state=audit_log.State(store, settings.app.text, clock),
         history=None,
         crossings=Crossings(None),
-        desk=Desk(gateway, Policy(settings)),
-        book=None,
+        access=ServiceAccess(gateway, Policy(settings)),
+        charge_service=None,
         now=clock,
         commands=commands,
     )

@@ -19,6 +19,7 @@ from viam.utils import dict_to_struct
 from support.fake_parts import FakeClient
 from unit.cloud_fakes import NoParameters, make_context
 from viam_billing.cache.queries import Call
+from viam_billing.charging.registry import ChargeServices
 from viam_billing.commands import EFFECTS
 from viam_billing.commands.context import Answer, Command, Context
 from viam_billing.module.container import Runtime
@@ -76,7 +77,7 @@ async def run(parameters: NoParameters, context: Context, call: Call) -> Answer:
 @pytest.fixture
 async def resources() -> AsyncIterator[ResourceManager]:
     """A service with one command, whose answer has every kind of value."""
-    runtime = Runtime(parse_attributes({}, {}, EFFECTS))
+    runtime = Runtime(parse_attributes({}, {}, EFFECTS), ChargeServices())
     runtime.context = make_context(FakeClient(), commands={"do": Command("do", "read", "Does.", NoParameters, run)})
     service = BillingService("billing", runtime)
     yield ResourceManager([service])

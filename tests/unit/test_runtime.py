@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from support.fake_charges import APP, Scene, request, settings
-from viam_billing.charging.attempt import Attempt
-from viam_billing.charging.charge import Entry
+from support.fake_charges import APP, FOR_EVER, ChargeCloud, Scene, request, settings
+from support.fake_parts import Clock
 from viam_billing.charging.lock import FolderLock
+from viam_billing.charging.registry import ChargeServices
 from viam_billing.commands import EFFECTS
-from viam_billing.core.errors import CloudUnreachableError, StateUnavailableError
+from viam_billing.core.errors import StateUnavailableError
 from viam_billing.module.container import Runtime
 from viam_billing.settings.attributes import parse_attributes
 
 
 async def test_the_journal_survives_a_power_cut(tmp_path: Path) -> None:
     """Every commit of it is synced in full: what was tried, and the cooldowns."""
-    runtime = Runtime(parse_attributes({"state_dir": str(tmp_path)}, {}, EFFECTS))
+    runtime = Runtime(parse_attributes({"state_dir": str(tmp_path)}, {}, EFFECTS), ChargeServices())
     store = runtime.context.state._store  # noqa: SLF001 - the setting is the connection's own and not in the file
     assert store is not None
     synchronous = await store.run(lambda db: db.execute("PRAGMA synchronous").fetchone()[0])
@@ -32,55 +32,47 @@ async def test_the_journal_survives_a_power_cut(tmp_path: Path) -> None:
 
 def charging(folder: Path) -> Runtime:
     """A service that may charge, in front of no cloud."""
-    return Runtime(settings(str(folder), 100.0, 100.0, ("a",), {"app_address": "http://localhost:1"}))
+    return Runtime(settings(str(folder), 100.0, 100.0, ("a",), {"app_address": "http://localhost:1"}), ChargeServices())
 
 
 async def test_a_service_that_is_closed_gives_the_folder_back(tmp_path: Path) -> None:
     """The next one finds the lock free."""
     first = charging(tmp_path)
-    book = first.context.open_book()
-    await book.charger.prepare()
+    shared = first.context.charging()
+    await shared.recovery.prepare()
     await first.close()
     await first.close()
     second = charging(tmp_path)
-    assert second.context.open_book() is not book
-    await second.context.open_book().charger.prepare()
+    assert second.context.charging() is not shared
+    await second.context.charging().recovery.prepare()
     await second.close()
 
 
 async def test_a_charge_under_way_keeps_the_folder_of_a_closed_service(tmp_path: Path) -> None:
-    """Until it has ended: its outcome has to get on the disk; a service made meanwhile shares the book."""
-    runtime = charging(tmp_path)
-    book, ended = runtime.context.open_book(), asyncio.Event()
-    attempt = Attempt(request(), runtime.context.desk)
-    attempt.reserved = True
-
-    async def charge() -> Entry:
-        await ended.wait()
-        del book.charger._attempts["k"]  # noqa: SLF001 - the attempt is put there by hand
-        raise CloudUnreachableError("no")
-
-    attempt.task = asyncio.create_task(charge())
-    book.charger._attempts["k"] = attempt  # noqa: SLF001 - the same
+    """Until its outcome is on the disk; a service made meanwhile shares the journal."""
+    services, cloud = ChargeServices(), ChargeCloud(Clock())
+    configured = settings(str(tmp_path), 100.0, 100.0, ("a",), {"app_address": "http://localhost:1"})
+    runtime = Runtime(configured, services)
+    shared, access = runtime.context.charging(), runtime.context.access
+    access.cloud = cloud
+    charging = asyncio.ensure_future(shared.charge(request(), access, FOR_EVER))
+    sending = await cloud.arrived()
     await runtime.close()
-    later = charging(tmp_path)
-    assert later.context.open_book() is book
+    later = Runtime(configured, services)
+    assert later.context.charging() is shared
     await later.close()
-    assert (await book.charger.journal.find("k")) is None
-    ended.set()
-    await asyncio.wait({attempt.task})
-    assert isinstance(attempt.task.exception(), CloudUnreachableError)
-    await asyncio.sleep(0)
+    sending.succeed()
+    assert (await charging)[0].state == "succeeded"
     with pytest.raises(StateUnavailableError):
-        await book.charger.journal.find("k")
+        await shared.journal.find("k")
 
 
 async def test_a_service_that_may_not_charge_takes_no_lock(tmp_path: Path) -> None:
     """It reads beside another process that charges."""
-    runtime = Runtime(settings(str(tmp_path), 1.0, 1.0, ("a",), {"allowed_commands": ["read"]}))
+    runtime = Runtime(settings(str(tmp_path), 1.0, 1.0, ("a",), {"allowed_commands": ["read"]}), ChargeServices())
     other = FolderLock(str(tmp_path))
     assert other.take() == 1
-    assert await runtime.context.open_book().charger.journal.find("k") is None
+    assert await runtime.context.charging().journal.find("k") is None
     assert (await runtime.status())["unknown_charges"] == 0
     await runtime.close()
     other.release()
@@ -96,7 +88,9 @@ async def test_the_figures_are_there_right_after_the_start(tmp_path: Path, attri
     scene.cloud.automatic = lambda sending: sending.succeed()
     await scene.charge()
     scene.close()
-    runtime = Runtime(settings(str(tmp_path), 100.0, 100.0, ("a",), {"app_address": APP, **attributes}))
+    runtime = Runtime(
+        settings(str(tmp_path), 100.0, 100.0, ("a",), {"app_address": APP, **attributes}), ChargeServices()
+    )
     status = await runtime.status()
     assert (status["unknown_charges"], status["journal"]["entries"]) == (0, 1)
     await runtime.close()
@@ -108,7 +102,7 @@ async def test_the_figures_of_a_journal_that_cannot_be_read_are_left_out(
 ) -> None:
     """They are not 0: nobody knows. Nor are they when the service is closed."""
     (tmp_path / "journal.db").write_bytes(b"no database" * 1000)
-    runtime = Runtime(settings(str(tmp_path), 100.0, 100.0, ("a",), attributes))
+    runtime = Runtime(settings(str(tmp_path), 100.0, 100.0, ("a",), attributes), ChargeServices())
     assert not FIGURES & (await runtime.status()).keys()
     await runtime.close()
     assert not FIGURES & (await runtime.status()).keys()
@@ -116,8 +110,8 @@ async def test_the_figures_of_a_journal_that_cannot_be_read_are_left_out(
 
 async def test_a_journal_that_is_slow_is_not_waited_for(tmp_path: Path) -> None:
     """What it tells is there when it has been read."""
-    runtime = Runtime(settings(str(tmp_path), 100.0, 100.0, ("a",), {"allowed_commands": ["read"]}))
-    store, goes_on = runtime.context.open_book().store, threading.Event()
+    runtime = Runtime(settings(str(tmp_path), 100.0, 100.0, ("a",), {"allowed_commands": ["read"]}), ChargeServices())
+    store, goes_on = runtime.context.charging().journal.store, threading.Event()
     held = asyncio.ensure_future(store.run(lambda _: goes_on.wait()))
     assert not FIGURES & (await runtime.status()).keys()
     goes_on.set()
@@ -129,8 +123,10 @@ async def test_a_journal_that_is_slow_is_not_waited_for(tmp_path: Path) -> None:
 
 async def test_where_there_is_no_journal_there_are_no_charges(tmp_path: Path) -> None:
     """Without a folder, in a folder without one, and in one that is made later; a look at charges makes one."""
-    without = Runtime(parse_attributes({}, {}, EFFECTS))
-    reading = Runtime(settings(str(tmp_path / "state"), 1.0, 1.0, ("a",), {"allowed_commands": ["read", "notify"]}))
+    without = Runtime(parse_attributes({}, {}, EFFECTS), ChargeServices())
+    reading = Runtime(
+        settings(str(tmp_path / "state"), 1.0, 1.0, ("a",), {"allowed_commands": ["read", "notify"]}), ChargeServices()
+    )
     for runtime in (without, reading):
         status = await runtime.status()
         assert (status["unknown_charges"], status["charged_last_24h"], "journal" in status) == (0, 0, False)
