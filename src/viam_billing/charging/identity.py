@@ -93,7 +93,7 @@ class Identity:
             f'the attribute accept_lost_journal to "{self._id}".'
         )
         if self._reported != text:
-            LOGGER.error("%s", text)
+            LOGGER.error("the charge journal is gone: %s", text)
             self._reported = text
         return LostJournalError(text)
 

@@ -36,7 +36,7 @@ _SUCCEEDED_TODAY: Final = (
 _OWNERS: Final = (
     "SELECT key FROM charges WHERE app_address = :app AND invoice_id = :invoice AND key <> :key",
     "SELECT key FROM charges WHERE app_address = :app AND late_invoice = :invoice AND key <> :key",
-    "SELECT w.key FROM late_watch w, json_each(w.found) WHERE app_address = :app AND w.key <> :key AND value = :invoice",
+    "SELECT w.key FROM late_watch w, json_each(found) WHERE app_address = :app AND w.key <> :key AND value = :invoice",
 )
 
 

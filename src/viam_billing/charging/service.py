@@ -48,7 +48,8 @@ class ChargeService:
         self.recovery = Recovery(journal, lock, self._reserved_keys)
         self.reconciler = Reconciler(journal, self.recovery, now, clock_s)
         self.recovery.when_unknown = self.reconciler.wake
-        self._attempts: dict[str, Attempt] = {}
+        self.attempts: dict[str, Attempt] = {}
+        """Those that have not ended, by key."""
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.stopping = False
 
@@ -62,13 +63,13 @@ class ChargeService:
             BillingError: in every other case; with `charge_outcome_unknown` the customer may have been charged.
         """
         await self.recovery.prepare()
-        attempt = self._attempts.get(request.key)
+        attempt = self.attempts.get(request.key)
         if attempt is None:
             entry = await self.journal.examine(request, access.limits)
             sys.audit("viam_billing.charging.examined", request.key)
             if entry is not None and entry.state == "succeeded":
                 return entry, True
-            attempt = self._attempts.get(request.key)
+            attempt = self.attempts.get(request.key)
             if attempt is None and entry is not None:
                 return await self._ended(request.key), True
         if attempt is None:
@@ -87,7 +88,7 @@ class ChargeService:
             BillingError: as `charge` would.
         """
         await self.recovery.prepare()
-        attempt = self._attempts.get(request.key)
+        attempt = self.attempts.get(request.key)
         if attempt is not None and attempt.request != request:
             raise refusals.conflict(request.key)
         entry = await self.journal.examine(request, limits)
@@ -122,15 +123,15 @@ class ChargeService:
 
     def _begin(self, request: ChargeRequest, access: ServiceAccess) -> Attempt:
         self._check_open(access)
-        attempt = self._attempts[request.key] = Attempt(request, access)
+        attempt = self.attempts[request.key] = Attempt(request, access)
         attempt.start(self._run(attempt))
         attempt.task.add_done_callback(lambda _: self._remove(attempt))
         attempt.task.add_done_callback(unwatched)
         return attempt
 
     def _remove(self, attempt: Attempt) -> None:
-        if self._attempts.get(attempt.request.key) is attempt:
-            del self._attempts[attempt.request.key]
+        if self.attempts.get(attempt.request.key) is attempt:
+            del self.attempts[attempt.request.key]
 
     def _drop(self, attempt: Attempt) -> None:
         """End an attempt that is not reserved. Its key is free at once, for a caller that comes while it ends."""
@@ -234,11 +235,11 @@ class ChargeService:
 
     def under_way(self, access: ServiceAccess | None = None) -> list[Attempt]:
         """The attempts, of one service or all, that go on to their outcome whoever leaves."""
-        return [each for each in self._attempts.values() if each.reserved and access in (None, each.access)]
+        return [each for each in self.attempts.values() if each.reserved and access in (None, each.access)]
 
     def drop_waiting(self, access: ServiceAccess | None = None) -> None:
         """End the attempts, of one service or all, that are not reserved; their callers get an error."""
-        for attempt in list(self._attempts.values()):
+        for attempt in list(self.attempts.values()):
             if not attempt.reserved and access in (None, attempt.access):
                 self._drop(attempt)
 
