@@ -15,15 +15,14 @@ from viam_billing.charging.charge import State
 from viam_billing.commands.charges import IdempotencyKey
 from viam_billing.commands.context import (
     Answer,
-    Command,
     Context,
     Id,
     Limit,
     Moment,
     ReadParameters,
+    command,
     is_moment,
     moment_s,
-    rows,
 )
 from viam_billing.core.errors import BillingError
 from viam_billing.core.times import to_rfc3339
@@ -110,8 +109,9 @@ class AuditParameters(Record, frozen=True, kw_only=True):
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"since": is_moment}
 
 
+@command("read", ChargeKeyParameters)
 async def get_charge(parameters: ChargeKeyParameters, context: Context, call: Call) -> Answer:
-    """An entry of the journal, and the status of its invoice where the cloud tells it."""
+    """One charge of the journal by its idempotency_key, and whether its invoice is paid."""
     book = await call.from_disk(_looked_at(context))
     entry = await call.from_disk(book.charger.journal.find(parameters.idempotency_key))
     if entry is None or not context.policy.sees_org(entry.org_id):
@@ -127,8 +127,9 @@ async def get_charge(parameters: ChargeKeyParameters, context: Context, call: Ca
     return answer if status is None else {**answer, "payment_status": status, **provenance([summary])}
 
 
+@command("read", ListChargesParameters)
 async def list_charges(parameters: ListChargesParameters, context: Context, call: Call) -> Answer:
-    """Entries of the journal, newest first."""
+    """The charges of the journal, newest first."""
     book = await call.from_disk(_looked_at(context))
     states = _STATES if parameters.state is UNSET else (str(parameters.state),)
     entries = await call.from_disk(
@@ -137,8 +138,9 @@ async def list_charges(parameters: ListChargesParameters, context: Context, call
     return {"charges": [entry.shown() for entry in entries]}
 
 
+@command("charge", ReconcileParameters)
 async def reconcile_charges(parameters: ReconcileParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
-    """Look for the invoices of unknown charges now."""
+    """Look for the invoices of charges whose answer was lost."""
     book = context.open_book()
     await book.charger.prepare()
     found = await book.watch.look_for(context.desk)
@@ -148,8 +150,9 @@ async def reconcile_charges(parameters: ReconcileParameters, context: Context, c
     }
 
 
+@command("by_name", ResolveParameters)
 async def resolve_charge(parameters: ResolveParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
-    """A person's decision about an unknown charge."""
+    """Write down what a person has found out about an unknown charge."""
     key, invoice_id = parameters.idempotency_key, given(parameters.invoice_id)
     charger = context.open_book().charger
     await charger.prepare()
@@ -168,8 +171,9 @@ async def resolve_charge(parameters: ResolveParameters, context: Context, call: 
     return resolved.shown()
 
 
+@command("read", AuditParameters)
 async def get_audit_log(parameters: AuditParameters, context: Context, call: Call) -> Answer:
-    """Who tried to notify, change or charge: the newest attempts."""
+    """Attempts to notify, change or charge, newest first, the refused ones too."""
     since_s = moment_s(given(parameters.since)) - _ROUNDED_S if parameters.since is not UNSET else float("-inf")
     limit = given(parameters.limit, _USUAL_LIMIT)
     sees = partial(_sees, context.policy)
@@ -206,40 +210,4 @@ def _sees(policy: Policy, parameters: Mapping[str, object], org_id: str | None) 
     )
 
 
-ROWS: Final = rows(
-    Command(
-        "get_charge",
-        "read",
-        "One charge of the journal by its idempotency_key, and whether its invoice is paid.",
-        ChargeKeyParameters,
-        get_charge,
-    ),
-    Command(
-        "list_charges",
-        "read",
-        "The charges of the journal, newest first.",
-        ListChargesParameters,
-        list_charges,
-    ),
-    Command(
-        "reconcile_charges",
-        "charge",
-        "Look for the invoices of charges whose answer was lost.",
-        ReconcileParameters,
-        reconcile_charges,
-    ),
-    Command(
-        "resolve_charge",
-        "by_name",
-        "Write down what a person has found out about an unknown charge.",
-        ResolveParameters,
-        resolve_charge,
-    ),
-    Command(
-        "get_audit_log",
-        "read",
-        "Attempts to notify, change or charge, newest first, the refused ones too.",
-        AuditParameters,
-        get_audit_log,
-    ),
-)
+ROWS: Final = (get_charge, list_charges, reconcile_charges, resolve_charge, get_audit_log)
