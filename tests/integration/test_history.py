@@ -16,6 +16,7 @@ from support.module_process import ModuleProcess, Service, refused
 from support.sandbox_caller import HARBOR_ID, NORTHWIND_ID
 from support.sandbox_process import SandboxProcess
 from viam_billing.core.times import from_rfc3339, month_start_s
+from viam_billing.storage.disk import Disk
 from viam_billing.usage.history import Point, UsageHistory
 from viam_billing_sandbox.control import SandboxControl
 from viam_billing_sandbox.scenario import DEFAULT_ORG_ID
@@ -48,7 +49,7 @@ async def own() -> AsyncIterator[ModuleProcess]:
 async def seen_before(state_dir: Path, address: str, org_id: str, days: dict[str, float]) -> None:
     """What an earlier start of the module saw, at noon of days of 2026, by their costs."""
     state_dir.mkdir()
-    history = UsageHistory(str(state_dir), address)
+    history = UsageHistory(Disk(), str(state_dir), address)
     for day, cost in days.items():
         time_s = from_rfc3339(f"2026-{day}T12:00:00Z")
         await history.note(org_id, Point(time_s, month_start_s(time_s), cost))

@@ -19,6 +19,7 @@ from viam.utils import dict_to_struct, struct_to_dict
 
 from support.module_process import API, ModuleProcess, Service, refused, struct
 from viam_billing.module.service import BillingService
+from viam_billing.module.shared import Shared
 from viam_billing.version import BILLING_MODEL
 from viam_billing_sandbox.control import Fault, SandboxControl
 from viam_billing_sandbox.scenario import DEFAULT_ORG_ID
@@ -65,10 +66,14 @@ REFUSED: list[dict[str, Any]] = [
 ]
 
 
+SHARED = Shared()
+"""What the services of this process share."""
+
+
 def created(attributes: Mapping[str, Any]) -> BillingService:
     """The service as the SDK makes it, in this process."""
     return BillingService.new(
-        ComponentConfig(name="here", api=API, model=BILLING_MODEL, attributes=struct(attributes)), {}
+        ComponentConfig(name="here", api=API, model=BILLING_MODEL, attributes=struct(attributes)), {}, SHARED
     )
 
 

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from viam_billing.cloud.error_mapping import translate
 from viam_billing.cloud.failures import CALL_ERRORS, PAGE, CallError, CallFailedError, Cause, cause_of
-from viam_billing.cloud.session import CALLS_AT_ONCE, Session, service_closed
+from viam_billing.cloud.session import CALLS_AT_ONCE, Session
 from viam_billing.core.errors import (
     BillingError,
     CloudError,
@@ -27,6 +27,7 @@ from viam_billing.core.errors import (
     KeyRejectedError,
     NotConfiguredError,
     Outcome,
+    service_closed,
 )
 
 if TYPE_CHECKING:

@@ -116,7 +116,7 @@ async def _newly_crossed(
     """The thresholds that no earlier check of this month has found crossed; logs each."""
     start_s = decoding.moment_s(usage.value, "start_date")
     month_start_s = times.month_start_s(usage.as_of_s) if start_s is None else start_s
-    newly = await context.crossings.newly(org_id, month_start_s, monthly, thresholds)
+    newly = await context.crossed.newly(org_id, month_start_s, monthly, thresholds)
     for threshold in newly:
         LOGGER.warning(
             "the budget's threshold %g is crossed: the organization %s has cost %.2f dollars this month, %.1f %% of "

@@ -8,7 +8,6 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from viam_billing.audit.audit_log import no_state_dir
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.commands.context import (
     Answer,
@@ -23,11 +22,10 @@ from viam_billing.commands.context import (
     moment_s,
 )
 from viam_billing.commands.locations import payer_of
-from viam_billing.core.errors import NotConfiguredError
+from viam_billing.core.errors import NotConfiguredError, no_state_dir
 from viam_billing.core.times import DAY_S, HOUR_S, to_rfc3339
 from viam_billing.settings.records import given
-from viam_billing.usage.history import KEPT_S
-from viam_billing.usage.history_steps import steps
+from viam_billing.usage.history import KEPT_S, steps
 
 _STEPS_S: Final[Mapping[str, float]] = {"hour": HOUR_S, "day": DAY_S}
 

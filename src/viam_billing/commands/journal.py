@@ -177,7 +177,7 @@ async def get_audit_log(parameters: AuditParameters, context: Context, call: Cal
     since_s = moment_s(given(parameters.since)) - _ROUNDED_S if parameters.since is not UNSET else float("-inf")
     limit = given(parameters.limit, _USUAL_LIMIT)
     sees = partial(_sees, context.policy)
-    attempts = await call.from_disk(context.state.attempts(sees, since_s=since_s, limit=limit))
+    attempts = await call.from_disk(context.audit_log.entries(sees, since_s=since_s, limit=limit))
     optional = ("code", "idempotency_key", "repeats")
     return {
         "entries": [

@@ -14,8 +14,8 @@ from unit.fleet_scene import NOVEMBER_S, Fleet
 from viam_billing.core.errors import CloudUnreachableError
 from viam_billing.core.money import Cents
 from viam_billing.core.times import DAY_S, HOUR_S
-from viam_billing.usage.crossings import Crossings
 from viam_billing.usage.history import FILE_NAME, UsageHistory
+from viam_billing.usage.thresholds import CrossedThresholds
 
 CHECK = "check_budget"
 BUDGET = {"monthly": 100.0, "warn_at": [0.8, 0.5]}
@@ -28,7 +28,7 @@ def fleet(cost: float, folder: Path | None = None, **attributes: object) -> Flee
     return made
 
 
-class WatchedCrossings(Crossings):
+class WatchedThresholds(CrossedThresholds):
     """Tells when it is asked."""
 
     def __init__(self, history: UsageHistory | None) -> None:
@@ -113,8 +113,8 @@ async def test_a_caller_that_leaves_does_not_take_the_warning_with_it(
 ) -> None:
     """It is remembered as told, so it is told."""
     scene = fleet(50.0, tmp_path / "state")
-    crossings = WatchedCrossings(scene.history)
-    scene.context = structs.replace(scene.context, crossings=crossings)
+    crossings = WatchedThresholds(scene.history)
+    scene.context = structs.replace(scene.context, crossed=crossings)
     await scene.ask("get_location_usage")
     busy = sqlite3.connect(tmp_path / "state" / FILE_NAME, isolation_level=None)
     busy.execute("BEGIN IMMEDIATE")

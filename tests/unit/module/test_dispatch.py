@@ -9,7 +9,7 @@ from grpclib.const import Status
 
 from support.fake_parts import FakeClient, answered, answering, failing, usage, waiting
 from support.module_process import struct
-from unit.cloud_fakes import KEY, NoParameters, answer, command, make_context, refused
+from unit.cloud_fakes import KEY, NoParameters, answer, command, journal_database, make_context, refused
 from viam_billing.cache.queries import Call
 from viam_billing.commands.context import Answer, Command, Context
 from viam_billing.core.errors import InternalError, OutOfScopeError
@@ -25,9 +25,9 @@ def client() -> FakeClient:
 @pytest.fixture
 async def context(client: FakeClient, tmp_path: Path) -> AsyncIterator[Context]:
     """A service that may read and change, with a folder."""
-    made = make_context(client, {"allowed_commands": ["read", "change"]}, str(tmp_path))
-    yield made
-    made.state.close()
+    database = journal_database(tmp_path)
+    yield make_context(client, {"allowed_commands": ["read", "change"]}, database)
+    database.close()
 
 
 async def test_the_answer_repeats_the_spelling(client: FakeClient) -> None:
@@ -100,9 +100,9 @@ async def test_a_text_without_a_secret_stays(client: FakeClient) -> None:
 
 async def test_the_clouds_error_is_the_commands(tmp_path: Path) -> None:
     client = FakeClient(failing(answered(Status.NOT_FOUND)))
-    assert (await refused(make_context(client, state_dir=str(tmp_path)), {"get_current_month_usage": {}})).code == (
-        "not_found"
-    )
+    assert (
+        await refused(make_context(client, database=journal_database(tmp_path)), {"get_current_month_usage": {}})
+    ).code == ("not_found")
 
 
 async def test_the_callers_deadline_counts(client: FakeClient) -> None:
@@ -128,7 +128,7 @@ async def test_a_location_outside_costs_no_call(client: FakeClient, context: Con
 async def test_two_requests_run_side_by_side(tmp_path: Path) -> None:
     """One that waits for the cloud does not hold up another."""
     go_on = asyncio.Event()
-    context = make_context(FakeClient(waiting(go_on, usage(12.5))), state_dir=str(tmp_path))
+    context = make_context(FakeClient(waiting(go_on, usage(12.5))), database=journal_database(tmp_path))
     slow = asyncio.create_task(answer(context, {"get_current_month_usage": {}}))
     await answer(context, {"help": {}})
     assert not slow.done()
