@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from viam_billing.audit.audit_log import AuditLog
     from viam_billing.audit.email_cooldown import EmailCooldown
     from viam_billing.cache.queries import Call, Reads
-    from viam_billing.charging.books import Book
-    from viam_billing.charging.desk import Desk
+    from viam_billing.charging.access import ServiceAccess
+    from viam_billing.charging.service import ChargeService
     from viam_billing.cloud.client import CloudClient
     from viam_billing.settings.attributes import Config
     from viam_billing.settings.policy import Effect, Policy
@@ -109,20 +109,20 @@ class Context(Struct, frozen=True):
     email_cooldown: EmailCooldown
     history: UsageHistory | None
     crossed: CrossedThresholds
-    desk: Desk
-    book: Book | None
+    access: ServiceAccess
+    charge_service: ChargeService | None
     now: Callable[[], float]
     commands: Mapping[str, Command]
 
-    def open_book(self) -> Book:
-        """The charge journal.
+    def charging(self) -> ChargeService:
+        """What charges, and has the journal.
 
         Raises:
-            StateUnavailableError: there is no folder for one.
+            StateUnavailableError: there is no folder for a journal.
         """
-        if self.book is None:
+        if self.charge_service is None:
             raise no_state_dir()
-        return self.book
+        return self.charge_service
 
 
 Handler: TypeAlias = Callable[[Any, Context, "Call"], Awaitable[Answer]]

@@ -11,13 +11,13 @@ from msgspec import Struct
 
 from viam_billing.cache.cache import Cache
 from viam_billing.cache.disk import CacheFile, cloud_name
-from viam_billing.charging.books import Books
+from viam_billing.charging.registry import ChargeServices
 from viam_billing.cloud.session import Session
 from viam_billing.storage.disk import Disk
 from viam_billing.usage.history import UsageHistory
 
 if TYPE_CHECKING:
-    from viam_billing.charging.books import Book
+    from viam_billing.charging.service import ChargeService
     from viam_billing.settings.app_address import AppAddress
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class Shared:
 
     def __init__(self) -> None:
         self.disk = Disk()
-        self.books = Books(self.disk)
+        self.charge_services = ChargeServices(self.disk)
         self._parts: dict[Hashable, _Part] = {}
         self._caches: defaultdict[str, list[Cache]] = defaultdict(list)
         self._sent_emails: defaultdict[tuple[str | None, str], dict[str, float]] = defaultdict(dict)
@@ -93,13 +93,13 @@ class Shared:
         return self._part(("history", folder, address.text), make)
 
     @contextmanager
-    def book(self, folder: str, address: AppAddress) -> Iterator[Book]:
-        """The charge journal."""
-        book = self.books.open(folder, address.text)
+    def charging(self, folder: str, address: AppAddress, accept_lost: str | None = None) -> Iterator[ChargeService]:
+        """What charges, with the journal; `accept_lost` is the id of a journal that its owner knows to be lost."""
+        service = self.charge_services.open(folder, address.text, accept_lost)
         try:
-            yield book
+            yield service
         finally:
-            self.books.release(book)
+            self.charge_services.release(service)
 
     def sent_emails(self, folder: str | None, address: AppAddress) -> dict[str, float]:
         """When this process sent e-mails, by customer; kept until it ends."""

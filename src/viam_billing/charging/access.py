@@ -1,4 +1,4 @@
-"""One service at the shared journal: its cloud, limits and scope. A charge under way outlives its service."""
+"""What one service brings to the shared journal: its cloud client, its limits and its scope."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from viam_billing.charging.charge import Limits
+from viam_billing.charging.limits import Limits
 from viam_billing.cloud import decoding
 from viam_billing.core.errors import KeyLacksPermissionError, NotConfiguredError
 from viam_billing.core.times import Deadline
@@ -18,15 +18,18 @@ if TYPE_CHECKING:
     from viam_billing.cloud.decoding import SeenInvoice
     from viam_billing.settings.policy import Policy
 
-OWN_TIME_S: Final[Mapping[str, float]] = {"charge_organization": 60.0, "create_invoice_and_charge_immediately": 150.0}
-"""A charge's own time by command: the second answers up to two minutes later."""
+CHARGE_TIME_S: Final[Mapping[str, float]] = {
+    "charge_organization": 60.0,
+    "create_invoice_and_charge_immediately": 150.0,
+}
+"""How long each command's charge may take: the second answers up to two minutes later."""
 
 
-class Desk:
-    """What the shared journal needs of a service."""
+class ServiceAccess:
+    """One service's way to the cloud. A charge under way outlives its service and keeps using it."""
 
-    def __init__(self, gateway: CloudClient, policy: Policy) -> None:
-        self._gateway = gateway
+    def __init__(self, cloud: CloudClient, policy: Policy) -> None:
+        self.cloud = cloud
         self._policy = policy
         self.closed = False
 
@@ -47,32 +50,32 @@ class Desk:
         return self._policy.sees_org(org_id)
 
     async def invoices(self, org_id: str) -> list[SeenInvoice]:
-        """An organization's invoices as they are now, within `timeout_s`.
+        """An organization's invoices, read now, within `timeout_s`.
 
         Raises:
             BillingError: if they cannot be read.
         """
         deadline = Deadline(self._policy.config.timeout_s)
-        return decoding.seen_invoices(await self._gateway.get_invoices_summary(org_id, deadline))
+        return decoding.seen_invoices(await self.cloud.get_invoices_summary(org_id, deadline))
 
     async def invoices_if_permitted(self, org_id: str) -> list[SeenInvoice] | None:
-        """The same, None where the key may charge and not read."""
+        """As `invoices`; None where the API key may charge but not read."""
         try:
             return await self.invoices(org_id)
         except KeyLacksPermissionError:
             return None
 
     async def send(self, request: ChargeRequest, mark_sent: Callable[[], Awaitable[None]]) -> str:
-        """Send a charge once, in its own time. Returns the invoice's id.
+        """Send a charge once. `mark_sent` is awaited right before the first byte leaves. Returns the invoice's id.
 
         Raises:
-            BillingError: its `outcome` says what is known.
+            BillingError: its `outcome` tells what is known of the charge.
         """
         parameters: dict[str, Any] = msgspec.json.decode(request.parameters)
-        deadline = Deadline(OWN_TIME_S[request.command])
+        deadline = Deadline(CHARGE_TIME_S[request.command])
 
-        async def mark_and_start_anew() -> None:
+        async def mark_and_restart_time() -> None:
             await mark_sent()
-            deadline.renew()  # what login and other calls before it took is not the charge's
+            deadline.renew()  # the time of the login, and of waiting for other calls, is not the charge's
 
-        return await self._gateway.charge(request.command, parameters, deadline, mark_and_start_anew)
+        return await self.cloud.charge(request.command, parameters, deadline, mark_and_restart_time)
