@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import grpc
+from grpclib.const import Status
 from viam.gen.app.v1 import app_pb2
 from viam.gen.proto.rpc.v1 import auth_pb2
 
@@ -15,13 +15,18 @@ if TYPE_CHECKING:
     from viam_billing_sandbox.scenario import Location, Organization
 
 
-def authenticate(cloud: Cloud, _call: Call, request: auth_pb2.AuthenticateRequest) -> auth_pb2.AuthenticateResponse:
+def authenticate(cloud: Cloud, call: Call, request: auth_pb2.AuthenticateRequest) -> auth_pb2.AuthenticateResponse:
     """Exchanges an API key for a token."""
     token = None
     if request.credentials.type == "api-key":
-        token = cloud.sessions.log_in(request.entity, request.credentials.payload)
+        token = cloud.sessions.log_in(
+            request.entity,
+            request.credentials.payload,
+            token=call.plan.first(lambda fault: fault.token),
+            size_bytes=call.plan.first(lambda fault: fault.token_size_bytes),
+        )
     if token is None:
-        raise Refused(grpc.StatusCode.UNAUTHENTICATED, "invalid credentials")
+        raise Refused(Status.UNAUTHENTICATED, "invalid credentials")
     cloud.records.logins += 1
     return auth_pb2.AuthenticateResponse(access_token=token)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Final
 
-import grpc
+from grpclib.const import Status
 from viam.gen.app.v1 import billing_pb2
 
 from viam_billing_sandbox import pdf
@@ -76,8 +76,9 @@ def get_invoice_pdf(cloud: Cloud, call: Call, request: billing_pb2.GetInvoicePdf
                 each.description,
                 "Made by a sandbox: nothing is owed.",
             )
-            return pdf.render(lines, size_bytes=call.pdf_size_bytes or organization.pdf_size_bytes)
-    raise Refused(grpc.StatusCode.NOT_FOUND, f"invoice {request.id!r} not found")
+            size_bytes = call.plan.first(lambda fault: fault.pdf_size_bytes) or organization.pdf_size_bytes
+            return pdf.render(lines, size_bytes=size_bytes)
+    raise Refused(Status.NOT_FOUND, f"invoice {request.id!r} not found")
 
 
 def send_payment_required_email(
@@ -104,7 +105,7 @@ def update_organization_billing_tier(
     """Changes the tier that later reads tell."""
     organization = _billed(cloud, call, request.organization_id)
     if request.billing_tier not in cloud.scenario.billing_tiers:
-        raise Refused(grpc.StatusCode.INVALID_ARGUMENT, f"unknown billing tier {request.billing_tier!r}")
+        raise Refused(Status.INVALID_ARGUMENT, f"unknown billing tier {request.billing_tier!r}")
     organization.billing_tier = request.billing_tier
     cloud.records.changes.append({"organization_id": organization.id, "billing_tier": request.billing_tier})
     return billing_pb2.UpdateOrganizationBillingTierResponse()
@@ -140,7 +141,7 @@ def charge_organization(
     """Makes a paid invoice; a second equal call makes a second one, as there is no idempotency key."""
     organization = _billed(cloud, call, request.org_id_to_charge)
     if not (request.subtotal > 0 and request.tax >= 0):
-        raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "subtotal must be above 0 and tax at least 0")
+        raise Refused(Status.INVALID_ARGUMENT, "subtotal must be above 0 and tax at least 0")
     invoice_id = _charge(cloud, call, organization, request.subtotal + request.tax, request.description)
     return billing_pb2.ChargeOrganizationResponse(invoice_id=invoice_id)
 
@@ -151,7 +152,7 @@ def create_invoice_and_charge_immediately(
     """Makes a paid invoice at once; a latency fault makes it as slow as the real one can be."""
     organization = _billed(cloud, call, request.org_id_to_charge)
     if not request.amount > 0:
-        raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "amount must be above 0")
+        raise Refused(Status.INVALID_ARGUMENT, "amount must be above 0")
     invoice_id = _charge(cloud, call, organization, request.amount, request.description)
     return billing_pb2.CreateInvoiceAndChargeImmediatelyResponse(invoice_id=invoice_id)
 

@@ -7,21 +7,24 @@ import asyncio
 import contextlib
 import ipaddress
 import signal
-import ssl
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from viam_billing.version import VERSION
-from viam_billing_sandbox import certificate, fleet, scenario_file
+from viam_billing_sandbox import fleet, scenario_file
 from viam_billing_sandbox.cloud import Cloud
+from viam_billing_sandbox.control_service import ControlService
 from viam_billing_sandbox.months import utc_now
-from viam_billing_sandbox.reader import ScenarioError
 from viam_billing_sandbox.scenario import DEFAULT_PATH
-from viam_billing_sandbox.server import SandboxServer
+from viam_billing_sandbox.server import certificate
+from viam_billing_sandbox.server.calls import Calls
+from viam_billing_sandbox.server.listener import Listener
+from viam_billing_sandbox.strict import ScenarioError
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Sequence
 
     from viam_billing_sandbox.scenario import Scenario
@@ -40,7 +43,7 @@ class _Options:
     port: int
     socket: Path | None
     control_port: int
-    tls: tuple[bytes, bytes] | None
+    tls: ssl.SSLContext | None
     quiet: bool
 
 
@@ -99,9 +102,7 @@ def _options(parsed: argparse.Namespace) -> _Options:
         raise _UsageError("--cert and --key go together")
     tls = None
     if parsed.cert is not None:
-        # gRPC would only say that it cannot bind; ssl's error names what is wrong with the files.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(parsed.cert, parsed.key)
-        tls = (parsed.key.read_bytes(), parsed.cert.read_bytes())
+        tls = certificate.context(parsed.cert, parsed.key)
     elif parsed.tls:
         tls = certificate.self_signed()
     if tls is not None and parsed.socket is not None:
@@ -120,26 +121,29 @@ async def _serve(cloud: Cloud, options: _Options) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    server = SandboxServer(cloud, options.tls, quiet=options.quiet)
+    calls = Calls(cloud, quiet=options.quiet)
+    listener = Listener(calls.serve, options.tls)
     try:
-        control_port = await server.start(options.control_port)
-        address = await _listen(server, options)
+        control = await ControlService(calls, listener).listen(options.control_port)
+        address = _listen(listener, options)
+        control_port = control.sockets[0].getsockname()[1]
         sys.stdout.write(f"sandbox ready: {address}\nsandbox control: 127.0.0.1:{control_port}\n")
         sys.stdout.flush()
         await stopped.wait()
     finally:
-        await server.stop()
+        listener.close()
+        calls.stop()
 
 
-async def _listen(server: SandboxServer, options: _Options) -> str:
+def _listen(listener: Listener, options: _Options) -> str:
     if options.socket is not None:
-        await server.relay.listen_unix(options.socket)
+        listener.listen_unix(options.socket)
         return str(options.socket)
-    port = await server.relay.listen_tcp(options.host, options.port)
+    port = listener.listen_tcp(options.host, options.port)
     if options.host != _LOOPBACK:
         shown = f"[{options.host}]" if ":" in options.host else options.host
         return f"{'http' if options.tls is None else 'https'}://{shown}:{port}"
     with contextlib.suppress(OSError):
-        # "localhost" may mean either, and a caller that tries ::1 first would lose time.
-        await server.relay.listen_tcp("::1", port)
+        # "localhost" may mean either, and a client that tries ::1 first would lose time.
+        listener.listen_tcp("::1", port)
     return f"http://{_LOOPBACK}:{port}" if options.tls is None else f"https://localhost:{port}"

@@ -6,15 +6,14 @@ python -m viam_billing_sandbox.control 127.0.0.1:PORT fault '{"rpc": "GetInvoice
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import socket
 import sys
+import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
-
-import grpc
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.struct_pb2 import Struct
+from typing import TYPE_CHECKING, Any, Final
 
 from viam_billing_sandbox.faults import Fault
 
@@ -23,9 +22,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from viam_billing_sandbox.relay import Connections
+    from viam_billing_sandbox.server.listener import Connections
 
-_SERVICE: Final = "viam_billing_sandbox.Control"
 _TIMEOUT_S: Final = 10.0
 _POLL_S: Final = 0.01
 _COMMANDS: Final = {
@@ -36,7 +34,7 @@ _COMMANDS: Final = {
     "patch": "Patch",
 }
 
-__all__ = ["Fault", "SandboxControl", "Stats", "main"]
+__all__ = ["ControlError", "Fault", "SandboxControl", "Stats", "main"]
 
 
 @dataclass(frozen=True)
@@ -57,11 +55,18 @@ class Stats:
     open_connections: int
 
 
+class ControlError(Exception):
+    """The sandbox refused a request; the text is its sentence."""
+
+
 class SandboxControl:
-    """A blocking client of one sandbox's control; an error of the sandbox is a `grpc.RpcError` with its sentence."""
+    """A blocking client of one sandbox's control; threads may share it."""
 
     def __init__(self, address: str) -> None:
-        self._channel = grpc.insecure_channel(address)
+        host, _, port = address.rpartition(":")
+        self._socket = socket.create_connection((host, int(port)), timeout=_TIMEOUT_S)
+        self._file = self._socket.makefile("rwb")
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -71,15 +76,29 @@ class SandboxControl:
 
     def close(self) -> None:
         """Closes the connection; the sandbox goes on."""
-        self._channel.close()
+        with contextlib.suppress(OSError):
+            self._file.close()
+        self._socket.close()
 
     def call(self, method: str, request: Mapping[str, object] | None = None) -> dict[str, Any]:
-        """Sends one request as it is; the methods below are made of it."""
-        struct = Struct()
-        # The stubs name the types that a Struct holds; what is not one of them fails here, with its name.
-        struct.update(cast("dict[str, Any]", request or {}))
-        send = self._channel.unary_unary(f"/{_SERVICE}/{method}", Struct.SerializeToString, Struct.FromString)
-        return MessageToDict(send(struct, timeout=_TIMEOUT_S))
+        """Sends one request as it is; the methods below are made of it.
+
+        Raises:
+            ControlError: The request is wrong.
+            OSError: The sandbox is gone.
+        """
+        line = json.dumps({"method": method, "request": request or {}}).encode() + b"\n"
+        with self._lock:
+            self._file.write(line)
+            self._file.flush()
+            line = self._file.readline()
+        if not line:
+            raise ConnectionResetError("the sandbox has closed its control")
+        response = json.loads(line)
+        if "error" in response:
+            raise ControlError(response["error"])
+        answer: dict[str, Any] = response["answer"]
+        return answer
 
     def set_fault(self, fault: Fault) -> None:
         """Adds a fault to those that are set."""
@@ -92,6 +111,10 @@ class SandboxControl:
     def cut(self) -> None:
         """Resets all open connections, once."""
         self.call("SetFault", {"connections": "cut"})
+
+    def mute(self) -> None:
+        """Has all open connections fall silent without closing, as when a network swallows them."""
+        self.call("SetFault", {"connections": "mute"})
 
     def go_dark(self) -> None:
         """Refuses new connections and cuts the open ones: an outage, until `clear_faults`."""
@@ -113,18 +136,7 @@ class SandboxControl:
 
     def stats(self) -> Stats:
         """Asks what has happened."""
-        answer = self.call("Stats")
-        return Stats(
-            calls={name: int(count) for name, count in answer["calls"].items()},
-            finished={name: int(count) for name, count in answer["finished"].items()},
-            in_flight=int(answer["in_flight"]),
-            max_in_flight=int(answer["max_in_flight"]),
-            logins=int(answer["logins"]),
-            emails=answer["emails"],
-            charges=answer["charges"],
-            changes=answer["changes"],
-            open_connections=int(answer["open_connections"]),
-        )
+        return Stats(**self.call("Stats"))
 
     def wait_for(self, condition: Callable[[Stats], bool], *, timeout_s: float = 5.0) -> Stats:
         """Asks again and again until the condition holds; answers the stats for which it did.
@@ -168,13 +180,12 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"not JSON: {error}")
     if not isinstance(request, dict):
         parser.error("the request is a JSON object")
-    with SandboxControl(parsed.address) as control:
-        try:
+    try:
+        with SandboxControl(parsed.address) as control:
             answer = control.call(_COMMANDS[parsed.command], request)
-        except grpc.RpcError as error:
-            # What a call raises is both, which the stubs do not say.
-            sys.stderr.write(f"{cast('grpc.Call', error).details()}\n")
-            return 1
+    except (ControlError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     sys.stdout.write(f"{json.dumps(answer, indent=2)}\n" if answer else "done\n")
     return 0
 

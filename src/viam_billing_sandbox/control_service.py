@@ -1,41 +1,68 @@
-"""The control service: sets faults, tells what happened, changes state; Struct in, Struct out."""
+"""The control of a running sandbox: sets faults, tells what has happened, changes state.
+
+One line of JSON in, `{"method": ..., "request": {...}}`; one line out, `{"answer": {...}}` or `{"error": "..."}`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
-import grpc
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.struct_pb2 import Struct
+import msgspec
 
 from viam_billing_sandbox import patch
 from viam_billing_sandbox.cloud import Records, Refused
-from viam_billing_sandbox.faults import ANY_RPC, read_fault
+from viam_billing_sandbox.faults import ANY_RPC, Fault
+from viam_billing_sandbox.methods import NAMES
 from viam_billing_sandbox.months import utc_now
-from viam_billing_sandbox.reader import Reader, ScenarioError
-from viam_billing_sandbox.rpcs import RPCS
+from viam_billing_sandbox.server.calls import Calls
+from viam_billing_sandbox.server.listener import Connections, Listener
+from viam_billing_sandbox.strict import Amount, Count, Record, ScenarioError, read
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-    from viam_billing_sandbox.engine import Context, Engine
-    from viam_billing_sandbox.relay import Connections
+class _Request(Record, frozen=True):
+    method: Literal["SetFault", "ClearFaults", "Stats", "ResetStats", "Patch"]
+    request: dict[str, object] = msgspec.field(default_factory=dict)
 
-SERVICE: Final = "viam_billing_sandbox.Control"
-_MODES: Final[dict[str, Connections | None]] = {
-    "normal": "normal",
-    "refuse": "refuse",
-    "silent": "silent",
-    "cut": None,  # happens once and is no mode
-}
+
+class _Steering(Record, frozen=True):
+    connections: Connections | Literal["cut", "mute"] | None = None
+    token_lifetime_s: Amount | None = None
+    token_lifetime_calls: Count | None = None
+    expire_tokens: bool = False
+
+
+class _Nothing(Record, frozen=True):
+    pass
+
+
+class _Lines(asyncio.Protocol):
+    """Answers each line of a client with one of its own."""
+
+    def __init__(self, answer: Callable[[bytes], bytes]) -> None:
+        self._answer = answer
+        self._received = b""
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # asyncio hands a Transport to a stream protocol, but says so only in its documentation.
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._received = (self._received + data).split(b"\n")
+        for line in lines:
+            self._transport.write(self._answer(line))
 
 
 class ControlService:
-    """Works on the engine of the running cloud."""
+    """Works on the calls and the listener of the running cloud."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.methods: dict[str, Callable[[object], dict[str, Any]]] = {
+    def __init__(self, calls: Calls, listener: Listener) -> None:
+        self._calls = calls
+        self._listener = listener
+        self._methods: dict[str, Callable[[Mapping[str, object]], dict[str, Any]]] = {
             "SetFault": self._set_fault,
             "ClearFaults": self._clear_faults,
             "Stats": self._stats,
@@ -43,55 +70,64 @@ class ControlService:
             "Patch": self._patch,
         }
 
-    async def serve(self, name: str, request: Struct, context: Context) -> Struct:
-        """Serves one request; what is wrong with it is INVALID_ARGUMENT and one sentence."""
+    async def listen(self, port: int) -> asyncio.Server:
+        """Listens on a port of 127.0.0.1; 0 takes a free one.
+
+        Raises:
+            OSError: The port is taken.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(lambda: _Lines(self.answer), "127.0.0.1", port)
+
+    def answer(self, line: bytes) -> bytes:
+        """Serves one line of a client."""
+        return msgspec.json.encode(self._answer(line)) + b"\n"
+
+    def _answer(self, line: bytes) -> dict[str, Any]:
         try:
-            answer = self.methods[name](MessageToDict(request))
-        except ScenarioError as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            request = read(msgspec.json.decode(line), _Request, "control")
+            return {"answer": self._methods[request.method](request.request)}
         except Refused as refused:
-            await context.abort(refused.code, refused.message)
-        struct = Struct()
-        struct.update(answer)
-        return struct
+            return {"error": refused.message}
+        except (ScenarioError, msgspec.DecodeError) as error:
+            return {"error": str(error)}
 
-    def _set_fault(self, request: object) -> dict[str, Any]:
-        reader = Reader(request, "fault")
-        if "rpc" in reader:
-            fault = read_fault(reader)
-            if fault.rpc != ANY_RPC and fault.rpc not in RPCS:
-                raise ScenarioError(f"fault.rpc: {fault.rpc!r} is none of {', '.join(RPCS)} and not {ANY_RPC}")
-            self._engine.faults.add(fault)
-            return {}
-        sessions, relay = self._engine.cloud.sessions, self._engine.relay
-        # All of it is read before any of it holds.
-        to_connections = "connections" in reader
-        mode = reader.choice("connections", _MODES) if to_connections else None
-        lifetime_s = reader.number("token_lifetime_s") if "token_lifetime_s" in reader else sessions.lifetime_s
-        in_calls = "token_lifetime_calls" in reader
-        lifetime_calls = reader.integer("token_lifetime_calls") if in_calls else sessions.lifetime_calls
-        expire = reader.flag("expire_tokens", default=False)
-        reader.end()
-        sessions.lifetime_s, sessions.lifetime_calls = lifetime_s, lifetime_calls
-        if expire:
+    def _set_fault(self, request: Mapping[str, object]) -> dict[str, Any]:
+        if "rpc" not in request:
+            return self._steer(read(request, _Steering, "fault"))
+        fault = read(request, Fault, "fault")
+        if fault.rpc != ANY_RPC and fault.rpc not in NAMES:
+            raise ScenarioError(f"fault.rpc: {fault.rpc!r} is none of {', '.join(NAMES)} and not {ANY_RPC}")
+        self._calls.faults.add(fault)
+        return {}
+
+    def _steer(self, steering: _Steering) -> dict[str, Any]:
+        sessions, listener = self._calls.cloud.sessions, self._listener
+        if steering.token_lifetime_s is not None:
+            sessions.lifetime_s = steering.token_lifetime_s
+        if steering.token_lifetime_calls is not None:
+            sessions.lifetime_calls = steering.token_lifetime_calls
+        if steering.expire_tokens:
             sessions.expire_all()
-        if mode is not None:
-            relay.mode = mode
-        elif to_connections:
-            relay.cut()
+        if steering.connections == "cut":
+            listener.cut()
+        elif steering.connections == "mute":
+            listener.mute()
+        elif steering.connections is not None:
+            listener.mode = steering.connections
         return {}
 
-    def _clear_faults(self, request: object) -> dict[str, Any]:
-        Reader(request, "request").end()
-        self._engine.faults.clear()
-        self._engine.relay.mode = "normal"
-        self._engine.cloud.sessions.lifetime_s = None
-        self._engine.cloud.sessions.lifetime_calls = None
+    def _clear_faults(self, request: Mapping[str, object]) -> dict[str, Any]:
+        read(request, _Nothing, "request")
+        self._calls.faults.clear()
+        self._listener.mode = "normal"
+        self._calls.cloud.sessions.lifetime_s = None
+        self._calls.cloud.sessions.lifetime_calls = None
         return {}
 
-    def _stats(self, request: object) -> dict[str, Any]:
-        Reader(request, "request").end()
-        counts, records = self._engine.counts, self._engine.cloud.records
+    def _stats(self, request: Mapping[str, object]) -> dict[str, Any]:
+        read(request, _Nothing, "request")
+        counts, records = self._calls.counts, self._calls.cloud.records
         return {
             "calls": dict(counts.calls),
             "finished": dict(counts.finished),
@@ -101,15 +137,15 @@ class ControlService:
             "emails": records.emails,
             "charges": records.charges,
             "changes": records.changes,
-            "open_connections": len(self._engine.relay.outer),
+            "open_connections": self._listener.open_connections,
         }
 
-    def _reset_stats(self, request: object) -> dict[str, Any]:
-        Reader(request, "request").end()
-        self._engine.counts.reset()
-        self._engine.cloud.records = Records()
+    def _reset_stats(self, request: Mapping[str, object]) -> dict[str, Any]:
+        read(request, _Nothing, "request")
+        self._calls.counts.reset()
+        self._calls.cloud.records = Records()
         return {}
 
-    def _patch(self, request: object) -> dict[str, Any]:
-        patch.apply(self._engine.cloud, request, utc_now())
+    def _patch(self, request: Mapping[str, object]) -> dict[str, Any]:
+        patch.apply(self._calls.cloud, request, utc_now())
         return {}

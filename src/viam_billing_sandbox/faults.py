@@ -1,108 +1,137 @@
-"""Faults of calls: what a test or a developer can have go wrong, and which call it falls on."""
+"""Faults of calls: what a test or a developer can have go wrong, and which calls it happens to."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal, TypeVar
 
-import grpc
+import msgspec
+from grpclib.const import Status
+from h2.errors import ErrorCodes
 
-from viam_billing_sandbox.reader import ScenarioError
+from viam_billing_sandbox.strict import Amount, Count, Record, ScenarioError
 
-if TYPE_CHECKING:
-    from collections.abc import Container
-
-    from viam_billing_sandbox.reader import Reader
-
+_T = TypeVar("_T")
 When = Literal["before", "after"]
 Truncate = Literal["", "status", "silent"]
+Answer = Literal[
+    "",
+    "gzip",
+    "broken_gzip",
+    "unknown_encoding",
+    "not_protobuf",
+    "not_utf8",
+    "too_short",
+    "too_long",
+    "no_message",
+    "two_messages",
+    "no_trailers",
+    "left_open",
+    "cut_off",
+]
+Frame = Literal["", "unknown", "origin", "altsvc", "priority_update", "early_hints"]
+GoAway = Literal["", "graceful", "last", "refused"]
 
 ANY_RPC: Final = "*"
-_WHEN: Final[dict[str, When]] = {"before": "before", "after": "after"}
-_TRUNCATE: Final[dict[str, Truncate]] = {"": "", "status": "status", "silent": "silent"}
+_HTTP_STATUSES: Final = range(200, 1000)
 
 
-@dataclass(frozen=True)
-class Fault:
-    """What happens to the calls of one RPC, or of all.
+class Fault(Record, frozen=True, omit_defaults=True):
+    """What happens to the calls of one RPC, or of all. docs/sandbox.md describes each.
 
-    A call meets every fault that is set for it: latencies add up, and the first of `status`, `never_answer` and
-    `drop_connection` ends it, `when` says on which side of the work. `only_for` is an ID that the request has to name.
+    A call meets every fault that is set for it: latencies add up, and the first fault that ends the call ends it,
+    `when` says on which side of the work. `only_for` is an ID that the request has to name.
     A fault lets its first `skip` calls pass and ends after `count` further ones (None: never).
     """
 
     rpc: str = ANY_RPC
-    latency_before_s: float = 0.0
-    latency_after_s: float = 0.0
+    latency_before_s: Amount = 0.0
+    latency_after_s: Amount = 0.0
+    # These seven end the call, and goaway="refused" does.
     status: str = ""
-    message: str = ""
+    http_status: int = 0
+    reset: str = ""
     never_answer: bool = False
     drop_connection: bool = False
+    mute_connection: bool = False
     when: When = "before"
+    message: str = ""
+    # These change how an answer is sent.
+    answer: Answer = ""
+    answer_size_bytes: Count = 0
+    chunk_bytes: Count = 0
+    chunk_delay_s: Amount = 0.0
+    frame: Frame = ""
+    goaway: GoAway = ""
+    ignore_pings: bool = False
     truncate_pdf: Truncate = ""
-    pdf_size_bytes: int = 0
+    pdf_size_bytes: Count = 0
+    token: str = ""
+    token_size_bytes: Count = 0
     only_for: str = ""
-    skip: int = 0
-    count: int | None = None
+    skip: Count = 0
+    count: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
     def __post_init__(self) -> None:
-        if self.status and (self.status not in grpc.StatusCode.__members__ or self.status == "OK"):
+        if self.status and (self.status not in Status.__members__ or self.status == "OK"):
             raise ScenarioError(f"fault.status: {self.status!r} is no gRPC status that a fault can have")
-        if sum((bool(self.status), self.never_answer, self.drop_connection)) > 1:
-            raise ScenarioError("fault: at most one of status, never_answer and drop_connection")
-        if self.count is not None and self.count < 1:
-            raise ScenarioError("fault.count: expected at least 1, or none for ever")
+        if self.reset and self.reset not in ErrorCodes.__members__:
+            raise ScenarioError(f"fault.reset: {self.reset!r} is none of {', '.join(ErrorCodes.__members__)}")
+        if self.http_status and self.http_status not in _HTTP_STATUSES:
+            raise ScenarioError("fault.http_status: expected 200 to 999, or 0 for none")
+        if sum(self._ends()) > 1:
+            raise ScenarioError("fault: at most one way to end the call")
 
     @property
     def ends_call(self) -> bool:
         """Whether the call gets no proper answer."""
-        return bool(self.status) or self.never_answer or self.drop_connection
+        return any(self._ends())
 
     @property
-    def code(self) -> grpc.StatusCode:
-        """The status to answer with; only where `status` is set."""
-        return grpc.StatusCode[self.status]
+    def outcome(self) -> str:
+        """One or two words on how the call ends, for the log; only where `ends_call` holds."""
+        return self.status or self.reset or (f"HTTP {self.http_status}" if self.http_status else "no answer")
 
     def to_request(self) -> dict[str, object]:
-        """Writes the fault as `SetFault` takes it."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        """Returns the fault as `SetFault` takes it."""
+        return {"rpc": self.rpc, **msgspec.to_builtins(self)}
 
-
-def read_fault(reader: Reader) -> Fault:
-    """Reads a fault from a request of the control service.
-
-    Raises:
-        ScenarioError: Something in it is wrong.
-    """
-    fault = Fault(
-        rpc=reader.text("rpc"),
-        latency_before_s=reader.number("latency_before_s", 0.0),
-        latency_after_s=reader.number("latency_after_s", 0.0),
-        status=reader.text("status", ""),
-        message=reader.text("message", ""),
-        never_answer=reader.flag("never_answer", default=False),
-        drop_connection=reader.flag("drop_connection", default=False),
-        when=reader.choice("when", _WHEN, "before"),
-        truncate_pdf=reader.choice("truncate_pdf", _TRUNCATE, ""),
-        pdf_size_bytes=reader.integer("pdf_size_bytes", 0),
-        only_for=reader.text("only_for", ""),
-        skip=reader.integer("skip", 0),
-        count=reader.integer("count", at_least=1) if "count" in reader else None,
-    )
-    reader.end()
-    return fault
+    def _ends(self) -> tuple[bool, ...]:
+        return (
+            bool(self.status),
+            bool(self.http_status),
+            bool(self.reset),
+            self.never_answer,
+            self.drop_connection,
+            self.mute_connection,
+            self.goaway == "refused",
+        )
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What one call is in for."""
+    """All that one call meets."""
 
-    latency_before_s: float = 0.0
-    latency_after_s: float = 0.0
-    before: Fault | None = None
-    after: Fault | None = None
-    truncate_pdf: Truncate = ""
-    pdf_size_bytes: int = 0
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def latency_before_s(self) -> float:
+        """Seconds to wait before the work."""
+        return sum(fault.latency_before_s for fault in self.faults)
+
+    @property
+    def latency_after_s(self) -> float:
+        """Seconds to wait after the work."""
+        return sum(fault.latency_after_s for fault in self.faults)
+
+    def end(self, when: When) -> Fault | None:
+        """Returns the fault that ends the call before or after the work."""
+        return next((fault for fault in self.faults if fault.ends_call and fault.when == when), None)
+
+    def first(self, get: Callable[[Fault], _T]) -> _T:
+        """Returns what `get` reads of the first fault that sets it, else its default."""
+        return next((value for fault in self.faults if (value := get(fault))), get(Fault()))
 
 
 @dataclass
@@ -134,14 +163,5 @@ class Faults:
         self._armed.clear()
 
     def plan(self, rpc: str, ids: Container[str] = ()) -> Plan:
-        """Counts a call that names these IDs, and answers what it meets."""
-        met = [armed.fault for armed in self._armed if armed.meet(rpc, ids)]
-        ends = [fault for fault in met if fault.ends_call]
-        return Plan(
-            latency_before_s=sum(fault.latency_before_s for fault in met),
-            latency_after_s=sum(fault.latency_after_s for fault in met),
-            before=next((fault for fault in ends if fault.when == "before"), None),
-            after=next((fault for fault in ends if fault.when == "after"), None),
-            truncate_pdf=next((fault.truncate_pdf for fault in met if fault.truncate_pdf), ""),
-            pdf_size_bytes=max((fault.pdf_size_bytes for fault in met), default=0),
-        )
+        """Counts a call that names these IDs. Returns what it meets."""
+        return Plan(tuple([armed.fault for armed in self._armed if armed.meet(rpc, ids)]))

@@ -1,22 +1,38 @@
-"""Changes of the cloud's state from outside: what no call of the API can do, and what a test needs to have happen."""
+"""Changes the cloud's state from outside: what no call of the API can do, and a test needs to have happen."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from datetime import datetime
 
-from viam_billing_sandbox.reader import Reader
-from viam_billing_sandbox.scenario_file import invoice, usage_source
+import msgspec
+from msgspec import UNSET, UnsetType
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from viam_billing_sandbox.cloud import Cloud
-
-_TEXTS: Final = ("name", "billing_email")
-_FLAGS: Final = ("tells_tier", "usage_grows")
+from viam_billing_sandbox.cloud import Cloud
+from viam_billing_sandbox.scenario_file import InvoiceRecord, UsageRecord
+from viam_billing_sandbox.strict import Count, Record, ScenarioError, Text, read
 
 
-def apply(cloud: Cloud, request: object, now: datetime) -> None:
+class _LocationPatch(Record, frozen=True):
+    location: Text
+    name: Text | UnsetType = UNSET
+    billing_organization_id: str | UnsetType = UNSET
+    robot_count: Count | UnsetType = UNSET
+
+
+class _OrganizationPatch(Record, frozen=True):
+    organization: Text
+    name: Text | UnsetType = UNSET
+    billing_email: str | UnsetType = UNSET
+    billing_tier: Text | UnsetType = UNSET
+    tells_tier: bool | UnsetType = UNSET
+    usage: tuple[UsageRecord, ...] | UnsetType = UNSET
+    usage_grows: bool | UnsetType = UNSET
+    pdf_size_bytes: Count | UnsetType = UNSET
+    add_invoices: tuple[InvoiceRecord, ...] = ()
+
+
+def apply(cloud: Cloud, request: Mapping[str, object], now: datetime) -> None:
     """Changes one organization or one location; the other names are those of the scenario.
 
     A wrong request changes nothing.
@@ -25,38 +41,33 @@ def apply(cloud: Cloud, request: object, now: datetime) -> None:
         ScenarioError: Something in it is wrong.
         Refused: There is no such organization or location.
     """
-    reader = Reader(request, "patch")
-    if "location" in reader:
-        _location(cloud, reader)
+    if "location" in request:
+        _patch_location(cloud, read(request, _LocationPatch, "patch"))
     else:
-        _organization(cloud, reader, now)
+        _patch_organization(cloud, read(request, _OrganizationPatch, "patch"), now)
 
 
-def _location(cloud: Cloud, reader: Reader) -> None:
-    location = cloud.location(reader.text("location"))
-    values: dict[str, object] = {}
-    if "billing_organization_id" in reader:
-        known = {"": "", **{org_id: org_id for org_id in cloud.scenario.organizations}}
-        values["billing_organization_id"] = reader.choice("billing_organization_id", known, "")
-    if "name" in reader:
-        values["name"] = reader.text("name")
-    if "robot_count" in reader:
-        values["robot_count"] = reader.integer("robot_count")
-    reader.end()
-    vars(location).update(values)
+def _patch_location(cloud: Cloud, patch: _LocationPatch) -> None:
+    location = cloud.location(patch.location)
+    payer = patch.billing_organization_id
+    if payer is not UNSET and payer and payer not in cloud.scenario.organizations:
+        raise ScenarioError(f"patch.billing_organization_id: {payer!r} is none of the organizations")
+    vars(location).update(_given(patch, "location"))
 
 
-def _organization(cloud: Cloud, reader: Reader, now: datetime) -> None:
-    organization = cloud.organization(reader.text("organization"))
-    values: dict[str, object] = {name: reader.text(name, "") for name in _TEXTS if name in reader}
-    values.update({name: reader.flag(name, default=True) for name in _FLAGS if name in reader})
-    if "billing_tier" in reader:
-        values["billing_tier"] = reader.choice("billing_tier", {tier: tier for tier in cloud.scenario.billing_tiers})
-    if "usage" in reader:
-        values["usage"] = tuple(usage_source(inner) for inner in reader.inners("usage"))
-    if "pdf_size_bytes" in reader:
-        values["pdf_size_bytes"] = reader.integer("pdf_size_bytes")
-    late = [invoice(inner, f"late{len(organization.invoices)}", now) for inner in reader.inners("add_invoices")]
-    reader.end()
+def _patch_organization(cloud: Cloud, patch: _OrganizationPatch, now: datetime) -> None:
+    organization = cloud.organization(patch.organization)
+    tiers = cloud.scenario.billing_tiers
+    if patch.billing_tier is not UNSET and patch.billing_tier not in tiers:
+        raise ScenarioError(f"patch.billing_tier: expected one of {', '.join(tiers)}, found {patch.billing_tier!r}")
+    values = _given(patch, "organization", "add_invoices")
+    if patch.usage is not UNSET:
+        values["usage"] = tuple(each.made() for each in patch.usage)
+    late = [each.made(f"late{len(organization.invoices)}", now) for each in patch.add_invoices]
     vars(organization).update(values)
     organization.invoices.extend(late)
+
+
+def _given(patch: Record, *without: str) -> dict[str, object]:
+    values = msgspec.structs.asdict(patch)
+    return {name: value for name, value in values.items() if value is not UNSET and name not in without}

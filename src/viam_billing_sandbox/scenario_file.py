@@ -1,29 +1,140 @@
-"""Reads a scenario from JSON: strictly, and with its relative dates made absolute (the form is in docs/sandbox.md)."""
+"""Reads a scenario from JSON (docs/sandbox.md has its form) and makes its relative dates absolute."""
 
 from __future__ import annotations
 
-import json
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Final, Literal
 
+import msgspec
 from viam.gen.app.v1 import billing_pb2
 
 from viam_billing_sandbox.months import month_start
-from viam_billing_sandbox.reader import Reader, ScenarioError
 from viam_billing_sandbox.scenario import Invoice, Key, Location, Organization, Scenario, UsageSource
+from viam_billing_sandbox.strict import Amount, Count, Record, ScenarioError, Text, read
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-    from pathlib import Path
-
-_ROLES: Final = {"owner": True, "machine": False}
 _SOURCES: Final = {"org": billing_pb2.SOURCE_TYPE_ORG, "fragment": billing_pb2.SOURCE_TYPE_FRAGMENT}
 _COST_PREFIX: Final = "USAGE_COST_TYPE_"
 _ENUM_END: Final = 2**31
+_PAID_AFTER: Final = timedelta(days=3)
 COST_TYPES: Final = {
     name.removeprefix(_COST_PREFIX).lower(): number for name, number in billing_pb2.UsageCostType.items()
 }
+
+
+class UsageRecord(Record, frozen=True):
+    """A source of usage."""
+
+    costs: dict[str, Amount] = msgspec.field(default_factory=dict)
+    source: Literal["org", "fragment"] = "org"
+    tier_name: str = ""
+    discount: Amount = 0.0
+
+    def made(self) -> UsageSource:
+        """Returns it with the numbers of its cost types; one may be unknown to this build.
+
+        Raises:
+            ScenarioError: A cost type is neither a known name nor a number.
+        """
+        costs: dict[int, float] = {}
+        for name, dollars in self.costs.items():
+            if name not in COST_TYPES and not (name.isdecimal() and int(name) < _ENUM_END):
+                raise ScenarioError(f"costs: {name!r} is no kind of usage; {', '.join(COST_TYPES)} are, and any number")
+            costs[COST_TYPES[name] if name in COST_TYPES else int(name)] = dollars
+        return UsageSource(_SOURCES[self.source], costs, self.tier_name, self.discount)
+
+
+class InvoiceRecord(Record, frozen=True):
+    """An invoice, dated `months_ago` (the first of that month) or `hours_ago`."""
+
+    amount: Amount
+    months_ago: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    hours_ago: Amount | None = None
+    id: str = ""
+    status: str = "paid"
+    due_in_days: Amount = 14.0
+    failure_reason: str = ""
+    failed_after_days: Amount = 3.0
+    description: str = Invoice.description
+
+    def __post_init__(self) -> None:
+        if (self.months_ago is None) == (self.hours_ago is None):
+            raise ScenarioError("either months_ago or hours_ago is needed")
+
+    def made(self, prefix: str, now: datetime) -> Invoice:
+        """Returns it with absolute dates; `prefix` is for the ID that it gets where it has none."""
+        date = month_start(now, -self.months_ago) if self.months_ago else now - timedelta(hours=self.hours_ago or 0.0)
+        return Invoice(
+            id=self.id or f"{prefix}-{date:%Y-%m}",
+            date=date,
+            amount=self.amount,
+            status=self.status,
+            due_date=date + timedelta(days=self.due_in_days),
+            paid_date=min(date + _PAID_AFTER, now) if self.status == "paid" else None,
+            failure_reason=self.failure_reason,
+            failure_at=date + timedelta(days=self.failed_after_days) if self.failure_reason else None,
+            description=self.description,
+        )
+
+
+class _Card(Record, frozen=True):
+    brand: Text
+    last_four_digits: Text
+
+
+class _Verification(Record, frozen=True):
+    arrival_in_days: Amount
+    hosted_verification_page_url: Text
+
+
+class _BankAccount(Record, frozen=True):
+    bank_name: Text
+    last_four_digits_account_number: Text
+    routing_number: Text
+    account_type: Text
+    verification: _Verification | None = None
+
+
+class _Payment(Record, frozen=True):
+    card: _Card | None = None
+    us_bank_account: _BankAccount | None = None
+
+
+class _Organization(Record, frozen=True):
+    id: Text
+    name: Text
+    billing_tier: Text
+    billing_email: str = ""
+    tells_tier: bool = True
+    payment: _Payment = _Payment()
+    usage: tuple[UsageRecord, ...] = ()
+    usage_grows: bool = True
+    invoices: tuple[InvoiceRecord, ...] = ()
+    invoice_prefix: str = ""
+    pdf_size_bytes: Count = 0
+
+
+class _Location(Record, frozen=True):
+    id: Text
+    name: Text
+    organization_id: Text
+    billing_organization_id: str = ""
+    robot_count: Count = 0
+
+
+class _Key(Record, frozen=True):
+    id: Text
+    key: Text
+    organizations: tuple[Text, ...]
+    role: Literal["owner", "machine"] = "owner"
+
+
+class _Scenario(Record, frozen=True):
+    billing_tiers: tuple[Text, ...]
+    keys: Annotated[tuple[_Key, ...], msgspec.Meta(min_length=1)]
+    organizations: Annotated[tuple[_Organization, ...], msgspec.Meta(min_length=1)]
+    locations: tuple[_Location, ...] = ()
 
 
 def load(path: Path, now: datetime) -> Scenario:
@@ -33,10 +144,10 @@ def load(path: Path, now: datetime) -> Scenario:
         ScenarioError: The file cannot be read or is wrong; the text is one line.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = msgspec.json.decode(path.read_bytes())
     except OSError as error:
         raise ScenarioError(f"cannot read it: {error.strerror}") from error
-    except ValueError as error:
+    except msgspec.DecodeError as error:
         raise ScenarioError(f"not JSON: {error}") from error
     return parse(document, now)
 
@@ -47,143 +158,71 @@ def parse(document: object, now: datetime) -> Scenario:
     Raises:
         ScenarioError: The first thing that is wrong, with its place.
     """
-    top = Reader(document, "scenario")
-    tiers = top.texts("billing_tiers")
-    organizations: dict[str, Organization] = {}
-    for reader in top.inners("organizations"):
-        organization = _organization(reader, tiers, now)
-        if organization.id in organizations:
-            raise reader.wrong("id", f"{organization.id!r} is there twice")
-        organizations[organization.id] = organization
-    locations: dict[str, Location] = {}
-    for reader in top.inners("locations"):
-        location = _location(reader, organizations)
-        if location.id in locations:
-            raise reader.wrong("id", f"{location.id!r} is there twice")
-        locations[location.id] = location
-    keys = tuple(_key(reader, organizations) for reader in top.inners("keys"))
-    top.end()
-    if not keys or not organizations:
-        raise ScenarioError("scenario: at least one key and one organization are needed")
-    return Scenario(keys, tiers, organizations, locations)
-
-
-def usage_source(reader: Reader) -> UsageSource:
-    """Reads a source of usage; a cost type is its name in lower case, or a number, known to this build or not."""
-    costs: dict[int, float] = {}
-    for name, dollars in reader.numbers("costs").items():
-        if name not in COST_TYPES and not (name.isdecimal() and int(name) < _ENUM_END):
-            raise reader.wrong("costs", f"{name!r} is no kind of usage; {', '.join(COST_TYPES)} are, and any number")
-        costs[COST_TYPES[name] if name in COST_TYPES else int(name)] = dollars
-    source = UsageSource(
-        source_type=reader.choice("source", _SOURCES, "org"),
-        costs=costs,
-        tier_name=reader.text("tier_name", ""),
-        discount=reader.number("discount", 0.0),
-    )
-    reader.end()
-    return source
-
-
-def invoice(reader: Reader, prefix: str, now: datetime) -> Invoice:
-    """Reads an invoice, dated `months_ago` (the first of that month) or `hours_ago`."""
-    if ("months_ago" in reader) == ("hours_ago" in reader):
-        raise reader.wrong("months_ago", "either months_ago or hours_ago is needed")
-    if "hours_ago" in reader:
-        date = now - timedelta(hours=reader.number("hours_ago"))
-    else:
-        date = month_start(now, -reader.integer("months_ago", at_least=1))
-    status = reader.text("status", "paid")
-    failure_reason = reader.text("failure_reason", "")
-    failed_after_days = reader.number("failed_after_days", 3.0)
-    due_date = date + timedelta(days=reader.number("due_in_days", 14.0))
-    made = Invoice(
-        id=reader.text("id", f"{prefix}-{date:%Y-%m}"),
-        date=date,
-        amount=reader.number("amount"),
-        status=status,
-        due_date=due_date,
-        paid_date=min(date + timedelta(days=3), now) if status == "paid" else None,
-        failure_reason=failure_reason,
-        failure_at=date + timedelta(days=failed_after_days) if failure_reason else None,
-        description=reader.text("description", Invoice.description),
-    )
-    reader.end()
-    return made
-
-
-def _organization(reader: Reader, tiers: tuple[str, ...], now: datetime) -> Organization:
-    org_id = reader.text("id")
-    card, bank = _payment(reader.inner("payment"), now)
-    prefix = reader.text("invoice_prefix", org_id[:8])
-    made = Organization(
-        id=org_id,
-        name=reader.text("name"),
-        billing_email=reader.text("billing_email", ""),
-        billing_tier=reader.choice("billing_tier", {tier: tier for tier in tiers}),
-        tells_tier=reader.flag("tells_tier", default=True),
-        usage=tuple(usage_source(inner) for inner in reader.inners("usage")),
-        usage_grows=reader.flag("usage_grows", default=True),
-        invoices=[invoice(inner, prefix, now) for inner in reader.inners("invoices")],
-        card=card,
-        bank=bank,
-        pdf_size_bytes=reader.integer("pdf_size_bytes", 0),
-    )
-    reader.end()
-    if len({each.id for each in made.invoices}) < len(made.invoices):
-        raise reader.wrong("invoices", "two of them have the same id (by default: invoice_prefix and month)")
-    return made
-
-
-def _payment(
-    reader: Reader, now: datetime
-) -> tuple[billing_pb2.PaymentMethodCard | None, billing_pb2.PaymentMethodUSBankAccount | None]:
-    card, bank = None, None
-    if "card" in reader:
-        inner = reader.inner("card")
-        card = billing_pb2.PaymentMethodCard(brand=inner.text("brand"), last_four_digits=inner.text("last_four_digits"))
-        inner.end()
-    if "us_bank_account" in reader:
-        inner = reader.inner("us_bank_account")
-        bank = billing_pb2.PaymentMethodUSBankAccount(
-            bank_name=inner.text("bank_name"),
-            last_four_digits_account_number=inner.text("last_four_digits_account_number"),
-            routing_number=inner.text("routing_number"),
-            account_type=inner.text("account_type"),
+    record = read(document, _Scenario, "scenario")
+    for name, ids in (("organizations", record.organizations), ("locations", record.locations)):
+        _unique((each.id for each in ids), f"scenario.{name}")
+    known = {each.id for each in record.organizations}
+    for key in record.keys:
+        _among(key.organizations, {"*", *known}, f"scenario.keys: organizations of {key.id!r}")
+    for organization in record.organizations:
+        _among(
+            [organization.billing_tier], record.billing_tiers, f"scenario.organizations: tier of {organization.id!r}"
         )
-        if "verification" in inner:
-            verification = inner.inner("verification")
-            arrival = now + timedelta(days=verification.number("arrival_in_days"))
-            bank.verification_info.arrival_date = int(arrival.timestamp())
-            bank.verification_info.hosted_verification_page_url = verification.text("hosted_verification_page_url")
-            verification.end()
-        inner.end()
-    reader.end()
-    return card, bank
-
-
-def _location(reader: Reader, organizations: Mapping[str, Organization]) -> Location:
-    known = {org_id: org_id for org_id in organizations}
-    made = Location(
-        id=reader.text("id"),
-        name=reader.text("name"),
-        organization_id=reader.choice("organization_id", known),
-        billing_organization_id=reader.choice("billing_organization_id", {"": "", **known}, ""),
-        robot_count=reader.integer("robot_count", 0),
+    for location in record.locations:
+        payers = [location.organization_id, *filter(None, [location.billing_organization_id])]
+        _among(payers, known, f"scenario.locations: organizations of {location.id!r}")
+    return Scenario(
+        keys=tuple(Key(each.id, each.key, each.role == "owner", each.organizations) for each in record.keys),
+        billing_tiers=record.billing_tiers,
+        organizations={each.id: _organization(each, now) for each in record.organizations},
+        locations={each.id: Location(**msgspec.structs.asdict(each)) for each in record.locations},
     )
-    reader.end()
-    return made
 
 
-def _key(reader: Reader, organizations: Mapping[str, Organization]) -> Key:
-    made = Key(
-        id=reader.text("id"),
-        secret=reader.text("key"),
-        is_owner=reader.choice("role", _ROLES, "owner"),
-        organizations=reader.texts("organizations"),
+def _organization(record: _Organization, now: datetime) -> Organization:
+    prefix = record.invoice_prefix or record.id[:8]
+    invoices = [each.made(prefix, now) for each in record.invoices]
+    _unique((each.id for each in invoices), f"scenario.organizations: invoices of {record.id!r}")
+    card, bank = record.payment.card, record.payment.us_bank_account
+    return Organization(
+        id=record.id,
+        name=record.name,
+        billing_email=record.billing_email,
+        billing_tier=record.billing_tier,
+        tells_tier=record.tells_tier,
+        usage=tuple(each.made() for each in record.usage),
+        usage_grows=record.usage_grows,
+        invoices=invoices,
+        card=None if card is None else billing_pb2.PaymentMethodCard(**msgspec.structs.asdict(card)),
+        bank=None if bank is None else _bank_account(bank, now),
+        pdf_size_bytes=record.pdf_size_bytes,
     )
-    reader.end()
-    for org_id in made.organizations:
-        if org_id != "*" and org_id not in organizations:
-            raise reader.wrong("organizations", f"{org_id!r} is none of the organizations")
-    return made
+
+
+def _bank_account(record: _BankAccount, now: datetime) -> billing_pb2.PaymentMethodUSBankAccount:
+    bank = billing_pb2.PaymentMethodUSBankAccount(
+        bank_name=record.bank_name,
+        last_four_digits_account_number=record.last_four_digits_account_number,
+        routing_number=record.routing_number,
+        account_type=record.account_type,
+    )
+    if record.verification is not None:
+        arrival = now + timedelta(days=record.verification.arrival_in_days)
+        bank.verification_info.arrival_date = int(arrival.timestamp())
+        bank.verification_info.hosted_verification_page_url = record.verification.hosted_verification_page_url
+    return bank
+
+
+def _unique(ids: Iterable[str], place: str) -> None:
+    seen: set[str] = set()
+    for each in ids:
+        if each in seen:
+            raise ScenarioError(f"{place}: the id {each!r} is there twice")
+        seen.add(each)
+
+
+def _among(values: Iterable[str], known: Iterable[str], place: str) -> None:
+    known = set(known)
+    for value in values:
+        if value not in known:
+            raise ScenarioError(f"{place}: {value!r} is none of {', '.join(sorted(known))}")

@@ -145,7 +145,6 @@ async def test_steps_are_days_and_hours(own: ModuleProcess, block: dict[str, Any
     ],
 )
 async def test_wrong_input_is_named(own: ModuleProcess, block: dict[str, Any], parameters: dict[str, object]) -> None:
-    """And is an error of its own."""
     async with service(own, block) as billing:
         refusal = await refused(billing.ask("get_usage_history", **parameters))
     assert refusal.code == "invalid_request"
@@ -153,7 +152,6 @@ async def test_wrong_input_is_named(own: ModuleProcess, block: dict[str, Any], p
 
 
 async def test_what_is_outside_the_scope_is_refused(make: Callable[..., Awaitable[Service]]) -> None:
-    """An organization, and a location."""
     billing = await make()
     for parameters in ({"org_id": HARBOR_ID}, {"location_id": LOCATION}):
         assert (await refused(billing.ask("get_usage_history", **parameters))).code == "out_of_scope"

@@ -100,13 +100,11 @@ def settled(answer: object) -> object:
 
 @pytest.mark.parametrize("command", ANSWERED)
 async def test_an_answer_is_the_same(here: BillingService, there: Service, command: dict[str, Any]) -> None:
-    """Whichever way the request came."""
     assert settled(await here.do_command(command)) == settled(await there.do(command))
 
 
 @pytest.mark.parametrize("command", REFUSED)
 async def test_an_error_is_the_same(here: BillingService, there: Service, command: dict[str, Any]) -> None:
-    """Code, status and words."""
     assert await refused(here.do_command(command)) == await refused(there.do(command))
 
 
@@ -121,7 +119,6 @@ async def test_what_json_does_not_know_is_refused(here: BillingService, value: o
 
 
 async def test_a_name_that_is_no_text_is_refused(here: BillingService) -> None:
-    """As a command and as a parameter."""
     one: Any = {1: {}}
     assert (await refused(here.do_command(one))).code == "invalid_request"
     assert (await refused(here.do_command({"help": one}))).code == "invalid_request"
@@ -135,7 +132,6 @@ async def test_a_request_is_an_object(here: BillingService, command: object) -> 
 
 
 async def test_a_deep_request_is_refused(here: BillingService) -> None:
-    """Also one that contains itself."""
     endless: dict[str, Any] = {}
     endless["name"] = endless
     assert (await refused(here.do_command({"help": endless}))).code == "invalid_request"

@@ -110,24 +110,20 @@ class Memory:
 
     def fresh(self, query: str, ttl_s: float, max_age_s: float | None) -> Reading | None:
         """The answer, if it is younger than a caller's `max_age_s`; without one, than its share of `ttl_s`."""
-        entry = self._valid(query)
-        if entry is None:
+        entry = self._entries.get(query)
+        if entry is None or self._wall_s() >= entry.valid_until_s or self._clock_s() < self._distrusted.get(query, 0.0):
             return None
         fresh_for_s = entry.share * ttl_s if max_age_s is None else max_age_s
-        if not 0 <= self._age_s(entry) < fresh_for_s or self._is_distrusted(query):
+        if not 0 <= self._age_s(entry) < fresh_for_s:
             return None
         return Reading(entry.value, self._as_of_s(entry))
 
     def stale(self, query: str, max_stale_s: float, reason: str) -> Reading | None:
         """The answer, if it is at most `max_stale_s` old, as one that stands in for the cloud's because of `reason`."""
-        entry = self._valid(query)
-        if entry is None or self._age_s(entry) > max_stale_s:
+        entry = self._entries.get(query)
+        if entry is None or self._wall_s() >= entry.valid_until_s or self._age_s(entry) > max_stale_s:
             return None
         return Reading(entry.value, self._as_of_s(entry), reason)
-
-    def _valid(self, query: str) -> Entry | None:
-        entry = self._entries.get(query)
-        return entry if entry is not None and self._wall_s() < entry.valid_until_s else None
 
     def _age_s(self, entry: Entry) -> float:
         """Seconds since the cloud gave it; below 0 where the wall clock says that it comes from the future."""
@@ -142,10 +138,3 @@ class Memory:
             if abs(as_of_s - entry.as_of_s) > _CLOCK_STEP_S:
                 entry.as_of_s = as_of_s
         return entry.as_of_s
-
-    def _is_distrusted(self, query: str) -> bool:
-        until_s = self._distrusted.get(query)
-        if until_s is not None and self._clock_s() >= until_s:
-            del self._distrusted[query]
-            return False
-        return until_s is not None

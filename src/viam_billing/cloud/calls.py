@@ -7,10 +7,9 @@ send_once --> login, slot, connection --> mark as sent --> one call
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from google.protobuf.message import Message
@@ -27,7 +26,6 @@ from viam_billing.core.errors import (
     KeyRejectedError,
     NotConfiguredError,
     Outcome,
-    service_closed,
 )
 
 if TYPE_CHECKING:
@@ -69,8 +67,11 @@ class Calls:
 
     async def read(self, rpc: str, ask: Ask[T], deadline: Deadline) -> T:
         """A call that changes nothing: made again after what may pass, until it answers or its time is over."""
-        session, started_s, pause_s = self.session, time.monotonic(), _FIRST_PAUSE_S
-        probe = session.circuit_breaker.enter()
+        session, started_s, pause_s = self._session, time.monotonic(), _FIRST_PAUSE_S
+        if session is None:
+            raise no_key()
+        circuit_breaker = session.circuit_breaker
+        probe = circuit_breaker.is_open and circuit_breaker.enter()
         try:
             while True:
                 deadline.last_error = None
@@ -84,8 +85,8 @@ class Calls:
                 await asyncio.sleep(wait_s)
                 pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
                 self._counters.retries += 1
-                if session.circuit_breaker.is_open and not probe:
-                    raise session.circuit_breaker.unreachable()
+                if circuit_breaker.is_open and not probe:
+                    raise circuit_breaker.unreachable()
         except BillingError as error:
             waited_s = time.monotonic() - started_s
             if isinstance(error, (CloudUnreachableError, CloudTimeoutError)) and waited_s >= self._patience_s:
@@ -93,7 +94,7 @@ class Calls:
             raise self._failed(error) from None
         finally:
             if probe:
-                session.circuit_breaker.leave_probe()
+                circuit_breaker.leave_probe()
 
     async def log_in(self, deadline: Deadline) -> None:
         """Connect and log in: what fails here was certainly not sent."""
@@ -113,16 +114,27 @@ class Calls:
         refused: Token | None = None
         while True:
             client = await session.client(deadline, refused)
+            if session.slots.locked():
+                await _wait_for_slot(rpc, session, deadline)
+            else:
+                await session.slots.acquire()
             started_s = time.monotonic()
             try:
-                async with _slot(rpc, session, deadline):
-                    return await self._counted(ask, client, session, deadline)
+                self._counters.cloud_calls += 1
+                client.token.calls += 1
+                answer = await ask(client, deadline.remaining_s())
             except CALL_ERRORS as call_error:
                 error = await _looked_at(call_error, client, deadline)
                 meaning = translate(error, rpc, Outcome.UNKNOWN, session.redact)
                 session.failed(error, meaning, client.channel, started_s)
                 if not isinstance(meaning, KeyRejectedError) or session.token_refused(client.token):
                     raise meaning from None
+            else:
+                session.answered(client.token)
+                self._counters.last_success = self._now()
+                return answer
+            finally:
+                session.slots.release()
             refused = client.token
             self._counters.retries += 1
 
@@ -138,33 +150,25 @@ class Calls:
         await self.log_in(deadline)
         session = self.session
         client = await session.client(deadline)
-        started_s = time.monotonic()
-        async with _slot(rpc, session, deadline):
-            try:
-                await client.channel.connect(deadline.remaining_s())
-            except CallFailedError as error:
-                meaning = translate(error, rpc, Outcome.NEVER_SENT, session.redact)
-                session.failed(error, meaning, client.channel, started_s)
-                raise self._failed(meaning) from None
+        await _wait_for_slot(rpc, session, deadline)
+        started_s, sent = time.monotonic(), False
+        try:
+            await client.channel.connect(deadline.remaining_s())
             if mark_sent is not None:
                 await mark_sent()
-            try:
-                stub = getattr(client.billing, rpc)
-                return await self._counted(
-                    lambda app, s: stub(request, timeout=s, metadata=app.metadata), client, session, deadline
-                )
-            except CALL_ERRORS as error:
-                meaning = translate(error, rpc, outcome_of(error), session.redact)
-                session.failed(error, meaning, client.channel, started_s)
-                if isinstance(meaning, KeyRejectedError) and not session.token_refused(client.token):
-                    meaning = _login_expired(rpc)
-                raise self._failed(meaning) from None
-
-    async def _counted(self, ask: Ask[T], client: AppClient, session: Session, deadline: Deadline) -> T:
-        self._counters.cloud_calls += 1
-        client.token.calls += 1
-        answer = await ask(client, deadline.remaining_s())
-        session.answered(client)
+            self._counters.cloud_calls += 1
+            client.token.calls += 1
+            stub, sent = getattr(client.billing, rpc), True
+            answer: Message = await stub(request, timeout=deadline.remaining_s(), metadata=client.metadata)
+        except CALL_ERRORS as error:
+            meaning = translate(error, rpc, outcome_of(error) if sent else Outcome.NEVER_SENT, session.redact)
+            session.failed(error, meaning, client.channel, started_s)
+            if isinstance(meaning, KeyRejectedError) and not session.token_refused(client.token):
+                meaning = _login_expired(rpc)
+            raise self._failed(meaning) from None
+        finally:
+            session.slots.release()
+        session.answered(client.token)
         self._counters.last_success = self._now()
         return answer
 
@@ -172,9 +176,7 @@ class Calls:
     def session(self) -> Session:
         """Raises: NotConfiguredError: if no API key is known."""
         if self._session is None:
-            raise NotConfiguredError(
-                "no API key is known. Set the attributes api_key and api_key_id to an organization owner's key."
-            )
+            raise no_key()
         return self._session
 
     def _failed(self, error: BillingError) -> BillingError:
@@ -182,22 +184,12 @@ class Calls:
         return error
 
 
-@contextlib.asynccontextmanager
-async def _slot(rpc: str, session: Session, deadline: Deadline) -> AsyncIterator[None]:
-    """One of the calls that may be in flight."""
-    if session.slots.locked():
-        try:
-            await asyncio.wait_for(session.slots.acquire(), deadline.remaining_s())
-        except asyncio.TimeoutError:
-            raise CloudTimeoutError(f"{CALLS_AT_ONCE} calls were before it ({rpc}). Try again later.") from None
-    else:
-        await session.slots.acquire()
+async def _wait_for_slot(rpc: str, session: Session, deadline: Deadline) -> None:
+    """Take one of the places of the calls that may be in flight."""
     try:
-        if session.closed:
-            raise service_closed()
-        yield
-    finally:
-        session.slots.release()
+        await asyncio.wait_for(session.slots.acquire(), deadline.remaining_s())
+    except asyncio.TimeoutError:
+        raise CloudTimeoutError(f"{CALLS_AT_ONCE} calls were before it ({rpc}). Try again later.") from None
 
 
 async def _looked_at(error: CallError, client: AppClient, deadline: Deadline) -> CallError:
@@ -207,6 +199,13 @@ async def _looked_at(error: CallError, client: AppClient, deadline: Deadline) ->
     if await client.channel.meets_page(error.method, client.metadata, deadline.remaining_s()):
         return CallFailedError(error.status, f"{PAGE}200")
     return error
+
+
+def no_key() -> NotConfiguredError:
+    """What a call gets that needs an API key where none is known."""
+    return NotConfiguredError(
+        "no API key is known. Set the attributes api_key and api_key_id to an organization owner's key."
+    )
 
 
 def _login_expired(rpc: str) -> CloudError:

@@ -41,19 +41,18 @@ class CircuitBreaker:
         self._now_s = now_s
         self._jitter = jitter
         self._pause_s = FIRST_PROBE_S
-        self._open_since_s: float | None = None
+        self._open_since_s = 0.0
         self._next_probe_s = 0.0
         self._probing = False
         self._probe_failed = False
         self._why = ""
         self._lost = 0
+        self.is_open = False
+        """Whether the cloud counts as away."""
+        self.in_doubt = False
+        """Whether it does, or a connection was lost since the last answer."""
         self.when_closed: list[Callable[[], None]] = []
         """Called when the cloud answers again."""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the cloud counts as away."""
-        return self._open_since_s is not None
 
     @property
     def probe_due(self) -> bool:
@@ -89,9 +88,9 @@ class CircuitBreaker:
     def answered(self) -> None:
         """The cloud gave an answer of its own."""
         self._lost = 0
-        if self._open_since_s is not None:
+        was_open, self.is_open, self.in_doubt = self.is_open, False, False
+        if was_open:
             LOGGER.info("%s is back after %.0f s", self._address, self._now_s() - self._open_since_s)
-            self._open_since_s = None
             self._pause_s = FIRST_PROBE_S
             for call in self.when_closed:
                 call()
@@ -99,13 +98,15 @@ class CircuitBreaker:
     def connection_lost(self, error: BillingError) -> None:
         """A connection was lost while a call was under way."""
         self._lost += 1
+        self.in_doubt = True
         if self._lost >= _LOST_IN_A_ROW:
             self.connection_failed(error)
 
     def connection_failed(self, error: BillingError) -> None:
         """The cloud was not reached."""
         now_s = self._now_s()
-        if self._open_since_s is None:
+        if not self.is_open:
+            self.is_open = self.in_doubt = True
             self._open_since_s = now_s
             self._why = error.code
             LOGGER.warning("%s is away (%s)", self._address, error.code)

@@ -122,7 +122,7 @@ class Session:
             token = await channel.log_in(self._key_id, self._key, _LOGIN_S)
         except CALL_ERRORS as error:
             raise self._login_failed(error, channel, started_s) from None
-        self.answered(None)
+        self.answered()
         client: AppClient = transport.AppClient(channel, Token(token))
         if self._channel is channel:
             self._client = client
@@ -151,12 +151,13 @@ class Session:
         self._last_answer_s = time.monotonic()
         return self._client
 
-    def answered(self, client: AppClient | None) -> None:
-        """The cloud gave an answer, so it is there and took the client's token."""
+    def answered(self, token: Token | None = None) -> None:
+        """The cloud gave an answer, so it is there, and took the token."""
         self._last_answer_s = time.monotonic()
-        self.circuit_breaker.answered()
-        if client is not None:
-            client.token.answered = True
+        if self.circuit_breaker.in_doubt:
+            self.circuit_breaker.answered()
+        if token is not None:
+            token.answered = True
             self._useless_tokens = 0
 
     def failed(self, error: CallError, meaning: BillingError, channel: Channel, started_s: float) -> None:
@@ -174,7 +175,7 @@ class Session:
             self._lost_s = time.monotonic()
             self.circuit_breaker.connection_lost(meaning)
         elif cause in (Cause.ANSWER, Cause.UNREADABLE) and not isinstance(meaning, CloudUnreachableError):
-            self.answered(None)
+            self.answered()
 
     def no_answer_since(self, started_s: float, error: BillingError) -> None:
         """A call's whole time passed without an answer. If nobody had one, the connection is given up."""

@@ -12,12 +12,13 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined] # is there
 
 from google.protobuf.message import DecodeError, Message
 from grpclib.const import Cardinality, Status
+from msgspec import Struct
 from typing_extensions import Self
 
 from viam_billing.cloud import certificates
@@ -161,73 +162,66 @@ class Channel:
         await self._core.close(grace_s)
 
 
-class Stream:
+class Stream(Struct, eq=False):
     """One call, in the steps in which generated stubs make it."""
 
-    def __init__(
-        self,
-        channel: Channel,
-        name: str,
-        method: Any,  # noqa: ANN401 - grpc's multi-callables have no common type
-        reply_type: type[Message],
-        timeout_s: float | None,
-        metadata: tuple[tuple[str, str], ...],
-    ) -> None:
-        self._channel = channel
-        self._name = name
-        self._method = method
-        self._reply_type = reply_type
-        self._timeout_s = timeout_s
-        self._metadata = metadata
-        self._call: Any = None
+    channel: Channel
+    name: str
+    method: Any
+    reply_type: type[Message]
+    timeout_s: float | None
+    metadata: tuple[tuple[str, str], ...]
+    request: bytes = b""
+    call: Any = None
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._call is not None:
-            self._call.cancel()  # changes nothing about a call that has ended
+        if self.call is not None:
+            self.call.cancel()  # changes nothing about a call that has ended
 
-    async def send_message(self, message: Message, *, end: bool = False) -> None:  # noqa: ARG002 - requests have one message
-        """Hand the request to the connection."""
-        self._call = self._method(message.SerializeToString(), timeout=self._timeout_s, metadata=self._metadata)
+    async def send_message(self, message: Message, *, end: bool = False) -> None:  # noqa: ARG002 - a request is one message
+        """Take the request, which is sent when the answer is asked for."""
+        self.request = message.SerializeToString()
 
     async def recv_message(self) -> Message:
-        """The answer.
+        """Send the request. Returns the answer.
 
         Raises:
             CallFailedError: for every end but an answer.
             UnreadableAnswerError: for an answer that is no message of the method's kind.
         """
-        with _failures(self._channel, self._name):
-            return self._decoded(await self._call)
-
-    async def __aiter__(self) -> AsyncIterator[Message]:
-        with _failures(self._channel, self._name):
-            async for data in self._call:
-                yield self._decoded(data)
-
-    def _decoded(self, data: bytes | None) -> Message:
+        try:
+            self.call = self.method(self.request, timeout=self.timeout_s, metadata=self.metadata)
+            data: bytes | None = await self.call
+        except (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.CancelledError) as error:
+            raise self._failure(error) from None
         if data is None:
             raise UnreadableAnswerError("it ended before its message did")
         try:
-            return self._reply_type.FromString(data)
+            return self.reply_type.FromString(data)
         except DecodeError:
             raise UnreadableAnswerError("it is not the message that the call answers with") from None
 
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        try:
+            self.call = self.method(self.request, timeout=self.timeout_s, metadata=self.metadata)
+            async for data in self.call:
+                yield self.reply_type.FromString(data)
+        except DecodeError:
+            raise UnreadableAnswerError("it is not the message that the call answers with") from None
+        except (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.CancelledError) as error:
+            raise self._failure(error) from None
 
-@contextlib.contextmanager
-def _failures(channel: Channel, method: str) -> Iterator[None]:
-    """Core's errors as `CallFailedError`."""
-    try:
-        yield
-    except grpc.aio.AioRpcError as error:
-        status, said_more = Status(error.code().value[0]), bool(error.initial_metadata() or error.trailing_metadata())
-        raise CallFailedError(status, error.details() or "", said_more=said_more, method=method) from None
-    except asyncio.CancelledError:
-        if channel.closed and not _is_being_cancelled(asyncio.current_task()):
-            raise CallFailedError(Status.CANCELLED, CLOSED) from None
-        raise
+    def _failure(self, error: BaseException) -> BaseException:
+        if isinstance(error, grpc.aio.AioRpcError):
+            said_more = bool(error.initial_metadata() or error.trailing_metadata())
+            status, words = Status(error.code().value[0]), error.details() or ""
+            return CallFailedError(status, words, said_more=said_more, method=self.name)
+        if self.channel.closed and not _is_being_cancelled(asyncio.current_task()):
+            return CallFailedError(Status.CANCELLED, CLOSED)
+        return error
 
 
 def _is_being_cancelled(task: asyncio.Task[Any] | None) -> bool:

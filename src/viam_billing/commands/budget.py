@@ -8,20 +8,18 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from msgspec import UNSET, Meta, UnsetType
-from typing_extensions import override
 from viam import logging
 
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.cloud import decoding
 from viam_billing.commands.context import (
     Answer,
-    Command,
     Context,
     LocationId,
     OrgId,
     ReadParameters,
     check_only_one,
-    rows,
+    command,
 )
 from viam_billing.commands.locations import payer_of
 from viam_billing.core import money, times
@@ -46,37 +44,33 @@ class CheckBudgetParameters(ReadParameters, frozen=True, kw_only=True):
     org_id: Annotated[OrgId, Meta(description="An organization, in place of a location.")] | UnsetType = UNSET
     schema_not: ClassVar[Mapping[str, Any]] = {"required": ["org_id", "location_id"]}
 
-    @override
     def __post_init__(self) -> None:
-        super().__post_init__()
         check_only_one("org_id", self.org_id, "location_id", self.location_id)
 
 
+@command("read", CheckBudgetParameters)
 async def check_budget(parameters: CheckBudgetParameters, context: Context, call: Call) -> Answer:
-    """What is used and projected of the monthly budget; a threshold that is newly crossed is a warning in the log."""
+    """Where the month stands in the configured budget, and which thresholds it has newly crossed."""
     config, max_age_s = context.config, given(parameters.max_age_s)
-    location_id = None
-    if parameters.org_id is UNSET:
-        location_id = context.policy.location_in_scope(parameters.location_id)
-    else:
-        org_id = context.policy.org_in_scope(parameters.org_id)
-    if config.monthly_budget is None:
-        raise NotConfiguredError('no budget is known. Set the attribute budget, such as {"monthly": 500}.')
     readings: list[Reading] = []
     whose: Answer
-    if location_id is None:
-        whose = {"org_id": org_id}
-    else:
+    if parameters.org_id is UNSET:
+        location_id = context.policy.location_in_scope(parameters.location_id)
+        monthly = _monthly_budget(config)
         payer, org_id = await payer_of(context, location_id, call, max_age_s)
         readings.append(payer)
         whose = {"location_id": location_id, "billing_organization_id": org_id}
+    else:
+        org_id = context.policy.org_in_scope(parameters.org_id)
+        monthly = _monthly_budget(config)
+        whose = {"org_id": org_id}
     usage = await context.reads.usage(org_id, call, max_age_s)
     readings.append(usage)
-    thresholds = budget.crossed(_cost(usage), config.monthly_budget, config.warn_at)
+    thresholds = budget.crossed(_cost(usage), monthly, config.warn_at)
     newly: list[float] = []
     if not any(reading.stale_reason for reading in readings):
         # A crossing is reported once, so a caller that disconnects now must not prevent the warning.
-        newly = await asyncio.shield(_newly_crossed(context, org_id, usage, config.monthly_budget, thresholds))
+        newly = await asyncio.shield(_newly_crossed(context, org_id, usage, monthly, thresholds))
     return {
         **whose,
         "month_to_date": decoding.month_to_date(usage.value),
@@ -109,6 +103,13 @@ def _cost(usage: Reading) -> money.Cents:
     return money.to_cents(decoding.subtotal(usage.value))
 
 
+def _monthly_budget(config: Config) -> money.Cents:
+    """Raises: NotConfiguredError: there is no budget to check."""
+    if config.monthly_budget is None:
+        raise NotConfiguredError('no budget is known. Set the attribute budget, such as {"monthly": 500}.')
+    return config.monthly_budget
+
+
 async def _newly_crossed(
     context: Context, org_id: str, usage: Reading, monthly: money.Cents, thresholds: list[float]
 ) -> list[float]:
@@ -129,12 +130,4 @@ async def _newly_crossed(
     return newly
 
 
-ROWS: Final = rows(
-    Command(
-        "check_budget",
-        "read",
-        "Where the month stands in the configured budget, and which thresholds it has newly crossed.",
-        CheckBudgetParameters,
-        check_budget,
-    ),
-)
+ROWS: Final = (check_budget,)

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType, structs
 
 from viam_billing.cache.queries import Call
 from viam_billing.charging.charge import ChargeRequest
-from viam_billing.commands.context import Answer, Command, Context, DryRun, Flag, Id, rows
+from viam_billing.commands.context import Answer, Context, DryRun, Flag, Id, command
 from viam_billing.core import money
 from viam_billing.core.money import Cents, is_whole_cents
 from viam_billing.settings.records import Record, given
@@ -67,16 +67,18 @@ class CreateInvoiceParameters(Record, frozen=True, kw_only=True):
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"amount": is_whole_cents}
 
 
+@command("charge", ChargeParameters)
 async def charge_organization(parameters: ChargeParameters, context: Context, call: Call) -> Answer:
-    """Charge an organization at most once for each key."""
+    """Charge an organization, at most once for each idempotency_key."""
     total = money.total((parameters.subtotal, parameters.tax))
     return await _charge("charge_organization", parameters, money.to_cents(total), context, call)
 
 
+@command("charge", CreateInvoiceParameters)
 async def create_invoice_and_charge_immediately(
     parameters: CreateInvoiceParameters, context: Context, call: Call
 ) -> Answer:
-    """Charge as `charge_organization` does, by the call that Viam has deprecated."""
+    """Charge an organization by a call that Viam has deprecated and that answers up to two minutes later."""
     total = money.to_cents(parameters.amount)
     return await _charge("create_invoice_and_charge_immediately", parameters, total, context, call)
 
@@ -115,19 +117,4 @@ def _defaults(kind: type[Record]) -> Mapping[str, Any]:
     return {field.name: field.default for field in structs.fields(kind) if field.name not in _OURS}
 
 
-ROWS: Final = rows(
-    Command(
-        "charge_organization",
-        "charge",
-        "Charge an organization, at most once for each idempotency_key.",
-        ChargeParameters,
-        charge_organization,
-    ),
-    Command(
-        "create_invoice_and_charge_immediately",
-        "charge",
-        "The same by a call that Viam has deprecated and that answers up to two minutes later.",
-        CreateInvoiceParameters,
-        create_invoice_and_charge_immediately,
-    ),
-)
+ROWS: Final = (charge_organization, create_invoice_and_charge_immediately)

@@ -85,6 +85,18 @@ class ReadParameters(Record, frozen=True, kw_only=True):
     max_age_s: MaxAge | UnsetType = UNSET
 
 
+class OrgReadParameters(ReadParameters, frozen=True, kw_only=True):
+    """Parameters of a command that reads about one organization."""
+
+    org_id: OrgId | UnsetType = UNSET
+
+
+class LocationReadParameters(ReadParameters, frozen=True, kw_only=True):
+    """Parameters of a command that reads about one location."""
+
+    location_id: LocationId | UnsetType = UNSET
+
+
 class Context(Struct, frozen=True):
     """One service's parts. `now` is the wall clock in Unix seconds."""
 
@@ -113,23 +125,28 @@ class Context(Struct, frozen=True):
         return self.charge_service
 
 
-class Command(Struct, frozen=True):
-    """One row of the table of commands: its name, effect, summary for `help`, parameters and handler.
+Handler: TypeAlias = Callable[[Any, Context, "Call"], Awaitable[Answer]]
+"""What runs a command: it gets the parameters, the service's parts and the call, and returns the answer or raises a
+`BillingError`."""
 
-    The handler gets the parameters, the service's parts, and the call with its deadline. It returns the answer or
-    raises a `BillingError`.
-    """
+
+class Command(Struct, frozen=True):
+    """One row of the table of commands: its name, effect, summary for `help`, parameters and handler."""
 
     name: str
     effect: Effect
     summary: str
     parameters: type[Record]
-    run: Callable[[Any, Context, Call], Awaitable[Answer]]
+    run: Handler
 
 
-def rows(*commands: Command) -> Mapping[str, Command]:
-    """Rows of the table by the commands' names."""
-    return {command.name: command for command in commands}
+def command(effect: Effect, parameters: type[Record]) -> Callable[[Handler], Command]:
+    """Make a handler a row of the table: its name is the command's, its docstring's first line the summary."""
+
+    def row(run: Handler) -> Command:
+        return Command(run.__name__.removesuffix("_"), effect, (run.__doc__ or "").partition("\n")[0], parameters, run)
+
+    return row
 
 
 async def read_back(value: Awaitable[str | None], sent: str) -> str:

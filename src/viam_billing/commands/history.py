@@ -7,21 +7,19 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType
-from typing_extensions import override
 
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.commands.context import (
     Answer,
-    Command,
     Context,
     LocationId,
     Moment,
     OrgId,
     ReadParameters,
     check_only_one,
+    command,
     is_moment,
     moment_s,
-    rows,
 )
 from viam_billing.commands.locations import payer_of
 from viam_billing.core.errors import NotConfiguredError, no_state_dir
@@ -47,16 +45,18 @@ class UsageHistoryParameters(ReadParameters, frozen=True, kw_only=True):
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"since": is_moment, "until": is_moment}
     schema_not: ClassVar[Mapping[str, Any]] = {"required": ["org_id", "location_id"]}
 
-    @override
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.since is not UNSET and self.until is not UNSET and moment_s(self.since) > moment_s(self.until):
             raise ValueError("until: found a time before since, expected one after it")
         check_only_one("org_id", self.org_id, "location_id", self.location_id)
 
 
+@command("read", UsageHistoryParameters)
 async def get_usage_history(parameters: UsageHistoryParameters, context: Context, call: Call) -> Answer:
-    """Points of an hour or a day, oldest first. Asks the cloud only who pays for a location."""
+    """How an organization's cost went, by hour or day, from what this machine has seen.
+
+    Asks the cloud only who pays for a location.
+    """
     if context.history is None:
         raise no_state_dir() if context.config.state_dir is None else _no_key()
     since_s, until_s = _period_s(parameters, context.now())
@@ -96,12 +96,4 @@ def _no_key() -> NotConfiguredError:
     return NotConfiguredError("no API key is known, so no usage was seen. Set the attributes api_key and api_key_id.")
 
 
-ROWS: Final = rows(
-    Command(
-        "get_usage_history",
-        "read",
-        "How an organization's cost went, by hour or day, from what this machine has seen.",
-        UsageHistoryParameters,
-        get_usage_history,
-    ),
-)
+ROWS: Final = (get_usage_history,)

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 
 from msgspec import UNSET, Meta, UnsetType
-from typing_extensions import override
 
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.charging import reconciliation, refusals
@@ -15,15 +14,14 @@ from viam_billing.charging.charge import State
 from viam_billing.commands.charges import IdempotencyKey
 from viam_billing.commands.context import (
     Answer,
-    Command,
     Context,
     Id,
     Limit,
     Moment,
     ReadParameters,
+    command,
     is_moment,
     moment_s,
-    rows,
 )
 from viam_billing.core.errors import BillingError
 from viam_billing.core.times import to_rfc3339
@@ -97,9 +95,7 @@ class ResolveParameters(Record, frozen=True, kw_only=True):
         "required": ["outcome", "invoice_id"],
     }
 
-    @override
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.outcome == "failed" and self.invoice_id is not UNSET:
             raise ValueError("invoice_id: found an invoice of a charge that failed, expected none")
 
@@ -112,8 +108,9 @@ class AuditParameters(Record, frozen=True, kw_only=True):
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"since": is_moment}
 
 
+@command("read", ChargeKeyParameters)
 async def get_charge(parameters: ChargeKeyParameters, context: Context, call: Call) -> Answer:
-    """Answer an entry of the journal, with its invoice's status where the cloud can tell it."""
+    """One charge of the journal by its idempotency_key, and whether its invoice is paid."""
     charging = context.charging()
     await call.from_disk(charging.read_figures())
     entry = await call.from_disk(charging.journal.find(parameters.idempotency_key))
@@ -130,8 +127,9 @@ async def get_charge(parameters: ChargeKeyParameters, context: Context, call: Ca
     return answer if status is None else {**answer, "payment_status": status, **provenance([summary])}
 
 
+@command("read", ListChargesParameters)
 async def list_charges(parameters: ListChargesParameters, context: Context, call: Call) -> Answer:
-    """Answer entries of the journal, the newest first."""
+    """The charges of the journal, newest first."""
     charging = context.charging()
     await call.from_disk(charging.read_figures())
     states = _STATES if parameters.state is UNSET else (str(parameters.state),)
@@ -141,8 +139,9 @@ async def list_charges(parameters: ListChargesParameters, context: Context, call
     return {"charges": [entry.shown() for entry in entries]}
 
 
+@command("charge", ReconcileParameters)
 async def reconcile_charges(parameters: ReconcileParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
-    """Read the invoices of unknown charges now, and settle what they tell."""
+    """Look for the invoices of charges whose answer was lost."""
     found = await context.charging().reconciler.reconcile(context.access)
     return {
         "settled": [entry.shown() for entry in found.settled],
@@ -150,8 +149,9 @@ async def reconcile_charges(parameters: ReconcileParameters, context: Context, c
     }
 
 
+@command("by_name", ResolveParameters)
 async def resolve_charge(parameters: ResolveParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
-    """Write a person's decision about an unknown charge."""
+    """Write down what a person has found out about an unknown charge."""
     key, invoice_id = parameters.idempotency_key, given(parameters.invoice_id)
     charging = context.charging()
     await charging.recovery.prepare()
@@ -170,8 +170,9 @@ async def resolve_charge(parameters: ResolveParameters, context: Context, call: 
     return resolved.shown()
 
 
+@command("read", AuditParameters)
 async def get_audit_log(parameters: AuditParameters, context: Context, call: Call) -> Answer:
-    """Answer the newest attempts to notify, change or charge."""
+    """Attempts to notify, change or charge, newest first, the refused ones too."""
     since_s = moment_s(given(parameters.since)) - _ROUNDED_S if parameters.since is not UNSET else float("-inf")
     limit = given(parameters.limit, _USUAL_LIMIT)
     sees = partial(_sees, context.policy)
@@ -202,40 +203,4 @@ def _sees(policy: Policy, parameters: Mapping[str, object], org_id: str | None) 
     )
 
 
-ROWS: Final = rows(
-    Command(
-        "get_charge",
-        "read",
-        "One charge of the journal by its idempotency_key, and whether its invoice is paid.",
-        ChargeKeyParameters,
-        get_charge,
-    ),
-    Command(
-        "list_charges",
-        "read",
-        "The charges of the journal, newest first.",
-        ListChargesParameters,
-        list_charges,
-    ),
-    Command(
-        "reconcile_charges",
-        "charge",
-        "Look for the invoices of charges whose answer was lost.",
-        ReconcileParameters,
-        reconcile_charges,
-    ),
-    Command(
-        "resolve_charge",
-        "by_name",
-        "Write down what a person has found out about an unknown charge.",
-        ResolveParameters,
-        resolve_charge,
-    ),
-    Command(
-        "get_audit_log",
-        "read",
-        "Attempts to notify, change or charge, newest first, the refused ones too.",
-        AuditParameters,
-        get_audit_log,
-    ),
-)
+ROWS: Final = (get_charge, list_charges, reconcile_charges, resolve_charge, get_audit_log)

@@ -64,7 +64,7 @@ class Container:
         private: Cache | None = None
         history: UsageHistory | None = None
         if config.api_key is not None and config.api_key_id is not None:
-            key = Key(config.app, config.api_key_id, config.api_key)
+            key = Key(config.app, config.api_key_id, config.api_key, config.ca_file)
             session = lease.enter_context(shared.session(key))
             cache = lease.enter_context(shared.cache(key, session, config.state_dir))
             if config.reveal_payment_details:

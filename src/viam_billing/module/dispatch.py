@@ -51,7 +51,8 @@ async def answer(command: Struct, context: Context, timeout_s: float | None) -> 
     if row is None:
         raise unknown_command(without_secrets(request.name, context), context.commands)
     parameters: Mapping[str, object] = request.parameters
-    if context.config.api_key is not None and context.config.api_key in str(parameters):
+    key = context.config.api_key
+    if key and any(key in name or (isinstance(value, str) and key in value) for name, value in parameters.items()):
         parameters = _without_key(parameters, context)
     call = Call(Deadline(context.config.timeout_s, timeout_s), Deadline(math.inf, timeout_s))
     async with _audited(row, parameters, context) if row.effect in _AUDITED else contextlib.nullcontext():

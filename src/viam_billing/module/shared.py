@@ -29,6 +29,7 @@ class Key(Struct, frozen=True):
     address: AppAddress
     key_id: str
     key: str
+    ca_file: str | None = None
 
 
 class _Part(Struct):
@@ -51,7 +52,7 @@ class Shared:
         """The login and the connection of a key."""
 
         def make(closing: ExitStack) -> Session:
-            session = Session(key.address, key.key_id, key.key)
+            session = Session(key.address, key.key_id, key.key, key.ca_file)
             closing.callback(session.close)
             return session
 

@@ -49,7 +49,6 @@ async def test_a_payer_that_fails_keeps_its_locations() -> None:
 
 @pytest.mark.parametrize("cost", [float("nan"), float("inf"), 1e12])
 async def test_a_cost_that_is_none_fails_its_row_only(cost: float) -> None:
-    """Protobuf can carry what is no amount."""
     fleet = small()
     fleet.bill("p", cost)
     found = await fleet.ask(FLEET)
@@ -69,7 +68,6 @@ async def test_a_cost_that_is_none_is_not_kept(month_start_s: float | None) -> N
 
 
 async def test_a_remembered_cost_that_is_none_fails_its_row_only() -> None:
-    """Whatever an earlier process left."""
     fleet = small()
     fleet.memory.restore([StoredEntry("usage:p", {"subtotal": "NaN"}, NOON_S, NOON_S + 1000)])
     found = await fleet.ask(FLEET)
@@ -78,7 +76,6 @@ async def test_a_remembered_cost_that_is_none_fails_its_row_only() -> None:
 
 
 async def test_a_location_without_a_payer_is_a_failed_row() -> None:
-    """It says what to do."""
     fleet = small()
     fleet.gateway.payers["c"] = ""
     found = await fleet.ask(FLEET)
@@ -143,7 +140,6 @@ async def test_a_list_does_not_make_rows_fresh_that_have_all_failed() -> None:
 
 
 async def test_rows_that_the_cloud_refuses_are_not_stale() -> None:
-    """It was not asked in vain."""
     fleet = small()
     fleet.gateway.payers = {"a": NotFoundError("gone."), "b": CloudUnreachableError("no route.")}
     found = await fleet.ask(FLEET, location_ids=["a", "b"])

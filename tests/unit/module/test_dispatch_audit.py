@@ -44,7 +44,6 @@ async def context(client: FakeClient, tmp_path: Path) -> AsyncIterator[Context]:
 
 @pytest.mark.parametrize("effect", ["notify", "change", "charge", "by_name"])
 async def test_an_attempt_is_written_down(client: FakeClient, tmp_path: Path, effect: str) -> None:
-    """To notify, change or charge."""
     context = make_context(
         client, {"allowed_commands": ["notify", "change"]}, journal_database(tmp_path), command(effect)
     )
@@ -56,14 +55,12 @@ async def test_an_attempt_is_written_down(client: FakeClient, tmp_path: Path, ef
 
 
 async def test_a_read_is_not_written_down(context: Context, tmp_path: Path) -> None:
-    """It would push out what matters."""
     await answer(context, {"get_current_month_usage": {}})
     await answer(context, {"help": {}})
     assert not (tmp_path / "journal.db").exists()
 
 
 async def test_a_refused_attempt_was_not_allowed(context: Context, tmp_path: Path) -> None:
-    """The entry says so, with the code."""
     await refused(context, {"send_payment_required_email": {"customer_org_id": "c"}})
     await refused(context, {"update_location_billing_organization": {**MOVE, "location_id": "far"}})
     assert await entries(context, tmp_path) == [
@@ -73,19 +70,16 @@ async def test_a_refused_attempt_was_not_allowed(context: Context, tmp_path: Pat
 
 
 async def test_a_wrong_attempt_at_what_is_not_allowed_was_not_allowed(context: Context, tmp_path: Path) -> None:
-    """A mistake in the parameters opens nothing."""
     await refused(context, {"send_payment_required_email": {}})
     assert await entries(context, tmp_path) == [("send_payment_required_email", 0, "invalid_request")]
 
 
 async def test_a_wrong_attempt_at_what_is_allowed_is_written_down(context: Context, tmp_path: Path) -> None:
-    """Every attempt is."""
     await refused(context, {"update_location_billing_organization": {}})
     assert await entries(context, tmp_path) == [("update_location_billing_organization", 1, "invalid_request")]
 
 
 async def test_an_attempt_whose_caller_left_is_ended(client: FakeClient, tmp_path: Path) -> None:
-    """Its entry says that it was cancelled."""
     table = command("change", error=asyncio.CancelledError())
     context = make_context(client, {"allowed_commands": ["change"]}, journal_database(tmp_path), table)
     with pytest.raises(asyncio.CancelledError):
@@ -94,7 +88,6 @@ async def test_an_attempt_whose_caller_left_is_ended(client: FakeClient, tmp_pat
 
 
 async def test_a_change_goes_on_without_a_folder(client: FakeClient, caplog: pytest.LogCaptureFixture) -> None:
-    """Its attempt stands in the log instead."""
     context = make_context(client, {"allowed_commands": ["change"]}, commands=command("change"))
     dispatch.LOGGER.addHandler(caplog.handler)
     assert await answer(context, {"do": {}}) == {"do": {"done": True}}

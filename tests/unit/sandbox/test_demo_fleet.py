@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from viam_billing.usage.forecast import USUAL_DAYS, projected
-from viam_billing_sandbox.demo_fleet import days_before
+from viam_billing_sandbox.demo.fleet import days_before
 from viam_billing_sandbox.months import elapsed_fraction, month_start
 
 MONTHLY = 1926.0

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from viam_billing_sandbox.cloud import Sessions
 from viam_billing_sandbox.scenario import Key
-from viam_billing_sandbox.sessions import Sessions
 
 KEY = Key("id", "secret", is_owner=True, organizations=("*",))
 

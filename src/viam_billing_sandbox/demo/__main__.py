@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 from grpclib.exceptions import GRPCError
 
 from viam_billing.version import MODULE_ID, VERSION
-from viam_billing_sandbox import demo_charge, demo_fleet, scenario_file
-from viam_billing_sandbox.demo_configuration import (
+from viam_billing_sandbox import scenario_file
+from viam_billing_sandbox.demo import charge, fleet
+from viam_billing_sandbox.demo.configuration import (
     LOCATION_ID,
     ORG_ID,
     OTHER_ORG_ID,
@@ -27,15 +28,15 @@ from viam_billing_sandbox.demo_configuration import (
     how_to_configure,
     how_to_try,
 )
-from viam_billing_sandbox.demo_machine import RUN_SH, DemoError, Machine
-from viam_billing_sandbox.demo_view import OutputClosedError, View
+from viam_billing_sandbox.demo.machine import RUN_SH, DemoError, Machine
+from viam_billing_sandbox.demo.view import OutputClosedError, View
 from viam_billing_sandbox.months import utc_now
 from viam_billing_sandbox.scenario import DEFAULT_ORG_ID, DEFAULT_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from viam_billing_sandbox.demo_machine import Child
+    from viam_billing_sandbox.demo.machine import Child
     from viam_billing_sandbox.scenario import Scenario
 
 PERMITTED_SERVICE: Final = "billing-with-change"
@@ -113,10 +114,10 @@ async def _show(machine: Machine, view: View, scenario: Scenario, *, through_run
     await _configure(machine, view, module, address)
     await _reads(machine, view)
     await _refusals(machine, view, address)
-    await demo_fleet.show(machine, view, address, scenario.organizations[DEFAULT_ORG_ID])
-    await demo_charge.show(machine, view, address, control)
+    await fleet.show(machine, view, address, scenario.organizations[DEFAULT_ORG_ID])
+    await charge.show(machine, view, address, control)
     view.question("How is the service that charged doing? (GetStatus: it answers from memory)")
-    view.status(await machine.status(demo_charge.SERVICE))
+    view.status(await machine.status(charge.SERVICE))
     how_to_configure(view)
     how_to_try(view)
     if keep:

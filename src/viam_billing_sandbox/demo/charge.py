@@ -6,13 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from viam_billing_sandbox.control import Fault, SandboxControl
-from viam_billing_sandbox.demo_configuration import ORG_ID, attributes
+from viam_billing_sandbox.demo.configuration import ORG_ID, attributes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from viam_billing_sandbox.demo_machine import Machine
-    from viam_billing_sandbox.demo_view import View
+    from viam_billing_sandbox.demo.machine import Machine
+    from viam_billing_sandbox.demo.view import View
 
 SERVICE: Final = "billing-with-charge"
 _CHARGE: Final = "charge_organization"

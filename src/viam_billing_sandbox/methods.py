@@ -1,4 +1,4 @@
-"""The table of what the cloud can do; every other method is UNIMPLEMENTED."""
+"""The methods of Viam's services that the sandbox has; every other one is UNIMPLEMENTED."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ APP: Final = "viam.app.v1.AppService"
 
 
 @dataclass(frozen=True)
-class Rpc:
-    """One method. Its work answers bytes where the answer is a stream of chunks, a message everywhere else."""
+class Method:
+    """One method. Its work returns a message, or bytes where the answer is a stream of chunks."""
 
     service: str
     name: str
@@ -34,57 +34,57 @@ class Rpc:
 
 
 _TABLE: Final = (
-    Rpc(AUTH, "Authenticate", auth_pb2.AuthenticateRequest, app_calls.authenticate),
-    Rpc(APP, "ListOrganizations", app_pb2.ListOrganizationsRequest, app_calls.list_organizations),
-    Rpc(APP, "GetOrganization", app_pb2.GetOrganizationRequest, app_calls.get_organization),
-    Rpc(APP, "ListLocations", app_pb2.ListLocationsRequest, app_calls.list_locations),
-    Rpc(APP, "GetLocation", app_pb2.GetLocationRequest, app_calls.get_location),
-    Rpc(
+    Method(AUTH, "Authenticate", auth_pb2.AuthenticateRequest, app_calls.authenticate),
+    Method(APP, "ListOrganizations", app_pb2.ListOrganizationsRequest, app_calls.list_organizations),
+    Method(APP, "GetOrganization", app_pb2.GetOrganizationRequest, app_calls.get_organization),
+    Method(APP, "ListLocations", app_pb2.ListLocationsRequest, app_calls.list_locations),
+    Method(APP, "GetLocation", app_pb2.GetLocationRequest, app_calls.get_location),
+    Method(
         BILLING,
         "GetCurrentMonthUsage",
         billing_pb2.GetCurrentMonthUsageRequest,
         billing_calls.get_current_month_usage,
     ),
-    Rpc(
+    Method(
         BILLING,
         "GetOrgBillingInformation",
         billing_pb2.GetOrgBillingInformationRequest,
         billing_calls.get_org_billing_information,
     ),
-    Rpc(BILLING, "GetInvoicesSummary", billing_pb2.GetInvoicesSummaryRequest, billing_calls.get_invoices_summary),
-    Rpc(BILLING, "GetInvoicePdf", billing_pb2.GetInvoicePdfRequest, billing_calls.get_invoice_pdf),
-    Rpc(
+    Method(BILLING, "GetInvoicesSummary", billing_pb2.GetInvoicesSummaryRequest, billing_calls.get_invoices_summary),
+    Method(BILLING, "GetInvoicePdf", billing_pb2.GetInvoicePdfRequest, billing_calls.get_invoice_pdf),
+    Method(
         BILLING,
         "SendPaymentRequiredEmail",
         billing_pb2.SendPaymentRequiredEmailRequest,
         billing_calls.send_payment_required_email,
     ),
-    Rpc(
+    Method(
         BILLING,
         "GetAvailableBillingTiers",
         billing_pb2.GetAvailableBillingTiersRequest,
         billing_calls.get_available_billing_tiers,
     ),
-    Rpc(
+    Method(
         BILLING,
         "UpdateOrganizationBillingTier",
         billing_pb2.UpdateOrganizationBillingTierRequest,
         billing_calls.update_organization_billing_tier,
     ),
-    Rpc(
+    Method(
         BILLING,
         "GetLocationBillingOrganization",
         billing_pb2.GetLocationBillingOrganizationRequest,
         billing_calls.get_location_billing_organization,
     ),
-    Rpc(
+    Method(
         BILLING,
         "UpdateLocationBillingOrganization",
         billing_pb2.UpdateLocationBillingOrganizationRequest,
         billing_calls.update_location_billing_organization,
     ),
-    Rpc(BILLING, "ChargeOrganization", billing_pb2.ChargeOrganizationRequest, billing_calls.charge_organization),
-    Rpc(
+    Method(BILLING, "ChargeOrganization", billing_pb2.ChargeOrganizationRequest, billing_calls.charge_organization),
+    Method(
         BILLING,
         "CreateInvoiceAndChargeImmediately",
         billing_pb2.CreateInvoiceAndChargeImmediatelyRequest,
@@ -92,5 +92,6 @@ _TABLE: Final = (
     ),
 )
 
-RPCS: Final = {rpc.name: rpc for rpc in _TABLE}
-STREAMED: Final = "GetInvoicePdf"
+METHODS: Final = {f"/{method.service}/{method.name}": method for method in _TABLE}
+"""By their path in HTTP/2."""
+NAMES: Final = tuple(method.name for method in _TABLE)

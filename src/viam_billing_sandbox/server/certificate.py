@@ -1,9 +1,12 @@
-"""Makes the self-signed certificate of a TLS sandbox; its key stays in memory and dies with the process."""
+"""The TLS context of a sandbox: of given files, or with a certificate made at its start."""
 
 from __future__ import annotations
 
 import ipaddress
+import ssl
+import tempfile
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -13,8 +16,23 @@ from cryptography.x509.oid import NameOID
 _VALID_FOR = timedelta(days=30)
 
 
-def self_signed() -> tuple[bytes, bytes]:
-    """Answers key and certificate in PEM, good for localhost, 127.0.0.1 and ::1."""
+def context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Returns a context that shows this certificate and speaks HTTP/2.
+
+    Raises:
+        OSError: A file cannot be read or is not what it should be; ssl.SSLError is one.
+    """
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(certificate, key)
+    made.set_alpn_protocols(["h2"])
+    return made
+
+
+def self_signed() -> ssl.SSLContext:
+    """Returns a context with a new certificate for localhost, 127.0.0.1 and ::1.
+
+    Its key lies in a file for a moment, as ssl reads it from nowhere else, and then dies with the process.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "viam-billing sandbox")])
     now = datetime.now(timezone.utc)
@@ -40,4 +58,8 @@ def self_signed() -> tuple[bytes, bytes]:
     key_pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    return key_pem, certificate.public_bytes(serialization.Encoding.PEM)
+    with tempfile.TemporaryDirectory() as folder:
+        certificate_path, key_path = Path(folder, "certificate.pem"), Path(folder, "key.pem")
+        certificate_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        key_path.write_bytes(key_pem)
+        return context(certificate_path, key_path)

@@ -9,8 +9,8 @@ from viam_billing.core.times import DAY_S
 from viam_billing.storage.disk import Disk
 from viam_billing.usage.forecast import STRAIGHT_LINE, USUAL_DAYS
 from viam_billing.usage.history import Point, UsageHistory
-from viam_billing_sandbox import demo_charts
-from viam_billing_sandbox.demo_configuration import attributes
+from viam_billing_sandbox.demo import charts
+from viam_billing_sandbox.demo.configuration import attributes
 from viam_billing_sandbox.months import elapsed_fraction, month_start, utc_now
 from viam_billing_sandbox.scenario import DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from viam_billing_sandbox.demo_machine import Machine
-    from viam_billing_sandbox.demo_view import View
+    from viam_billing_sandbox.demo.machine import Machine
+    from viam_billing_sandbox.demo.view import View
     from viam_billing_sandbox.scenario import Organization
 
 _SERVICE: Final = "billing-of-the-fleet"
@@ -51,7 +51,7 @@ async def show(machine: Machine, view: View, address: str, payer: Organization) 
     request: dict[str, object] = {"get_fleet_usage": {}}
     view.request(request)
     answer = await machine.answer(request, _SERVICE)
-    view.put(demo_charts.fleet(answer, view.named, view.full))
+    view.put(charts.fleet(answer, view.named, view.full))
     view.space()
     missing = [row["location_id"] for row in answer["locations"] if "error" in row]
     view.facts(
@@ -65,7 +65,7 @@ async def show(machine: Machine, view: View, address: str, payer: Organization) 
     request = {"check_budget": {}}
     view.request(request)
     budget = await machine.answer(request, _SERVICE)
-    view.put(demo_charts.budget(budget, view.full, view.empty))
+    view.put(charts.budget(budget, view.full, view.empty))
     view.space()
     view.facts(
         [
@@ -86,7 +86,7 @@ async def show(machine: Machine, view: View, address: str, payer: Organization) 
     view.request(request)
     history = await machine.answer(request, _SERVICE)
     usage = await machine.answer({"get_location_usage": {"max_age_s": 0}}, _SERVICE)
-    for line in demo_charts.month(history["points"], usage, view.full, view.empty):
+    for line in charts.month(history["points"], usage, view.full, view.empty):
         view.put(line)
     view.space()
     view.facts([("so far", f"${usage['month_to_date']:,.2f}"), *_estimates(usage)])

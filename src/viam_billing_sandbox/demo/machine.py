@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 API: Final = "rdk:service:generic"
-RUN_SH: Final = Path(__file__).resolve().parents[2] / "run.sh"
+RUN_SH: Final = Path(__file__).resolve().parents[3] / "run.sh"
 """Starts the module in a checkout; an installed package has none."""
 
 _SANDBOX_START_S: Final = 20.0

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from viam_billing.version import BILLING_MODEL, MODULE_ID, MODULE_NAME, NAMESPACE
-from viam_billing_sandbox.demo_machine import API, RUN_SH
+from viam_billing_sandbox.demo.machine import API, RUN_SH
 from viam_billing_sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from viam_billing_sandbox.demo_view import View
+    from viam_billing_sandbox.demo.view import View
 
 LOCATION_ID: Final = "alderbarn1"
 """Alder Barn in the default scenario: its payer always has an invoice that is overdue and whose payment failed."""
