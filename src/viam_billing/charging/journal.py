@@ -39,6 +39,21 @@ class Journal:
         self.figures: Figures | None = None
         """As of the latest transaction; None before the first one, and while the journal is gone."""
 
+    async def is_there(self) -> bool:
+        """Whether there is a file, or may be.
+
+        Raises:
+            LostJournalError: if there is none, and there was one that was charged with.
+        """
+        if await asyncio.to_thread(self.store.exists):
+            return True
+        try:
+            await asyncio.to_thread(self.identity.check_missing)
+        except LostJournalError:
+            self.figures = None
+            raise
+        return False
+
     # --- reading ---
 
     async def find(self, key: str) -> Entry | None:
@@ -177,7 +192,7 @@ class Journal:
 
     async def _read(self, name: str, step: Callable[[Rows], T], nothing: T) -> T:
         """Run a step where there is a file; else return `nothing`."""
-        return await self._run(name, step) if await self._is_there() else nothing
+        return await self._run(name, step) if await self.is_there() else nothing
 
     async def _run(self, name: str, step: Callable[[Rows], T]) -> T:
         """Run a step in a transaction of this journal. A step that raises a `BillingError` has written nothing.
@@ -198,7 +213,7 @@ class Journal:
                 self.identity.write_mark(figures.journal_id)
             return result, figures
 
-        await self._is_there()
+        await self.is_there()
         try:
             result, figures = await self.store.run(work, name=name)
         except LostJournalError:
@@ -209,17 +224,6 @@ class Journal:
         if isinstance(result, BillingError):
             raise result
         return result
-
-    async def _is_there(self) -> bool:
-        """Whether there is a file, or may be. Raises: LostJournalError: if there was one that was charged with."""
-        if await asyncio.to_thread(self.store.exists):
-            return True
-        try:
-            await asyncio.to_thread(self.identity.check_missing)
-        except LostJournalError:
-            self.figures = None
-            raise
-        return False
 
 
 def _usable_entry(rows: Rows, request: ChargeRequest) -> Entry | None:
