@@ -69,7 +69,7 @@ _SENDING: Final = (
     _of(
         "an attempt dies with its caller",
         "charging.attempt:Attempt.outcome",
-        call("wait", by="asyncio.wait_for(self.task, deadline.remaining_s())"),
+        call("wait", by="await asyncio.wait_for(self.task, deadline.remaining_s())"),
         _SERVICE,
     ),
     _of(

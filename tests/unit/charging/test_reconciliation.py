@@ -101,6 +101,7 @@ async def test_no_invoice_settles_nothing(scene: Scene) -> None:
     await unknown(scene)
     scene.clock.now_s += 30 * DAY_S
     assert [entry.state for entry in (await look(scene)).still_unknown] == ["unknown"]
+    assert (await scene.entry()).state == "unknown"
 
 
 async def test_another_charge_s_invoice_settles_nothing(scene: Scene) -> None:
