@@ -89,8 +89,8 @@ _SENDING: Final = (
     _of("two charges of an organization at a time", "charging.service", skip("turn"), _SERVICE),
     _of(
         "a charge is not blocked by what ended unknown while it waited",
-        "charging.service",
-        skip("check_not_blocked"),
+        f"{_SERVICE_OF}._run",
+        skip("examine"),
         _SERVICE,
     ),
     _of("a stopping module begins charges", "charging.service", without("stopping"), _SERVICE),
@@ -134,7 +134,7 @@ _OUTCOMES: Final = (
     ),
     _of(
         "invoices that cannot be read are taken for none",
-        "charging.service:ChargeService._left_no_invoice",
+        "charging.access:ServiceAccess.shows_no_new_invoice",
         handler("Exception", "return True"),
         _SERVICE,
     ),

@@ -93,18 +93,11 @@ class Journal:
             entry = _usable_entry(rows, request)
             if entry is None or entry.state == "failed":
                 check_limits(request.total, rows.charged(), limits)
-                check_not_blocked(next(iter(rows.in_states(("unknown",), request.org_id)), None))
+                check_not_blocked(rows.in_states(("unknown",), request.org_id))
                 return None
             return entry
 
         return await self._run("examine", step)
-
-    async def check_not_blocked(self, org_id: str) -> None:
-        """Raises: ChargeBlockedError: if the outcome of a charge of the organization is unknown."""
-        await self._run(
-            "check_not_blocked",
-            lambda rows: check_not_blocked(next(iter(rows.in_states(("unknown",), org_id)), None)),
-        )
 
     async def reserve(
         self, request: ChargeRequest, limits: Limits, known_invoices: Iterable[str] | None
@@ -123,7 +116,7 @@ class Journal:
             if before is not None and before.state != "failed":
                 return before, False
             check_limits(request.total, rows.charged(), limits)
-            check_not_blocked(next(iter(rows.in_states(UNSETTLED, request.org_id)), None))
+            check_not_blocked(rows.in_states(UNSETTLED, request.org_id))
             entry = Entry.reserved(request, before, rows.now_s, rows.sending_times()[0], known_invoices)
             rows.put(entry)
             return entry, True
