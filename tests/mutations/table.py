@@ -164,7 +164,7 @@ _DISK: Final = (
     _of("what another process has under way is taken for a success", "charging.service", skip("of_entry"), _SERVICE),
     _of(
         "the journal is not synced",
-        "charging.registry:ChargeServices.open",
+        "module.shared",
         argument("Database", "synced", "False"),
         "tests/unit/module/test_container.py",
     ),
