@@ -69,12 +69,12 @@ class Killable(ModuleProcess):
 
     @override
     def _started(self) -> subprocess.Popen[bytes]:
-        if self.kill_at is None or self.kill_at.boundary.place is None:
+        if self.kill_at is None or self.kill_at.boundary.event is None:
             return super()._started()
         self._report.write_text("")
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("VIAM_")}
         trap = {
-            "CRASH_AT": json.dumps(self.kill_at.boundary.place.as_json()),
+            "CRASH_AT": json.dumps(self.kill_at.boundary.event),
             "CRASH_DELAY_S": str(self.kill_at.delay_s),
             "CRASH_REPORT": str(self._report),
         }

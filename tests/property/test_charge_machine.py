@@ -61,41 +61,41 @@ class ChargeMachine(RuleBasedStateMachine):
     @rule(
         key=st.sampled_from(sorted(KEYS)),
         cents=st.sampled_from(CENTS),
-        desk=st.integers(0, 1),
+        service=st.integers(0, 1),
         callers=st.integers(1, 3),
         steps=STEPS,
     )
-    def charge(self, key: str, cents: int, desk: int, callers: int, steps: int | None) -> None:
+    def charge(self, key: str, cents: int, service: int, callers: int, steps: int | None) -> None:
         """One caller or several charge with a key, which now and then stands for another amount."""
         for _ in range(callers):
-            self.world.charge(key, KEYS[key], cents, desk)
+            self.world.charge(key, KEYS[key], cents, service)
         self.world.go(steps)
 
     @precondition(_alive)
-    @rule(key=st.sampled_from(sorted(KEYS)), desk=st.integers(0, 1))
-    def charge_again(self, key: str, desk: int) -> None:
+    @rule(key=st.sampled_from(sorted(KEYS)), service=st.integers(0, 1))
+    def charge_again(self, key: str, service: int) -> None:
         """A charge that gets as far as it can."""
-        self.world.charge(key, KEYS[key], CENTS[0], desk)
+        self.world.charge(key, KEYS[key], CENTS[0], service)
         self.world.go()
 
     @precondition(_alive)
-    @rule(org_id=st.sampled_from(ORGS), cents=st.sampled_from(CENTS), desk=st.integers(0, 1), steps=STEPS)
-    def charge_new(self, org_id: str, cents: int, desk: int, steps: int | None) -> None:
+    @rule(org_id=st.sampled_from(ORGS), cents=st.sampled_from(CENTS), service=st.integers(0, 1), steps=STEPS)
+    def charge_new(self, org_id: str, cents: int, service: int, steps: int | None) -> None:
         """The same with a key that nobody has used."""
         self.keys += 1
-        self.world.charge(f"new-{self.keys}", org_id, cents, desk)
+        self.world.charge(f"new-{self.keys}", org_id, cents, service)
         self.world.go(steps)
 
     @precondition(_alive)
     @rule(
         key=st.sampled_from(sorted(KEYS)),
-        desk=st.integers(0, 1),
+        service=st.integers(0, 1),
         steps=st.integers(1, 50),
         what=st.sampled_from(["crash", "before", "after", "leave"]),
     )
-    def charge_interrupted(self, key: str, desk: int, steps: int, what: str) -> None:
+    def charge_interrupted(self, key: str, service: int, steps: int, what: str) -> None:
         """In the midst of a charge the module is killed, the disk fills up, or the caller hangs up."""
-        self.world.charge(key, KEYS[key], CENTS[0], desk)
+        self.world.charge(key, KEYS[key], CENTS[0], service)
         self.world.go(steps)
         if what == "crash":
             self.world.crash()
@@ -225,8 +225,7 @@ class ChargeMachine(RuleBasedStateMachine):
             self._resolve(unknown[pick % len(unknown)], how)
 
     async def _reconcile(self, scene: Scene) -> reconciliation.Found:
-        await scene.charger.prepare()
-        return await scene.watch.look_for(self.world.desks[0])
+        return await scene.reconciler.reconcile(self.world.services[0])
 
     def _resolve(self, key: str, outcome: Any) -> None:  # noqa: ANN401 - one of two words
         org_id = self.world.entries()[key].org_id
@@ -236,15 +235,15 @@ class ChargeMachine(RuleBasedStateMachine):
             return  # a person who calls failed what has an invoice, while the module cannot read it, is beyond help
 
         async def resolve(scene: Scene) -> None:
-            await scene.charger.prepare()
+            await scene.recovery.prepare()
             try:
-                invoices = await self.world.desks[0].invoices(org_id)
+                invoices = await self.world.services[0].invoices(org_id)
             except BillingError:
                 invoices = None
             entry = await scene.journal.find(key)
             attempt = entry.attempts if entry is not None else 0
             decision = reconciliation.Decision(key, attempt, outcome, "looked", None, invoices)
-            await scene.journal.transact(lambda db, app, now_s: reconciliation.resolve(db, app, now_s, decision))
+            await scene.journal.reconcile(lambda rows: reconciliation.resolve(rows, decision))
 
         self.world.command(resolve)
         if last is not None and outcome == "failed" and self.world.entries()[key].state == "failed":
@@ -256,7 +255,7 @@ class ChargeMachine(RuleBasedStateMachine):
 
     def _wake(self, steps: int | None) -> None:
         if self.world.scene is not None:
-            self.world.scene.watch.wake()
+            self.world.scene.reconciler.wake()
         self.world.go(steps)
 
     def _picked(self, pick: int) -> Sent:

@@ -19,10 +19,12 @@ from typing_extensions import override
 
 from support.fake_charges import APP, FOR_EVER, ORGS, ChargeCloud, Scene, Sending, request
 from support.fake_parts import Clock
-from viam_billing.charging import journal_rows
-from viam_billing.charging.charge import UNSETTLED, ChargeRequest, Entry, Limits
-from viam_billing.charging.desk import Desk
+from viam_billing.charging.access import ServiceAccess
+from viam_billing.charging.charge import UNSETTLED, ChargeRequest, Entry
+from viam_billing.charging.identity import Identity
 from viam_billing.charging.journal import Journal
+from viam_billing.charging.journal_rows import Rows
+from viam_billing.charging.limits import Limits
 from viam_billing.core.errors import BillingError
 from viam_billing.core.money import Cents
 from viam_billing.core.times import DAY_S
@@ -82,7 +84,9 @@ class Call(Struct, eq=False):
 class CheckedJournal(Journal):
     """A journal whose reservations are held to the day's limit of the true time."""
 
-    world: World
+    def __init__(self, world: World, *parts: Any) -> None:  # noqa: ANN401 - the journal's own
+        super().__init__(*parts)
+        self.world = world
 
     @override
     async def reserve(
@@ -97,6 +101,18 @@ class CheckedJournal(Journal):
                 f"the day's limit of {limits.per_day} was passed by {request.key} of {request.total}, after {charged}",
             )
         return entry, own
+
+
+class CheckedScene(Scene):
+    """A process whose journal is checked, and whose disk works inside the event loop."""
+
+    def __init__(self, world: World, folder: str) -> None:
+        self._world = world
+        super().__init__(folder, world.clock, world.cloud, disk=InlineDisk())
+
+    @override
+    def make_journal(self, identity: Identity) -> Journal:
+        return CheckedJournal(self._world, self.store, APP, self.clock, identity)
 
 
 class World:
@@ -119,7 +135,7 @@ class World:
         """Whether the clock was set back before anybody saw what it had dated to the future: no rule covers that."""
         self._reader: sqlite3.Connection | None = None
         self.scene: Scene | None = None
-        self.desks: list[Desk] = []
+        self.services: list[ServiceAccess] = []
         self.cloud = self.do(self._make_cloud())
         self.start()
 
@@ -134,13 +150,10 @@ class World:
         """The module starts."""
 
         async def start() -> Scene:
-            scene = Scene(self._folder.name, self.clock, self.cloud, InlineDisk())
-            journal = CheckedJournal(scene.store, APP, self.clock)
-            journal.world = self
-            scene.journal = scene.charger.journal = scene.charger.outcomes._journal = journal  # noqa: SLF001 - the checked one
-            self.desks = [scene.desk(per_day) for per_day in LIMITS]
-            for desk in self.desks:
-                scene.watch.join(desk)
+            scene = CheckedScene(self, self._folder.name)
+            self.services = [scene.access(per_day) for per_day in LIMITS]
+            for service in self.services:
+                scene.reconciler.join(service)
             return scene
 
         self.scene = self.do(start())
@@ -197,11 +210,11 @@ class World:
 
     # --- what callers do ---
 
-    def charge(self, key: str, org_id: str, cents: int, desk: int) -> None:
+    def charge(self, key: str, org_id: str, cents: int, service: int) -> None:
         """Somebody charges."""
         assert self.scene is not None
         wanted = request(key, org_id, cents)
-        work = self.scene.charger.charge(wanted, self.desks[desk], FOR_EVER)
+        work = self.scene.charging.charge(wanted, self.services[service], FOR_EVER)
         self.calls.append(Call(self.loop.create_task(work), wanted))
 
     def check_answers(self) -> None:
@@ -242,7 +255,7 @@ class World:
         if self._reader is None:
             return {}
         states = ("reserved", "sent", "succeeded", "failed", "unknown")
-        return {entry.key: entry for entry in journal_rows.in_states(self._reader, APP, states)}
+        return {entry.key: entry for entry in Rows(self._reader, APP, self.clock.now_s).in_states(states)}
 
     def _note_sending(self, sending: Sending) -> None:
         key = sending.description
