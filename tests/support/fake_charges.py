@@ -213,7 +213,7 @@ class Scene:
         self.store = self.make_store()
         self.lock = FolderLock(folder, self.disk)
         self.journal = self.make_journal(Identity(folder, APP, marks))
-        self.charging = ChargeService(self.journal, self.lock, self.clock, self.clock)
+        self.charging = ChargeService(self.journal, self.lock, self.clock)
         self.recovery, self.reconciler = self.charging.recovery, self.charging.reconciler
 
     def make_store(self) -> TroubledStore:

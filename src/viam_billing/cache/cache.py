@@ -83,6 +83,8 @@ class Cache:
         self._circuit_breaker = circuit_breaker
         self._file = file
         self._memory = memory or Memory()
+        if file is None:
+            self._memory.restore(())
         self._siblings = [self] if siblings is None else siblings
         self._fetches: dict[str, _Fetch] = {}
         self._changing: dict[str, int] = {}

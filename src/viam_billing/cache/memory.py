@@ -68,7 +68,7 @@ class Memory:
         self._entries: dict[str, Entry] = {}
         self._distrusted: dict[str, float] = {}
         self._dropped: set[str] = set()
-        self._cleared = False
+        self._restored = self._cleared = False
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -88,16 +88,17 @@ class Memory:
 
     def restore(self, stored: Iterable[StoredEntry]) -> None:
         """Keep the entries of an earlier process, but for those that were replaced or dropped since."""
-        if self._cleared:
-            return
         for query, value, as_of_s, valid_until_s in stored:
-            if query not in self._dropped:
+            if query not in self._dropped and not self._cleared:
                 self._entries.setdefault(query, Entry(value, as_of_s, None, valid_until_s))
+        self._restored = True
+        self._dropped.clear()
 
     def drop(self, query: str) -> None:
         """Forget an answer."""
         self._entries.pop(query, None)
-        self._dropped.add(query)
+        if not self._restored:
+            self._dropped.add(query)
 
     def clear(self) -> None:
         """Forget all answers."""

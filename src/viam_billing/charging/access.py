@@ -13,7 +13,7 @@ from viam_billing.core.errors import KeyLacksPermissionError, NotConfiguredError
 from viam_billing.core.times import Deadline
 
 if TYPE_CHECKING:
-    from viam_billing.charging.charge import ChargeRequest
+    from viam_billing.charging.charge import ChargeRequest, Entry
     from viam_billing.cloud.client import CloudClient
     from viam_billing.cloud.decoding import SeenInvoice
     from viam_billing.settings.policy import Policy
@@ -64,6 +64,16 @@ class ServiceAccess:
             return await self.invoices(org_id)
         except KeyLacksPermissionError:
             return None
+
+    async def shows_no_new_invoice(self, entry: Entry) -> bool:
+        """Whether the invoices, read again, are all among those before the sending; false where that is not known."""
+        if entry.known_invoices is None:
+            return False
+        try:
+            invoices = await self.invoices(entry.org_id)
+        except Exception:  # noqa: BLE001 - without a list nothing speaks for a failure
+            return False
+        return {invoice.id for invoice in invoices} <= set(entry.known_invoices)
 
     async def send(self, request: ChargeRequest, mark_sent: Callable[[], Awaitable[None]]) -> str:
         """Send a charge once. `mark_sent` is awaited right before the first byte leaves. Returns the invoice's id.

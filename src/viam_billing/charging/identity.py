@@ -93,7 +93,7 @@ class Identity:
             "or read. Put the folder back; or, if it is lost for good, look at the invoices in the Viam app and set "
             f'the attribute accept_lost_journal to "{self._id}".'
         )
-        if self._reported != text:
+        if self._reported != self._id:
             LOGGER.error("the charge journal is gone: %s", text)
-            self._reported = text
+            self._reported = self._id
         return LostJournalError(text)

@@ -38,6 +38,21 @@ class Journal:
         self.figures: Figures | None = None
         """As of the latest transaction; None before the first one, and while the journal is gone."""
 
+    async def is_there(self) -> bool:
+        """Whether there is a file, or may be.
+
+        Raises:
+            LostJournalError: if there is none, and there was one that was charged with.
+        """
+        if await self.store.exists():
+            return True
+        try:
+            await self.store.on_disk(self.identity.check_missing)
+        except LostJournalError:
+            self.figures = None
+            raise
+        return False
+
     # --- reading ---
 
     async def find(self, key: str) -> Entry | None:
@@ -77,18 +92,11 @@ class Journal:
             entry = _usable_entry(rows, request)
             if entry is None or entry.state == "failed":
                 check_limits(request.total, rows.charged(), limits)
-                check_not_blocked(next(iter(rows.in_states(("unknown",), request.org_id)), None))
+                check_not_blocked(rows.in_states(("unknown",), request.org_id))
                 return None
             return entry
 
         return await self._run("examine", step)
-
-    async def check_not_blocked(self, org_id: str) -> None:
-        """Raises: ChargeBlockedError: if the outcome of a charge of the organization is unknown."""
-        await self._run(
-            "check_not_blocked",
-            lambda rows: check_not_blocked(next(iter(rows.in_states(("unknown",), org_id)), None)),
-        )
 
     async def reserve(
         self, request: ChargeRequest, limits: Limits, known_invoices: Iterable[str] | None
@@ -107,7 +115,7 @@ class Journal:
             if before is not None and before.state != "failed":
                 return before, False
             check_limits(request.total, rows.charged(), limits)
-            check_not_blocked(next(iter(rows.in_states(UNSETTLED, request.org_id)), None))
+            check_not_blocked(rows.in_states(UNSETTLED, request.org_id))
             entry = Entry.reserved(request, before, rows.now_s, rows.sending_times()[0], known_invoices)
             rows.put(entry)
             return entry, True
@@ -176,7 +184,7 @@ class Journal:
 
     async def _read(self, name: str, step: Callable[[Rows], T], nothing: T) -> T:
         """Run a step where there is a file; else return `nothing`."""
-        return await self._run(name, step) if await self._is_there() else nothing
+        return await self._run(name, step) if await self.is_there() else nothing
 
     async def _run(self, name: str, step: Callable[[Rows], T]) -> T:
         """Run a step in a transaction of this journal. A step that raises a `BillingError` has written nothing.
@@ -197,7 +205,7 @@ class Journal:
                 self.identity.write_mark(figures.journal_id)
             return result, figures
 
-        await self._is_there()
+        await self.is_there()
         try:
             result, figures = await self.store.run(work, name=name)
         except LostJournalError:
@@ -208,17 +216,6 @@ class Journal:
         if isinstance(result, BillingError):
             raise result
         return result
-
-    async def _is_there(self) -> bool:
-        """Whether there is a file, or may be. Raises: LostJournalError: if there was one that was charged with."""
-        if await self.store.exists():
-            return True
-        try:
-            await self.store.on_disk(self.identity.check_missing)
-        except LostJournalError:
-            self.figures = None
-            raise
-        return False
 
 
 def _usable_entry(rows: Rows, request: ChargeRequest) -> Entry | None:

@@ -10,6 +10,8 @@ from viam_billing.core.errors import ChargeBlockedError, ChargeLimitExceededErro
 from viam_billing.core.money import Cents, to_dollars
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from viam_billing.charging.charge import Entry
 
 
@@ -39,11 +41,11 @@ def check_limits(total: Cents, charged: Cents, limits: Limits) -> None:
         )
 
 
-def check_not_blocked(unsettled: Entry | None) -> None:
-    """Raises: ChargeBlockedError: if there is an unsettled charge of the same organization."""
-    if unsettled is not None:
+def check_not_blocked(unsettled: Sequence[Entry]) -> None:
+    """Raises: ChargeBlockedError: if there are unsettled charges of the same organization."""
+    for entry in unsettled:
         raise ChargeBlockedError(
-            f"the charge {quoted(unsettled.key)} of the organization {quoted(unsettled.org_id)} is not settled. "
+            f"the charge {quoted(entry.key)} of the organization {quoted(entry.org_id)} is not settled. "
             "Nothing was sent. Settle it with reconcile_charges, or have a person look and call resolve_charge."
         )
 

@@ -16,7 +16,6 @@ from viam import logging
 from viam_billing.charging import reconciliation
 from viam_billing.charging.reconciliation import Found
 from viam_billing.core.errors import BillingError, CloudAwayError, StateUnavailableError, quoted
-from viam_billing.core.times import monotonic_s
 
 if TYPE_CHECKING:
     from viam_billing.charging.access import ServiceAccess
@@ -34,27 +33,15 @@ RETRY_S: Final = 60.0
 
 
 class Reconciler:
-    """Reconciles one journal through the services that charge with it.
+    """Reconciles one journal through the services that charge with it. `now` is the wall clock in Unix seconds."""
 
-    `now` is the wall clock in Unix seconds, `clock_s` the monotonic clock.
-    """
-
-    def __init__(
-        self,
-        journal: Journal,
-        recovery: Recovery,
-        now: Callable[[], float],
-        clock_s: Callable[[], float] = monotonic_s,
-    ) -> None:
+    def __init__(self, journal: Journal, recovery: Recovery, now: Callable[[], float]) -> None:
         self._journal = journal
         self._recovery = recovery
         self._now = now
-        self._clock_s = clock_s
         self._services: list[ServiceAccess] = []
         self._background: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
-        self._ended_s: dict[str, float] = {}
-        """When each unknown charge was first seen, by the monotonic clock, less the age that it had by then."""
         self._reported = ""
 
     def join(self, service: ServiceAccess) -> None:
@@ -76,11 +63,10 @@ class Reconciler:
         """Begin a round now: a charge became unknown, or the cloud is back."""
         self._woken.set()
 
-    async def recover(self) -> None:
-        """Where this process charges, settle what a dead one left, if that can be done, before entries are shown."""
-        if self._services:
-            with contextlib.suppress(StateUnavailableError):
-                await self._recovery.prepare()
+    @property
+    def has_services(self) -> bool:
+        """Whether this process charges with the journal."""
+        return bool(self._services)
 
     async def reconcile(self, service: ServiceAccess) -> Found:
         """Reconcile all that a service sees, now.
@@ -146,18 +132,14 @@ class Reconciler:
             orgs -= due - errors.keys()  # what one service may not read, another one may
             away = away or any(isinstance(error, CloudAwayError) for error in errors.values())
         left, watched = await self._journal.to_reconcile()
-        self._ended_s = {entry.key: self._ended_s[entry.key] for entry in left if entry.key in self._ended_s}
         if not left and not watched:
             return None
         young = [wait_s for wait_s in map(self._wait_s, left) if wait_s > 0]
         return min([RETRY_S if away else EVERY_S, *young])
 
     def _wait_s(self, entry: Entry) -> float:
-        """Seconds until a charge may be reconciled in the background."""
-        if entry.key not in self._ended_s:
-            age_s = self._now() - (entry.sent_at or 0.0)
-            self._ended_s[entry.key] = self._clock_s() - min(NOT_BEFORE_S, max(0.0, age_s))
-        return self._ended_s[entry.key] + NOT_BEFORE_S - self._clock_s()
+        """Seconds until a charge may be reconciled in the background; the journal dates none to the future."""
+        return (entry.sent_at or 0.0) + NOT_BEFORE_S - self._now()
 
     async def _reconcile(self, service: ServiceAccess, org_ids: Iterable[str]) -> tuple[Found, dict[str, BillingError]]:
         """What the invoices of organizations tell, and the error of each that could not be read."""

@@ -48,6 +48,7 @@ class Recovery:
 
     async def _prepare(self) -> None:
         async with self._one_at_a_time:
+            await self._journal.is_there()  # the lock makes a folder, which a journal that is gone must not get
             generation = await self._lock.take()
             if generation != self._recovered_in:
                 await self._recover()

@@ -8,6 +8,7 @@ the organization's turn --> read the invoices --> reserve --> mark as sent --> s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
@@ -20,7 +21,6 @@ from viam_billing.charging.reconciler import Reconciler
 from viam_billing.charging.recovery import Recovery
 from viam_billing.core.errors import BillingError, InternalError, Outcome, StateUnavailableError, quoted, service_closed
 from viam_billing.core.tasks import retrieve_exception
-from viam_billing.core.times import monotonic_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,14 +38,12 @@ LOGGER: Final = logging.getLogger(__name__)
 
 
 class ChargeService:
-    """All charges of one folder and cloud in this process. `now` and `clock_s` are the `Reconciler`'s."""
+    """All charges of one folder and cloud in this process. `now` is the wall clock in Unix seconds."""
 
-    def __init__(
-        self, journal: Journal, lock: FolderLock, now: Callable[[], float], clock_s: Callable[[], float] = monotonic_s
-    ) -> None:
+    def __init__(self, journal: Journal, lock: FolderLock, now: Callable[[], float]) -> None:
         self.journal = journal
         self.recovery = Recovery(journal, lock, self._reserved_keys)
-        self.reconciler = Reconciler(journal, self.recovery, now, clock_s)
+        self.reconciler = Reconciler(journal, self.recovery, now)
         self.recovery.when_unknown = self.reconciler.wake
         self.attempts: dict[str, Attempt] = {}
         """Those that have not ended, by key."""
@@ -98,10 +96,14 @@ class ChargeService:
     async def read_figures(self) -> Figures | None:
         """What `get_status` tells, as it is now; None where there is no journal.
 
+        Where this process charges, what a dead one left is settled first, if that can be done.
+
         Raises:
             StateUnavailableError: if it cannot be read.
         """
-        await self.reconciler.recover()
+        if self.reconciler.has_services:
+            with contextlib.suppress(StateUnavailableError):
+                await self.recovery.prepare()
         return await self.journal.read_figures()
 
     # --- attempts ---
@@ -144,7 +146,7 @@ class ChargeService:
         turn = self._turns.setdefault(request.org_id, asyncio.Lock())
         async with turn:
             await self.recovery.prepare()  # the charge before may have ended without its outcome on the disk
-            await self.journal.check_not_blocked(request.org_id)
+            await self.journal.examine(request, access.limits)  # or unknown, which blocks this one
             invoices = await self._read_invoices(request, access)
             self._check_open(access)
             if attempt.dropped:  # before Python 3.12, `wait_for` swallows some cancellations
@@ -208,7 +210,7 @@ class ChargeService:
         outcome = error.outcome
         if entry.state == "reserved":
             outcome = Outcome.NEVER_SENT  # the mark is not on the disk, so nothing has left
-        if outcome is Outcome.LOOK and await self._left_no_invoice(entry, access):
+        if outcome is Outcome.LOOK and await access.shows_no_new_invoice(entry):
             outcome = Outcome.REFUSED
         if outcome in (Outcome.NEVER_SENT, Outcome.REFUSED):
             await self.recovery.settle(entry.failed(error))
@@ -216,16 +218,6 @@ class ChargeService:
         unknown = entry.unknown(error)
         await self.recovery.settle(unknown)
         return refusals.unknown(unknown)
-
-    async def _left_no_invoice(self, entry: Entry, access: ServiceAccess) -> bool:
-        """Whether the invoices, read again, show no new one."""
-        if entry.known_invoices is None:
-            return False
-        try:
-            invoices = await access.invoices(entry.org_id)
-        except Exception:  # noqa: BLE001 - without a list nothing speaks for a failure
-            return False
-        return {invoice.id for invoice in invoices} <= set(entry.known_invoices)
 
     # --- the end of a service or of the process ---
 

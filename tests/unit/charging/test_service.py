@@ -19,16 +19,6 @@ from viam_billing.charging.identity import Identity
 from viam_billing.charging.journal import Journal
 from viam_billing.cloud.decoding import SeenInvoice
 from viam_billing.core.errors import BillingError, CloudUnreachableError, KeyLacksPermissionError, Outcome
-from viam_billing.core.times import Deadline
-
-REFUSALS = {
-    Status.UNAUTHENTICATED,
-    Status.PERMISSION_DENIED,
-    Status.INVALID_ARGUMENT,
-    Status.NOT_FOUND,
-    Status.OUT_OF_RANGE,
-    Status.UNIMPLEMENTED,
-}
 
 
 async def test_a_charge_is_on_the_disk_as_sent_before_it_leaves(scene: Scene) -> None:
@@ -38,13 +28,6 @@ async def test_a_charge_is_on_the_disk_as_sent_before_it_leaves(scene: Scene) ->
     entry, replayed = await task
     assert (entry.state, entry.invoice_id, replayed) == ("succeeded", invoice.id, False)
     assert await scene.entry() == entry
-
-
-async def test_a_login_that_fails_before_the_mark_fails_the_charge(scene: Scene) -> None:
-    scene.cloud.before_mark = away()
-    assert await code_of(scene.charge()) == "cloud_unreachable"
-    entry = await scene.entry()
-    assert (entry.state, entry.sent_at) == ("failed", None)
 
 
 async def test_the_same_key_with_other_parameters_is_a_conflict(scene: Scene) -> None:
@@ -78,24 +61,6 @@ async def test_a_charge_outlives_its_caller(scene: Scene) -> None:
     assert (entry.state, replayed, len(scene.cloud.sendings)) == ("succeeded", True, 1)
 
 
-async def test_a_caller_whose_time_ends_leaves_the_charge_under_way(scene: Scene) -> None:
-    task = await under_way(scene)
-    assert await code_of(scene.charging.charge(request(), scene.access(), Deadline(0))) == "cloud_timeout"
-    scene.cloud.sendings[0].succeed()
-    assert (await task)[0].state == "succeeded"
-
-
-async def test_a_charge_that_nobody_waits_for_is_dropped_before_it_is_reserved(scene: Scene) -> None:
-    scene.cloud.reading.clear()
-    task = asyncio.ensure_future(scene.charge())
-    await scene.cloud.asked()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    scene.cloud.reading.set()
-    assert await scene.journal.find("k") is None
-
-
 async def test_a_charge_waits_for_the_one_before_of_its_organization_and_is_blocked_by_it(scene: Scene) -> None:
     first = await under_way(scene, "k1")
     second = asyncio.ensure_future(scene.charge("k2"))
@@ -110,35 +75,11 @@ async def test_a_charge_waits_for_the_one_before_of_its_organization_and_is_bloc
     assert await scene.journal.find("k2") is None
 
 
-async def test_the_next_charge_of_an_organization_follows_at_once(scene: Scene) -> None:
-    first = await under_way(scene, "k1")
-    second = asyncio.ensure_future(scene.charge("k2"))
-    await until(lambda: len(scene.charging.attempts) == 2)
-    scene.cloud.sendings[0].succeed()
-    await first
-    (await scene.cloud.arrived(2)).succeed()
-    assert (await second)[0].state == "succeeded"
-
-
 async def test_an_unknown_charge_is_never_sent_again(scene: Scene) -> None:
     await unknown(scene)
     assert await code_of(scene.charge()) == "charge_outcome_unknown"
     assert await code_of(scene.charge("k2")) == "charge_blocked"
     assert len(scene.cloud.sendings) == 1
-
-
-async def test_a_failed_key_is_a_new_attempt(scene: Scene) -> None:
-    scene.cloud.automatic = lambda sending: sending.refuse(Status.PERMISSION_DENIED)
-    assert await code_of(scene.charge()) == "key_lacks_permission"
-    scene.cloud.automatic = lambda sending: sending.succeed()
-    assert (await scene.charge())[0].attempts == 2
-
-
-async def test_invoices_that_cannot_be_read_leave_the_key_unused(scene: Scene) -> None:
-    scene.cloud.reading_fails = away()
-    assert await code_of(scene.charge()) == "cloud_unreachable"
-    assert await scene.journal.find("k") is None
-    assert not scene.cloud.sendings
 
 
 async def test_the_limit_is_checked_in_the_reservation(scene: Scene) -> None:
@@ -165,14 +106,6 @@ async def test_a_dry_run_beside_the_charge_itself_is_compared_with_it(scene: Sce
 
 
 # --- what an error tells ---
-
-
-@pytest.mark.parametrize("status", sorted(set(Status) - {Status.OK, Status.FAILED_PRECONDITION}, key=str))
-async def test_only_a_refusal_fails_a_charge(scene: Scene, status: Status) -> None:
-    scene.cloud.automatic = lambda sending: sending.refuse(status)
-    code = await code_of(scene.charge())
-    assert (code == "charge_outcome_unknown") is (status not in REFUSALS)
-    assert (await scene.entry()).state == ("failed" if status in REFUSALS else "unknown")
 
 
 @pytest.mark.parametrize("outcome", [Outcome.NEVER_SENT, Outcome.REFUSED])
@@ -323,19 +256,6 @@ async def test_after_a_crash_what_was_sent_is_unknown_and_what_was_reserved_fail
     await later.recovery.prepare()
     assert ((await later.entry("k1")).state, (await later.entry("k2")).state) == ("failed", "unknown")
     later.close()
-
-
-async def test_a_second_process_is_refused_until_the_lock_is_free(scene: Scene) -> None:
-    task = await under_way(scene)
-    second = Scene(scene.folder, scene.clock, scene.cloud)
-    assert await code_of(second.charge("k2", "b")) == "state_unavailable"
-    assert (await scene.entry()).state == "sent"
-    scene.cloud.sendings[0].succeed()
-    await task
-    scene.lock.release()
-    scene.cloud.automatic = lambda sending: sending.succeed()
-    assert (await second.charge("k2", "b"))[0].state == "succeeded"
-    second.close()
 
 
 async def test_a_lock_that_was_lost_does_not_end_what_is_under_way(scene: Scene) -> None:
