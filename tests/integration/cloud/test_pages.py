@@ -70,7 +70,7 @@ async def test_a_page_in_place_of_a_charge_leaves_it_unknown(
     assert await state_of(charger, key) == "unknown"
 
 
-@pytest.mark.parametrize("http_status", [200, 403, 500])
+@pytest.mark.parametrize("http_status", [302, 403, 500])
 async def test_a_page_fails_one_row_of_a_fleet(make: Make, control: SandboxControl, http_status: int) -> None:
     service = await make(**ALL)
     control.set_fault(Fault(USAGE, http_status=http_status, only_for=HARBOR_ID))
