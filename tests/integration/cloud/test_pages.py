@@ -48,7 +48,7 @@ async def test_without_a_known_answer_the_cloud_is_unreachable(
     assert (await outcome(service.ask("get_current_month_usage"))).code == "cloud_unreachable"
 
 
-@each_status
+@pytest.mark.parametrize("http_status", [status for status in STATUSES if status > 204])
 async def test_a_page_in_place_of_a_login_says_nothing_of_the_key(
     make: Make, control: SandboxControl, http_status: int
 ) -> None:
