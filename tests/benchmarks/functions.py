@@ -16,8 +16,9 @@ from benchmarks.processes import attributes
 from support.fake_stream import FakeStream
 from support.sandbox_process import SandboxProcess
 from viam_billing.commands import EFFECTS
-from viam_billing.module.container import Runtime
+from viam_billing.module.container import Container
 from viam_billing.module.service import BillingRPCService, BillingService
+from viam_billing.module.shared import Shared
 from viam_billing.settings.attributes import parse_attributes
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ async def entered(call: Awaitable[object]) -> list[str]:
 async def of_reads() -> tuple[list[str], list[str]]:
     """The functions of a cold `get_location_billing_organization`, and of the same one cached."""
     with SandboxProcess("--quiet") as sandbox:
-        service = BillingService("billing", Runtime(parse_attributes(attributes(sandbox), {}, EFFECTS)))
+        service = BillingService("billing", Container(parse_attributes(attributes(sandbox), {}, EFFECTS), Shared()))
         handler = BillingRPCService(ResourceManager([service]))
         await handler.DoCommand(FakeStream({"get_available_billing_tiers": {}}))  # connects and logs in
         cold, cached = [await entered(handler.DoCommand(FakeStream(_QUESTION))) for _ in range(2)]

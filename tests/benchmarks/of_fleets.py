@@ -17,6 +17,7 @@ from support.module_process import ModuleProcess
 from support.sandbox_process import SandboxProcess
 from viam_billing.cloud.session import CALLS_AT_ONCE
 from viam_billing.core.times import DAY_S, HOUR_S, month_start_s, to_rfc3339
+from viam_billing.storage.disk import Disk
 from viam_billing.usage.history import FILE_NAME, KEPT_S, Point, UsageHistory
 from viam_billing_sandbox.control import Fault
 from viam_billing_sandbox.scenario import DEFAULT_ORG_ID
@@ -131,7 +132,7 @@ async def _fill_history(folder: str, address: str, organizations: int) -> None:
     """Costs that rise by the hour and begin anew with each month, as the module would have noted them."""
     now_s = time.time()
     org_ids = [DEFAULT_ORG_ID, *(f"organization-{number}" for number in range(1, organizations))]
-    made = UsageHistory(folder, address)
+    made = UsageHistory(Disk(), folder, address)
     for org_id in org_ids:  # makes the file and the names in it
         await made.note(org_id, Point(now_s, month_start_s(now_s), 1.0))
     made.close()

@@ -79,7 +79,6 @@ async def test_it_always_asks(service: Service, control: SandboxControl) -> None
 
 
 async def test_it_changes_nothing(service: Service, control: SandboxControl) -> None:
-    """Only reads are made."""
     await service.ask("check_access")
     stats = control.stats()
     assert (list(stats.emails), list(stats.charges), list(stats.changes)) == ([], [], [])
@@ -101,7 +100,6 @@ async def test_a_cloud_that_is_away_is_told_for_every_call(
     "command", ["check_access", "get_location_usage", "get_current_month_usage", "get_invoice_pdf"]
 )
 async def test_without_a_key_nothing_can_be_asked(make: Callable[..., Awaitable[Service]], command: str) -> None:
-    """The error names the attributes to set."""
     service = await make(api_key=None, api_key_id=None)
     parameters = {"invoice_id": "x"} if command == "get_invoice_pdf" else {}
     refusal = await refused(service.ask(command, **parameters))

@@ -156,7 +156,6 @@ async def test_stale_figures_cross_nothing(
 async def test_without_a_folder_it_is_told_once_in_a_service(
     own: ModuleProcess, block: dict[str, Any], costs: Costs
 ) -> None:
-    """As good as it can be there."""
     costs(50.0)
     bad = Path(block["state_dir"]) / "missing"
     async with service(own, {**block, "state_dir": str(bad)}) as billing:

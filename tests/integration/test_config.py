@@ -62,7 +62,6 @@ async def errors(module: ModuleProcess, block: dict[str, Any]) -> str:
     ],
 )
 async def test_a_good_block_is_accepted(module: ModuleProcess, block: dict[str, Any]) -> None:
-    """Every attribute at its limits."""
     await module.validate(block)
 
 
@@ -140,7 +139,6 @@ async def test_key_and_id_go_together(module: ModuleProcess, given: str, missing
 
 
 async def test_an_unknown_attribute_is_named(module: ModuleProcess) -> None:
-    """With the name that was probably meant."""
     message = await errors(module, {"allowed_comands": ["read"]})
     assert "allowed_comands" in message
     assert "allowed_commands" in message

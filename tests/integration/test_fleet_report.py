@@ -72,7 +72,6 @@ async def test_a_location_without_a_payer_is_named(
 
 
 async def test_an_error_is_told_and_ends_the_script(machine: Machine, attributes: dict[str, Any]) -> None:
-    """With its code."""
     await machine.add_service({**attributes, "allowed_commands": ["check_access"]})
     code, _, complained = await run(machine)
     assert code == 1

@@ -16,6 +16,7 @@ from support.module_process import ModuleProcess, Service, refused
 from support.sandbox_caller import HARBOR_ID, NORTHWIND_ID
 from support.sandbox_process import SandboxProcess
 from viam_billing.core.times import from_rfc3339, month_start_s
+from viam_billing.storage.disk import Disk
 from viam_billing.usage.history import Point, UsageHistory
 from viam_billing_sandbox.control import SandboxControl
 from viam_billing_sandbox.scenario import DEFAULT_ORG_ID
@@ -48,7 +49,7 @@ async def own() -> AsyncIterator[ModuleProcess]:
 async def seen_before(state_dir: Path, address: str, org_id: str, days: dict[str, float]) -> None:
     """What an earlier start of the module saw, at noon of days of 2026, by their costs."""
     state_dir.mkdir()
-    history = UsageHistory(str(state_dir), address)
+    history = UsageHistory(Disk(), str(state_dir), address)
     for day, cost in days.items():
         time_s = from_rfc3339(f"2026-{day}T12:00:00Z")
         await history.note(org_id, Point(time_s, month_start_s(time_s), cost))
@@ -144,7 +145,6 @@ async def test_steps_are_days_and_hours(own: ModuleProcess, block: dict[str, Any
     ],
 )
 async def test_wrong_input_is_named(own: ModuleProcess, block: dict[str, Any], parameters: dict[str, object]) -> None:
-    """And is an error of its own."""
     async with service(own, block) as billing:
         refusal = await refused(billing.ask("get_usage_history", **parameters))
     assert refusal.code == "invalid_request"
@@ -152,7 +152,6 @@ async def test_wrong_input_is_named(own: ModuleProcess, block: dict[str, Any], p
 
 
 async def test_what_is_outside_the_scope_is_refused(make: Callable[..., Awaitable[Service]]) -> None:
-    """An organization, and a location."""
     billing = await make()
     for parameters in ({"org_id": HARBOR_ID}, {"location_id": LOCATION}):
         assert (await refused(billing.ask("get_usage_history", **parameters))).code == "out_of_scope"

@@ -80,7 +80,6 @@ async def test_since_filters_by_date(service: Service) -> None:
 
 
 async def test_a_limit_keeps_the_newest(service: Service) -> None:
-    """The newest few, after the other filters."""
     everything = await summary(service, org_id=ALDER_ID, status="paid")
     answer = await summary(service, org_id=ALDER_ID, status="paid", limit=2)
     assert ids(answer) == ids(everything)[:2]
@@ -104,7 +103,6 @@ async def test_what_is_overdue_is_counted(service: Service, control: SandboxCont
 
 
 async def test_nothing_overdue_is_none_and_nothing(service: Service) -> None:
-    """An organization that has paid everything."""
     answer = await summary(service)
     assert (answer["overdue_count"], answer["overdue_balance"], answer["outstanding_balance"]) == (0, 0, 0)
 
@@ -125,7 +123,6 @@ async def test_payment_details_are_masked(service: Service) -> None:
 
 
 async def test_payment_details_are_shown_where_configured(make: Callable[..., Awaitable[Service]]) -> None:
-    """reveal_payment_details answers them as the API does."""
     service = await make(reveal_payment_details=True, allowed_org_ids=["*"])
     answer = await service.ask("get_org_billing_information", org_id=HARBOR_ID)
     account = answer["method_us_bank_account"]

@@ -58,7 +58,6 @@ async def is_allowed(service: Service, command: str) -> bool:
 
 
 async def test_reading_is_allowed_by_default(make: Callable[..., Awaitable[Service]]) -> None:
-    """And nothing else is."""
     service = await make()
     allowed = {command for command in REQUESTS if await is_allowed(service, command)}
     assert allowed == set(REQUESTS) - set(GROUP_OF)
@@ -77,7 +76,6 @@ async def test_what_is_not_allowed_says_how_to_allow_it(service: Service, comman
 
 @pytest.mark.parametrize("group", ["read", "notify", "change", "charge"])
 async def test_a_group_opens_its_commands(make: Callable[..., Awaitable[Service]], group: str) -> None:
-    """All of its kind, and no other."""
     service = await make(allowed_commands=[group], **CHARGING)
     allowed = {command for command in REQUESTS if await is_allowed(service, command)}
     assert allowed == {command for command in REQUESTS if GROUP_OF.get(command, "read") == group}

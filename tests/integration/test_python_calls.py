@@ -19,6 +19,7 @@ from viam.utils import dict_to_struct, struct_to_dict
 
 from support.module_process import API, ModuleProcess, Service, refused, struct
 from viam_billing.module.service import BillingService
+from viam_billing.module.shared import Shared
 from viam_billing.version import BILLING_MODEL
 from viam_billing_sandbox.control import Fault, SandboxControl
 from viam_billing_sandbox.scenario import DEFAULT_ORG_ID
@@ -65,10 +66,14 @@ REFUSED: list[dict[str, Any]] = [
 ]
 
 
+SHARED = Shared()
+"""What the services of this process share."""
+
+
 def created(attributes: Mapping[str, Any]) -> BillingService:
     """The service as the SDK makes it, in this process."""
     return BillingService.new(
-        ComponentConfig(name="here", api=API, model=BILLING_MODEL, attributes=struct(attributes)), {}
+        ComponentConfig(name="here", api=API, model=BILLING_MODEL, attributes=struct(attributes)), {}, SHARED
     )
 
 
@@ -95,13 +100,11 @@ def settled(answer: object) -> object:
 
 @pytest.mark.parametrize("command", ANSWERED)
 async def test_an_answer_is_the_same(here: BillingService, there: Service, command: dict[str, Any]) -> None:
-    """Whichever way the request came."""
     assert settled(await here.do_command(command)) == settled(await there.do(command))
 
 
 @pytest.mark.parametrize("command", REFUSED)
 async def test_an_error_is_the_same(here: BillingService, there: Service, command: dict[str, Any]) -> None:
-    """Code, status and words."""
     assert await refused(here.do_command(command)) == await refused(there.do(command))
 
 
@@ -116,7 +119,6 @@ async def test_what_json_does_not_know_is_refused(here: BillingService, value: o
 
 
 async def test_a_name_that_is_no_text_is_refused(here: BillingService) -> None:
-    """As a command and as a parameter."""
     one: Any = {1: {}}
     assert (await refused(here.do_command(one))).code == "invalid_request"
     assert (await refused(here.do_command({"help": one}))).code == "invalid_request"
@@ -130,7 +132,6 @@ async def test_a_request_is_an_object(here: BillingService, command: object) -> 
 
 
 async def test_a_deep_request_is_refused(here: BillingService) -> None:
-    """Also one that contains itself."""
     endless: dict[str, Any] = {}
     endless["name"] = endless
     assert (await refused(here.do_command({"help": endless}))).code == "invalid_request"

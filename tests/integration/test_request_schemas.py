@@ -78,7 +78,6 @@ def variants(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 async def test_the_schemas_are_schemas(schemas: dict[str, dict[str, Any]]) -> None:
-    """Self-contained JSON Schema of an object."""
     for schema in schemas.values():
         Draft202012Validator.check_schema(schema)
         assert schema["type"] == "object"
@@ -141,7 +140,6 @@ async def test_an_alias_beside_its_name_is_wrong_for_both(closed: Service, schem
 
 
 async def test_an_unknown_parameter_is_wrong_for_both(closed: Service, schemas: dict[str, dict[str, Any]]) -> None:
-    """No schema leaves room for other names."""
     for command, schema in schemas.items():
         parameters = {**example(schema), "colour": "red"}
         assert not is_right(schema, parameters)

@@ -50,14 +50,12 @@ async def wrong(service: Service, command: dict[str, Any]) -> Refusal:
 
 
 async def test_the_nested_spelling_answers_nested(service: Service) -> None:
-    """{command: {parameters}} answers {command: answer}."""
     answer = await service.do({"get_location_billing_organization": {"location_id": "pier7hl001"}})
     assert answer["get_location_billing_organization"]["location_id"] == "pier7hl001"
     assert len(answer) == 1
 
 
 async def test_the_flat_spelling_answers_flat(service: Service) -> None:
-    """{"command": name, parameters} answers the answer itself."""
     answer = await service.do({"command": "get_location_billing_organization", "location_id": "pier7hl001"})
     assert answer["location_id"] == "pier7hl001"
 
@@ -88,7 +86,6 @@ async def test_a_wrong_form_is_refused(service: Service, command: dict[str, Any]
 
 @pytest.mark.parametrize("name", ["get_invoice_summary", "charge", "GET_LOCATION_USAGE", " help", "", "x" * 5000, "\n"])
 async def test_an_unknown_command_points_to_help(service: Service, name: str) -> None:
-    """A name that no command has."""
     refusal = await refused(service.do({name: {}}))
     assert refusal.code == "unknown_command"
     assert "help" in refusal.text
@@ -113,7 +110,6 @@ async def test_all_wrong_parameters_are_named_at_once(service: Service) -> None:
 
 
 async def test_null_is_not_nothing(service: Service) -> None:
-    """Null is neither left out nor 0."""
     refusal = await wrong(service, {"get_invoices_summary": {"limit": None}})
     assert "limit: found null" in refusal.text
 
@@ -125,7 +121,6 @@ async def test_a_number_is_finite(service: Service) -> None:
 
 
 async def test_a_whole_float_is_an_integer(service: Service) -> None:
-    """All numbers arrive as floats."""
     assert len((await service.ask("get_invoices_summary", limit=2.0))["invoices"]) == 2
 
 
@@ -145,7 +140,6 @@ async def test_a_whole_float_is_an_integer(service: Service) -> None:
 async def test_an_alias_beside_its_name_is_refused(
     service: Service, name: str, alias: str, command: dict[str, Any]
 ) -> None:
-    """Also where both say the same."""
     refusal = await wrong(service, command)
     assert name in refusal.text
     assert alias in refusal.text

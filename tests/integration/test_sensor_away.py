@@ -13,7 +13,6 @@ from support.module_process import refused
 from support.parent import Machine
 from support.sandbox_process import SandboxProcess
 from viam_billing.core.times import from_rfc3339
-from viam_billing_sandbox.control import Fault
 
 CAPTURE: Final = {"fromDataManagement": True}
 INVOICES: Final = {"outstanding_balance", "overdue_count"}
@@ -62,21 +61,6 @@ async def test_without_any_answer_it_is_the_services_error(tmp_path: Path) -> No
             await machine.add_sensor({"service": "billing"})
             assert (await refused(machine.readings())).code == "cloud_unreachable"
             assert (await refused(machine.readings(extra=CAPTURE))).code == "cloud_unreachable"
-
-
-async def test_old_invoices_do_not_keep_fresh_usage_from_being_captured(tmp_path: Path) -> None:
-    """Data capture gets the reading without them; who else asks gets them, and the reading is stale."""
-    with SandboxProcess("--quiet") as cloud:
-        async with Machine() as machine:
-            await machine.add_service(attributes(cloud.address, tmp_path / "state", cache_ttl_s=0, timeout_s=2))
-            await machine.add_sensor({"service": "billing"})
-            before = await machine.readings()
-            cloud.control.set_fault(Fault(rpc="GetInvoicesSummary", status="RESOURCE_EXHAUSTED"))
-            shown = await machine.readings()
-            captured = await machine.readings(extra=CAPTURE)
-            assert before.keys() - captured.keys() == INVOICES
-            assert (shown["stale"], captured["stale"]) == (True, False)
-            assert from_rfc3339(shown["as_of"]) < from_rfc3339(captured["as_of"])
 
 
 async def test_the_module_ends_in_time_while_it_has_a_parent(tmp_path: Path) -> None:

@@ -41,7 +41,6 @@ def test_nothing_leaves_this_machine_in_plain_text(text: str) -> None:
 
 @given(st.ip_addresses())
 def test_plain_http_is_good_for_loopback_only(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
-    """For every address that there is."""
     host = f"[{ip}]" if ip.version == 6 else str(ip)
     assert (app_address.parse(f"http://{host}") is not None) == is_this_machine(str(ip))
 

@@ -34,7 +34,6 @@ def test_a_month_that_goes_on_alike_is_foreseen(cost: float, percent: int) -> No
 
 @given(COSTS, COSTS, st.floats(5, 99))
 def test_more_cost_makes_no_smaller_estimate(one: float, other: float, as_of_s: float) -> None:
-    """At the same moment."""
     low, high = (straight_line(cost, 0.0, 100.0, as_of_s) for cost in sorted((one, other)))
     assert low is not None
     assert high is not None

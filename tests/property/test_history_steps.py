@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from viam_billing.core import money
 from viam_billing.core.times import DAY_S, HOUR_S, from_rfc3339
-from viam_billing.usage.history import Point
-from viam_billing.usage.history_steps import steps
+from viam_billing.usage.history import Point, steps
 
 START_S = from_rfc3339("2026-11-01T00:00:00Z")
 COSTS = st.integers(-(10**7), 10**7).map(lambda cents: cents / 100)

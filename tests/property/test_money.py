@@ -47,7 +47,6 @@ def test_cents_survive_the_way_over_dollars(cents: int) -> None:
 
 @given(AMOUNTS)
 def test_what_is_rounded_is_whole(dollars: float) -> None:
-    """And rounding it again changes nothing."""
     assert money.is_whole_cents(money.rounded(dollars))
     assert money.rounded(money.rounded(dollars)) == money.rounded(dollars)
 

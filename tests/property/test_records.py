@@ -105,7 +105,6 @@ def test_the_schema_of_a_command_agrees_with_its_reading(row: Command, data: st.
 @settings(max_examples=30)
 @given(data=st.data())
 def test_an_error_names_its_parameter(row: Command, data: st.DataObject) -> None:
-    """What was found and what was expected."""
     native = codec.from_struct(codec.to_struct(data.draw(values(row.parameters))))
     errors = errors_of(row.parameters, native)
     assume(errors)

@@ -12,7 +12,6 @@ MOMENTS = st.floats(0, 4e9)
 
 @given(MOMENTS)
 def test_a_time_survives_being_written(unix_s: float) -> None:
-    """To the millisecond, and always with Z."""
     text = times.to_rfc3339(unix_s)
     assert text.endswith("Z")
     assert abs(times.from_rfc3339(text) - unix_s) <= 0.000_501

@@ -11,7 +11,7 @@ import contextlib
 import sqlite3
 import tempfile
 from collections.abc import Callable, Coroutine, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct
@@ -26,6 +26,7 @@ from viam_billing.charging.journal import Journal
 from viam_billing.core.errors import BillingError
 from viam_billing.core.money import Cents
 from viam_billing.core.times import DAY_S
+from viam_billing.storage.disk import Disk, DiskThread
 
 T = TypeVar("T")
 
@@ -36,17 +37,25 @@ MAY_FOLLOW: Final = ("refused", "nothing left behind", "a person says failed", "
 """What may have become of a sending, if its key is sent again."""
 
 
-class Inline(ThreadPoolExecutor):
-    """Runs at once what it is given."""
+class InlineThread(DiskThread):
+    """Runs at once what it is given, so that the loop alone says what happens when."""
 
     @override
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+    def submit(self, work: Callable[[], T]) -> Future[T]:
         future: Future[T] = Future()
         try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - as an executor does
+            future.set_result(work())
+        except Exception as error:  # noqa: BLE001 - as a thread does
             future.set_exception(error)
         return future
+
+
+class InlineDisk(Disk):
+    """A disk without threads."""
+
+    @override
+    def thread(self, path: str) -> DiskThread:
+        return InlineThread(path)
 
 
 class Sent(Struct, eq=False):
@@ -95,7 +104,6 @@ class World:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
-        self.loop.set_default_executor(Inline(1))
         self.loop.set_exception_handler(self._lost_error)
         self._folder = tempfile.TemporaryDirectory(prefix="viam-billing-")
         self.time = Clock()
@@ -126,9 +134,7 @@ class World:
         """The module starts."""
 
         async def start() -> Scene:
-            scene = Scene(self._folder.name, self.clock, self.cloud)
-            scene.store._thread = Inline(1)  # noqa: SLF001 - so that the loop alone says what happens when
-            scene.store._synchronous = "OFF"  # noqa: SLF001 - no power fails here, and this is a hundred times faster
+            scene = Scene(self._folder.name, self.clock, self.cloud, InlineDisk())
             journal = CheckedJournal(scene.store, APP, self.clock)
             journal.world = self
             scene.journal = scene.charger.journal = scene.charger.outcomes._journal = journal  # noqa: SLF001 - the checked one

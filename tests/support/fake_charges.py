@@ -14,9 +14,10 @@ from typing_extensions import override
 from viam.gen.app.v1 import billing_pb2
 
 from support.fake_parts import LOST, Clock, answered
-from viam_billing.audit.audit_log import State
+from viam_billing.audit.audit_log import AuditLog
+from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.cache import Cache
-from viam_billing.cache.memory import Answers
+from viam_billing.cache.memory import Memory
 from viam_billing.cache.queries import Reads
 from viam_billing.charging.books import Book
 from viam_billing.charging.charge import ChargeRequest, Entry
@@ -38,8 +39,9 @@ from viam_billing.core.times import Deadline
 from viam_billing.settings.attributes import Config, parse_attributes
 from viam_billing.settings.policy import Policy
 from viam_billing.storage import journal_schema
-from viam_billing.storage.database import Store
-from viam_billing.usage.crossings import Crossings
+from viam_billing.storage.database import Database
+from viam_billing.storage.disk import Disk
+from viam_billing.usage.thresholds import CrossedThresholds
 
 T = TypeVar("T")
 
@@ -172,17 +174,17 @@ def away() -> BillingError:
     return CloudUnreachableError("the connection to the cloud failed.")
 
 
-class TroubledStore(Store):
+class TroubledStore(Database):
     """A journal's database whose disk is full when the test says so: `before` a commit, or as if, right `after` it."""
 
     trouble = ""
 
     @override
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def run(self, work: Callable[[sqlite3.Connection], T], *, sync: bool = True) -> T:
         trouble = self.trouble
         if trouble == "before":
             raise StateUnavailableError("the disk is full.")
-        result = await super().run(work)
+        result = await super().run(work, sync=sync)
         if trouble == "after":
             raise StateUnavailableError("the disk is full.")
         return result
@@ -191,12 +193,15 @@ class TroubledStore(Store):
 class Scene:
     """One process over a folder: a charger with its parts, and as many services as the test wants."""
 
-    def __init__(self, folder: str, clock: Clock | None = None, cloud: ChargeCloud | None = None) -> None:
+    def __init__(
+        self, folder: str, clock: Clock | None = None, cloud: ChargeCloud | None = None, disk: Disk | None = None
+    ) -> None:
         self.folder = folder
         self.clock = clock or Clock()
         self.cloud = cloud or ChargeCloud(self.clock)
-        self.store = TroubledStore(folder, journal_schema.FILE_NAME, journal_schema.MIGRATIONS, synced=False)
-        self.lock = FolderLock(folder)
+        self.disk = disk or Disk()
+        self.store = TroubledStore(self.disk, folder, journal_schema.FILE_NAME, journal_schema.MIGRATIONS, synced=False)
+        self.lock = FolderLock(folder, self.disk)
         self.journal = Journal(self.store, APP, self.clock)
         self.charger = Charger(self.journal, self.lock)
         self.watch = Watch(self.charger, self.clock, self.clock)
@@ -221,11 +226,13 @@ class Scene:
             policy=policy,
             gateway=self.cloud,
             reads=Reads(
-                self.cloud, Cache(CircuitBreaker(APP), answers=Answers(self.clock, self.clock)), configured, self.clock
+                self.cloud, Cache(CircuitBreaker(APP), memory=Memory(self.clock, self.clock)), configured, self.clock
             ),
-            state=State(self.store, APP, self.clock, service=service),
+            disk=self.disk,
+            audit_log=AuditLog(self.store, APP, self.clock, service),
+            email_cooldown=EmailCooldown(self.store, APP, self.clock, {}),
             history=None,
-            crossings=Crossings(None),
+            crossed=CrossedThresholds(None),
             desk=Desk(self.cloud, policy),
             book=Book(self.folder, self.store, self.charger, self.watch),
             now=self.clock,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -12,9 +13,10 @@ from typing_extensions import override
 from viam.gen.app.v1 import billing_pb2
 
 from support.fake_parts import NOON_S, Clock, FakeClient, FakeSession
-from viam_billing.audit import audit_log
+from viam_billing.audit.audit_log import AuditLog
+from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.cache import Cache
-from viam_billing.cache.memory import Answers
+from viam_billing.cache.memory import Memory
 from viam_billing.cache.queries import Call, Reads
 from viam_billing.charging.desk import Desk
 from viam_billing.cloud.calls import Calls, Counters
@@ -27,8 +29,9 @@ from viam_billing.settings.attributes import Config, parse_attributes
 from viam_billing.settings.policy import Policy
 from viam_billing.settings.records import Record
 from viam_billing.storage import journal_schema
-from viam_billing.storage.database import Store
-from viam_billing.usage.crossings import Crossings
+from viam_billing.storage.database import Database
+from viam_billing.storage.disk import Disk
+from viam_billing.usage.thresholds import CrossedThresholds
 
 if TYPE_CHECKING:
     from viam_billing.core.times import Deadline
@@ -93,10 +96,15 @@ def make_config(attributes: Mapping[str, object] | None = None) -> Config:
     return parse_attributes({**own, **(attributes or {})}, {}, EFFECTS)
 
 
+def journal_database(folder: Path) -> Database:
+    """The database of the audit log and the cooldown."""
+    return Database(Disk(), str(folder), journal_schema.FILE_NAME, journal_schema.MIGRATIONS)
+
+
 def make_context(
     app: FakeClient,
     attributes: Mapping[str, object] | None = None,
-    state_dir: str | None = None,
+    database: Database | None = None,
     commands: Mapping[str, Command] = COMMANDS,
 ) -> Context:
     """A service's parts over a fake client and a real cache, at noon of a day that does not pass."""
@@ -104,15 +112,16 @@ def make_context(
     clock = Clock(NOON_S)
     session = FakeSession(app)
     gateway = CloudClient(Calls(session, Counters(), settings.timeout_s, clock))
-    store = Store(state_dir, journal_schema.FILE_NAME, journal_schema.MIGRATIONS) if state_dir else None
     return Context(
         config=settings,
         policy=Policy(settings),
         gateway=gateway,
-        reads=Reads(gateway, Cache(session.circuit_breaker, answers=Answers(clock, clock)), settings, clock),
-        state=audit_log.State(store, settings.app.text, clock),
+        disk=Disk(),
+        reads=Reads(gateway, Cache(session.circuit_breaker, memory=Memory(clock, clock)), settings, clock),
+        audit_log=AuditLog(database, settings.app.text, clock),
+        email_cooldown=EmailCooldown(database, settings.app.text, clock, {}),
         history=None,
-        crossings=Crossings(None),
+        crossed=CrossedThresholds(None),
         desk=Desk(gateway, Policy(settings)),
         book=None,
         now=clock,

@@ -13,15 +13,16 @@ from viam.gen.app.v1 import app_pb2, billing_pb2
 from support.fake_parts import NOON_S, Clock, FakeClient
 from unit.cloud_fakes import answer, make_config, make_context, refused
 from viam_billing.cache.cache import Cache
-from viam_billing.cache.memory import Answers
+from viam_billing.cache.memory import Memory
 from viam_billing.cache.queries import Reads
 from viam_billing.cloud.calls import Calls, Counters
 from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.cloud.client import CloudClient
 from viam_billing.core.errors import BillingError
 from viam_billing.module import codec, dispatch
-from viam_billing.usage.crossings import Crossings
+from viam_billing.storage.disk import Disk
 from viam_billing.usage.history import UsageHistory
+from viam_billing.usage.thresholds import CrossedThresholds
 
 if TYPE_CHECKING:
     from viam_billing.core.times import Deadline
@@ -86,14 +87,14 @@ class Fleet:
         self.attributes = {name: value for name, value in own.items() if value is not None}
         self.gateway = FleetGateway()
         self.clock = Clock(NOON_S)
-        self.history = UsageHistory(folder, "https://app.viam.com") if folder else None
-        self.answers = Answers(self.clock, self.clock)
-        self.cache = Cache(CircuitBreaker("cloud", self.clock, max), answers=self.answers)
+        self.history = UsageHistory(Disk(), folder, "https://app.viam.com") if folder else None
+        self.memory = Memory(self.clock, self.clock)
+        self.cache = Cache(CircuitBreaker("cloud", self.clock, max), memory=self.memory)
         self.context = structs.replace(
             make_context(FakeClient(), self.attributes),
             reads=Reads(self.gateway, self.cache, make_config(self.attributes), self.clock, self.history),
             history=self.history,
-            crossings=Crossings(self.history),
+            crossed=CrossedThresholds(self.history),
             now=self.clock,
         )
 

@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 from support.documentation import BILLING, CHARGING, CODE, GUIDE, ROOT, leaf_errors, prose, sections, table
-from viam_billing.audit.audit_log import Attempt
+from viam_billing.audit.audit_log import AuditEntry
 from viam_billing.charging.charge import NEXT, Entry, State
 from viam_billing.core.money import Cents
 
@@ -100,7 +100,7 @@ def test_the_fields_of_the_audit_log_are_on_the_page() -> None:
     """Those of an attempt, and no others."""
     rows = re.findall(r"^\| (`.+?) \|", COMMANDS["get_audit_log"].split("| Field |")[1], re.MULTILINE)
     names = {name for row in rows for name in CODE.findall(row)}
-    assert names == {"time" if name == "time_s" else name for name in Attempt.__struct_fields__}
+    assert names == {"time" if name == "time_s" else name for name in AuditEntry.__struct_fields__}
 
 
 def test_every_field_of_get_status_has_its_row() -> None:

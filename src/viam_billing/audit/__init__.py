@@ -1,1 +1,1 @@
-"""Who tried what: the audit log and the cooldown of e-mails."""
+"""Who tried what: the audit log, and the cooldown of e-mails."""

@@ -1,39 +1,49 @@
-"""What outlives the process: the audit log and the e-mails' cooldown, in `journal.db` in `state_dir`."""
+"""The audit log in `journal.db`: every attempt to notify, change or charge, written down before it is made."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct
 from viam import logging
 
-from viam_billing.audit import email_cooldown
-from viam_billing.core.errors import StateUnavailableError, quoted, shortened
-from viam_billing.storage.database import Store
+from viam_billing.core.errors import (
+    BillingError,
+    CommandNotAllowedError,
+    OutOfScopeError,
+    StateUnavailableError,
+    no_state_dir,
+    quoted,
+    shortened,
+)
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
+
+    from viam_billing.storage.database import Database
 
 LOGGER: Final = logging.getLogger(__name__)
 
 UNFINISHED: Final = "unfinished"
 """The code of an attempt that has not ended; it stays where the module died on the way."""
 
-_AUDIT_ENTRIES: Final = 10_000
+_MOST_ENTRIES: Final = 10_000
 _LONGEST_VALUE: Final = 200
 _MOST_PARAMETERS: Final = 20
+_MOST_LOGGED: Final = 10
 
 
 Sees: TypeAlias = "Callable[[Mapping[str, object], str | None], bool]"
 """Whether an attempt is in a service's scope, by its parameters and the organization of its charge."""
 
 
-class Attempt(Struct, frozen=True):
-    """An entry of the audit log. `code` is None where it ended well; `repeats` counts equal ones after it."""
+class AuditEntry(Struct, frozen=True):
+    """An attempt. `code` is None where it ended well; `repeats` counts the equal ones right after it."""
 
     time_s: float
     command: str
@@ -44,97 +54,73 @@ class Attempt(Struct, frozen=True):
     repeats: int
 
 
-class State:
-    """The audit log and the cooldown of one `state_dir` and `app_address`. Times are Unix seconds.
+class _Row(Struct, eq=False):
+    """The row of an attempt under way. The disk thread sets `id`; `lost` is set where the row cannot be written."""
 
-    Every method but `end_cooldown` raises `StateUnavailableError` if the folder cannot be used.
-    """
+    id: int | None = None
+    lost: bool = False
+
+
+class AuditLog:
+    """The attempts of one service, among those of its `state_dir` and `app_address`."""
 
     def __init__(
-        self,
-        store: Store | None,
-        app_address: str,
-        now: Callable[[], float],
-        *,
-        service: str = "",
-        when_closed: Callable[[], None] | None = None,
+        self, database: Database | None, app_address: str, now: Callable[[], float], service: str = ""
     ) -> None:
-        """`service` is whose attempts these are; `when_closed` gives the store back, by default it is closed."""
-        self._store = store
-        self._app_address = app_address
+        self._database = database
+        self._app = app_address
         self._now = now
         self._service = service
-        self._when_closed = when_closed or (store.close if store is not None else None)
-        self.under_way = 0
-        """Attempts that have begun and not ended."""
-        self._closing = False
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
-    async def begin_attempt(
-        self, command: str, parameters: Mapping[str, object], *, allowed: bool, synced: bool = True
-    ) -> int:
-        """Write an attempt into the audit log before anything is done about it. Returns the entry's number.
+    @property
+    def under_way(self) -> bool:
+        """Whether an attempt has not ended."""
+        return self._under_way > 0
 
-        `synced` false is for attempts that write and sync something else in this folder before they send anything.
+    async def wait_idle(self) -> None:
+        """Wait until every attempt has ended and its end is written."""
+        await self._idle.wait()
+
+    @asynccontextmanager
+    async def attempt(
+        self, command: str, parameters: Mapping[str, object], *, permitted: bool, sync: bool
+    ) -> AsyncIterator[None]:
+        """Write an attempt down before the body runs, and after it how the body ended; nobody waits for the latter.
+
+        If it cannot be written, the body runs and the module's log has the attempt: what must not happen twice needs
+        the folder itself, and is refused without it.
+
+        Args:
+            command: its name.
+            parameters: what it was called with; long values are cut.
+            permitted: whether the configuration allows the command.
+            sync: whether the attempt is on disk before the body runs. An e-mail or a charge syncs a note of its own in
+                this folder before it is sent.
         """
-        summary = _summary(parameters)
-        key = parameters.get("idempotency_key")
-        key = key if isinstance(key, str) and len(key) <= _LONGEST_VALUE else None  # no charge has a longer one
-        row = (self._app_address, self._now(), command, summary, allowed, UNFINISHED, key, self._service)
-
-        def work(db: sqlite3.Connection) -> int:
-            cursor = db.execute(
-                "INSERT INTO audit (app_address, time, command, parameters, allowed, code, idempotency_key, service) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                row,
-            )
-            number = cursor.lastrowid or 0
-            db.execute(
-                "DELETE FROM audit WHERE id <= (SELECT id FROM audit ORDER BY id DESC LIMIT 1 OFFSET ?)",
-                (_AUDIT_ENTRIES,),
-            )
-            return number
-
-        store = self._usable()
-        number = await (store.run(work) if synced else asyncio.shield(store.begin_before_next_sync(work)))
-        self.under_way += 1
-        return number
-
-    def end_attempt(self, number: int, code: str | None, *, allowed: bool) -> asyncio.Future[None]:
-        """Begin to note how an attempt ended. What only repeats the entry before is counted there.
-
-        Nobody has to wait for it: whoever reads the log later finds it there.
-        """
-
-        def work(db: sqlite3.Connection) -> None:
-            db.execute("UPDATE audit SET code = ?, allowed = ? WHERE id = ?", (code, allowed, number))
-            same = db.execute(
-                "SELECT a.id FROM audit a JOIN audit b ON b.id = ? WHERE a.id = "
-                "(SELECT max(id) FROM audit WHERE id < b.id) AND a.app_address = b.app_address "
-                "AND a.command = b.command AND a.parameters = b.parameters AND a.service = b.service "
-                "AND a.allowed = b.allowed AND a.code IS b.code",
-                (number,),
-            ).fetchone()
-            if same:
-                db.execute(
-                    "UPDATE audit SET repeats = repeats + 1, time = (SELECT time FROM audit WHERE id = ?) WHERE id = ?",
-                    (number, same[0]),
-                )
-                db.execute("DELETE FROM audit WHERE id = ?", (number,))
-
-        def ended(_: asyncio.Future[None] | None) -> None:
-            self.under_way -= 1
-            self._close_if_unused()
-
+        row = _Row()
+        code: str | None = "cancelled"
+        self._under_way += 1
+        self._idle.clear()
         try:
-            ending = self._usable().begin_before_next_sync(work)
-        except StateUnavailableError:
-            ended(None)
+            await self._begin(row, command, parameters, permitted=permitted, sync=sync)
+            yield
+            code = None
+        except BillingError as error:
+            code = error.code
             raise
-        ending.add_done_callback(ended)
-        return ending
+        finally:
+            allowed = permitted and code not in {CommandNotAllowedError.code, OutOfScopeError.code}
+            self._end(row, code, allowed=allowed)
 
-    async def attempts(self, sees: Sees, *, since_s: float, limit: int) -> list[Attempt]:
-        """Entries of the audit log, newest first: this service's own, and those about what it sees."""
+    async def entries(self, sees: Sees, *, since_s: float, limit: int) -> list[AuditEntry]:
+        """Entries, newest first: this service's own, and those about what it sees.
+
+        Raises:
+            StateUnavailableError: if the folder cannot be used.
+        """
         sql = (
             "SELECT a.time, a.command, a.parameters, a.allowed, a.code, a.idempotency_key, a.repeats, "
             "a.service, c.org_id FROM audit a LEFT JOIN charges c "
@@ -142,70 +128,93 @@ class State:
             "WHERE a.app_address = ? AND a.time >= ? ORDER BY a.id DESC"
         )
 
-        def work(db: sqlite3.Connection) -> list[Attempt]:
-            found: list[Attempt] = []
-            for *columns, service, org_id in db.execute(sql, (self._app_address, since_s)):
-                attempt = Attempt(columns[0], columns[1], json.loads(columns[2]), bool(columns[3]), *columns[4:])
-                if service == self._service or sees(attempt.parameters, org_id):
-                    found.append(attempt)
+        def work(db: sqlite3.Connection) -> list[AuditEntry]:
+            found: list[AuditEntry] = []
+            for *columns, service, org_id in db.execute(sql, (self._app, since_s)):
+                entry = AuditEntry(columns[0], columns[1], json.loads(columns[2]), bool(columns[3]), *columns[4:])
+                if service == self._service or sees(entry.parameters, org_id):
+                    found.append(entry)
                 if len(found) == limit:
                     break
             return found
 
         return await self._usable().run(work)
 
-    async def check_cooldown(self, customer_org_id: str) -> None:
-        """Raises: CooldownActiveError: if an e-mail to this customer may have been sent within the last 24 hours."""
-        mail = (self._app_address, customer_org_id)
-        since = await self._usable().run(lambda db: email_cooldown.cooling_since(db, *mail, self._now()))
-        email_cooldown.refuse_if_active(since, customer_org_id)
+    async def _begin(
+        self, row: _Row, command: str, parameters: Mapping[str, object], *, permitted: bool, sync: bool
+    ) -> None:
+        key = parameters.get("idempotency_key")
+        key = key if isinstance(key, str) and len(key) <= _LONGEST_VALUE else None  # no charge has a longer one
+        values = (self._app, self._now(), command, _summary(parameters), permitted, UNFINISHED, key, self._service)
 
-    async def begin_cooldown(self, customer_org_id: str) -> None:
-        """Check, and note on disk that an e-mail is about to be sent, in one transaction.
+        def work(db: sqlite3.Connection) -> None:
+            row.id = db.execute(
+                "INSERT INTO audit (app_address, time, command, parameters, allowed, code, idempotency_key, service) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                values,
+            ).lastrowid
+            db.execute(
+                "DELETE FROM audit WHERE id <= (SELECT id FROM audit ORDER BY id DESC LIMIT 1 OFFSET ?)",
+                (_MOST_ENTRIES,),
+            )
 
-        Raises:
-            CooldownActiveError: as `check_cooldown`.
-        """
-        mail = (self._app_address, customer_org_id)
-
-        def work(db: sqlite3.Connection) -> float | None:
-            now_s = self._now()
-            since = email_cooldown.cooling_since(db, *mail, now_s)
-            if since is None:
-                email_cooldown.begin(db, *mail, now_s)
-            return since
-
-        email_cooldown.refuse_if_active(await self._usable().run(work), customer_org_id)
-
-    async def end_cooldown(self, customer_org_id: str) -> None:
-        """Forget an e-mail that the cloud refused. Where that cannot be written, the cooldown stays."""
-        mail = (self._app_address, customer_org_id)
         try:
-            await self._usable().run(lambda db: email_cooldown.end(db, *mail))
+            await self._usable().run(work, sync=sync)
         except StateUnavailableError as error:
-            LOGGER.warning("the cooldown of %s stays: %s", quoted(customer_org_id), error.text)
+            row.lost = True
+            logged = list(parameters.items())[:_MOST_LOGGED]
+            shown = ", ".join(f"{quoted(name)}: {quoted(value)}" for name, value in logged)
+            LOGGER.warning("attempt of %s (%s) is not in the audit log: %s", command, shown, error.text)
 
-    def _usable(self) -> Store:
-        if self._store is None:
+    def _end(self, row: _Row, code: str | None, *, allowed: bool) -> None:
+        """Note how an attempt ended. It runs after the insert, which a caller that is cancelled does not wait for."""
+
+        def work(db: sqlite3.Connection) -> None:
+            if row.id is not None:
+                db.execute("UPDATE audit SET code = ?, allowed = ? WHERE id = ?", (code, allowed, row.id))
+                _merge_repeat(db, row.id)
+
+        def ended(error: BaseException | None) -> None:
+            if error is not None:
+                why = error.text if isinstance(error, BillingError) else repr(error)
+                LOGGER.warning(
+                    "the end (%s) of audit entry %s is not in the audit log: %s", code or "done", row.id, why
+                )
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+
+        if row.lost:
+            ended(None)
+            return
+        try:
+            ending = self._usable().begin(work, sync=False)
+        except StateUnavailableError as error:
+            ended(error)
+        else:
+            ending.add_done_callback(lambda done: ended(done.exception()))
+
+    def _usable(self) -> Database:
+        if self._database is None:
             raise no_state_dir()
-        return self._store
-
-    def close(self) -> None:
-        """Give the file back, when the last attempt under way has ended. May be called twice."""
-        self._closing = True
-        self._close_if_unused()
-
-    def _close_if_unused(self) -> None:
-        if self._when_closed is not None and self._closing and not self.under_way:
-            self._when_closed()
-            self._when_closed = None
+        return self._database
 
 
-def no_state_dir() -> StateUnavailableError:
-    """What a command gets that needs the folder where none is configured."""
-    return StateUnavailableError(
-        "there is no folder for what must outlive the module. Set the attribute state_dir to an absolute path."
-    )
+def _merge_repeat(db: sqlite3.Connection, row_id: int) -> None:
+    """Count a row that repeats the one before it there, and delete it."""
+    same = db.execute(
+        "SELECT a.id FROM audit a JOIN audit b ON b.id = ? WHERE a.id = "
+        "(SELECT max(id) FROM audit WHERE id < b.id) AND a.app_address = b.app_address "
+        "AND a.command = b.command AND a.parameters = b.parameters AND a.service = b.service "
+        "AND a.allowed = b.allowed AND a.code IS b.code",
+        (row_id,),
+    ).fetchone()
+    if same:
+        db.execute(
+            "UPDATE audit SET repeats = repeats + 1, time = (SELECT time FROM audit WHERE id = ?) WHERE id = ?",
+            (row_id, same[0]),
+        )
+        db.execute("DELETE FROM audit WHERE id = ?", (row_id,))
 
 
 def _summary(parameters: Mapping[str, object]) -> str:

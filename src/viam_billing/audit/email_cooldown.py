@@ -1,67 +1,129 @@
-"""The e-mails' cooldown: the steps of its transactions; each takes the database of one that is under way.
+"""No customer gets two e-mails within 24 hours, whatever the clocks say.
 
-Which of two clocks was right, only the future tells, so all the times at which an e-mail may have been sent are kept:
-the clock's own, when an e-mail seemed to come from the future the time at which that was seen, and when earlier e-mails
-did, their times too. One of them within 24 hours is enough; a time that is still to come says nothing.
+clock             what it is used for
+wall, on disk     the times at which an e-mail may have been sent; one of them within 24 hours is enough. A time that
+                  lies ahead says nothing: when it is seen, the present is noted beside it. An e-mail that is sent while
+                  earlier ones lie ahead takes their times too.
+monotonic         within one process: an e-mail less than 24 hours ago counts, even if the wall clock was set since
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from viam_billing.core.errors import CooldownActiveError, quoted
-from viam_billing.core.times import DAY_S, to_rfc3339
+from viam import logging
+
+from viam_billing.core.errors import CooldownActiveError, StateUnavailableError, no_state_dir, quoted
+from viam_billing.core.times import DAY_S, monotonic_s, to_rfc3339
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from viam_billing.storage.database import Database
+
+LOGGER: Final = logging.getLogger(__name__)
+
 COOLDOWN_S: Final = DAY_S
 
 
-def cooling_since(db: sqlite3.Connection, app_address: str, customer_org_id: str, now_s: float) -> float | None:
-    """When the e-mail was sent that is less than a day old, None if there is none."""
-    row = db.execute(
-        "SELECT sent_at, times FROM email_cooldown WHERE app_address = ? AND customer_org_id = ?",
-        (app_address, customer_org_id),
-    ).fetchone()
-    if row is None:
-        return None
-    times = [row[0], *json.loads(row[1])]
-    if row[0] > now_s:
-        _put(db, app_address, customer_org_id, [now_s, *times])
-        return now_s
-    return max((time_s for time_s in times if now_s - COOLDOWN_S < time_s <= now_s), default=None)
+class EmailCooldown:
+    """The e-mails of one `state_dir` and `app_address`.
+
+    Every method raises `StateUnavailableError` if the folder cannot be used.
+    """
+
+    def __init__(
+        self,
+        database: Database | None,
+        app_address: str,
+        now: Callable[[], float],
+        sent_s: dict[str, float],
+        clock_s: Callable[[], float] = monotonic_s,
+    ) -> None:
+        """`sent_s`: when this process sent e-mails, by customer, on `clock_s`; it outlives services."""
+        self._database = database
+        self._app = app_address
+        self._now = now
+        self._sent_s = sent_s
+        self._clock_s = clock_s
+
+    async def check(self, customer_org_id: str) -> None:
+        """Raises: CooldownActiveError: if an e-mail to this customer may have been sent within the last 24 hours."""
+        self._check_process(customer_org_id)
+        since_s = await self._usable().run(lambda db: self._active_since(db, customer_org_id, self._now()))
+        _refuse_if_active(since_s, customer_org_id)
+
+    async def begin(self, customer_org_id: str) -> None:
+        """Check, and note on disk that an e-mail is about to be sent, in one transaction.
+
+        Raises:
+            CooldownActiveError: as `check`.
+        """
+        self._check_process(customer_org_id)
+
+        def work(db: sqlite3.Connection) -> float | None:
+            now_s = self._now()
+            since_s = self._active_since(db, customer_org_id, now_s)
+            if since_s is None:
+                self._put(db, customer_org_id, [now_s, *self._ahead(db, now_s)])
+            return since_s
+
+        _refuse_if_active(await self._usable().run(work), customer_org_id)
+        self._sent_s[customer_org_id] = self._clock_s()
+
+    async def end(self, customer_org_id: str) -> None:
+        """Forget an e-mail that the cloud refused. If that cannot be written, the cooldown stays."""
+        sql = "DELETE FROM email_cooldown WHERE app_address = ? AND customer_org_id = ?"
+        try:
+            await self._usable().run(lambda db: db.execute(sql, (self._app, customer_org_id)).rowcount)
+        except StateUnavailableError as error:
+            LOGGER.warning("the cooldown of %s stays: %s", quoted(customer_org_id), error.text)
+        else:
+            self._sent_s.pop(customer_org_id, None)
+
+    def _usable(self) -> Database:
+        if self._database is None:
+            raise no_state_dir()
+        return self._database
+
+    def _check_process(self, customer_org_id: str) -> None:
+        sent_s = self._sent_s.get(customer_org_id)
+        if sent_s is not None and self._clock_s() - sent_s < COOLDOWN_S:
+            _refuse_if_active(self._now() - (self._clock_s() - sent_s), customer_org_id)
+
+    def _active_since(self, db: sqlite3.Connection, customer_org_id: str, now_s: float) -> float | None:
+        """When an e-mail was sent that is less than a day old; None if there is none."""
+        row = db.execute(
+            "SELECT sent_at, times FROM email_cooldown WHERE app_address = ? AND customer_org_id = ?",
+            (self._app, customer_org_id),
+        ).fetchone()
+        if row is None:
+            return None
+        times_s = [row[0], *json.loads(row[1])]
+        if row[0] > now_s:
+            self._put(db, customer_org_id, [now_s, *times_s])
+            return now_s
+        return max((time_s for time_s in times_s if now_s - COOLDOWN_S < time_s <= now_s), default=None)
+
+    def _ahead(self, db: sqlite3.Connection, now_s: float) -> list[float]:
+        sql = (
+            "SELECT sent_at FROM email_cooldown WHERE app_address = :app AND sent_at > :now UNION "
+            "SELECT value FROM email_cooldown, json_each(times) WHERE app_address = :app AND value > :now"
+        )
+        return [time_s for (time_s,) in db.execute(sql, {"app": self._app, "now": now_s})]
+
+    def _put(self, db: sqlite3.Connection, customer_org_id: str, times_s: list[float]) -> None:
+        db.execute(
+            "INSERT OR REPLACE INTO email_cooldown (app_address, customer_org_id, sent_at, times) VALUES (?, ?, ?, ?)",
+            (self._app, customer_org_id, times_s[0], json.dumps(times_s[1:])),
+        )
 
 
-def begin(db: sqlite3.Connection, app_address: str, customer_org_id: str, now_s: float) -> None:
-    """Note that an e-mail is about to be sent."""
-    sql = (
-        "SELECT sent_at FROM email_cooldown WHERE app_address = :app AND sent_at > :now UNION "
-        "SELECT value FROM email_cooldown, json_each(times) WHERE app_address = :app AND value > :now"
-    )
-    ahead = [time_s for (time_s,) in db.execute(sql, {"app": app_address, "now": now_s})]
-    _put(db, app_address, customer_org_id, [now_s, *ahead])
-
-
-def _put(db: sqlite3.Connection, app_address: str, customer_org_id: str, times: list[float]) -> None:
-    db.execute(
-        "INSERT OR REPLACE INTO email_cooldown (app_address, customer_org_id, sent_at, times) VALUES (?, ?, ?, ?)",
-        (app_address, customer_org_id, times[0], json.dumps(times[1:])),
-    )
-
-
-def end(db: sqlite3.Connection, app_address: str, customer_org_id: str) -> None:
-    """Forget an e-mail that was not sent."""
-    db.execute(
-        "DELETE FROM email_cooldown WHERE app_address = ? AND customer_org_id = ?", (app_address, customer_org_id)
-    )
-
-
-def refuse_if_active(sent_at: float | None, customer_org_id: str) -> None:
-    """Raises: CooldownActiveError: where there is a time, of `cooling_since`."""
-    if sent_at is not None:
+def _refuse_if_active(sent_at_s: float | None, customer_org_id: str) -> None:
+    if sent_at_s is not None:
         raise CooldownActiveError(
             f"an e-mail to the organization {quoted(customer_org_id)} was sent, or may have been, at "
-            f"{to_rfc3339(sent_at)}. Ask again after {to_rfc3339(sent_at + COOLDOWN_S)}."
+            f"{to_rfc3339(sent_at_s)}. Ask again after {to_rfc3339(sent_at_s + COOLDOWN_S)}."
         )

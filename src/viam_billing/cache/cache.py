@@ -1,15 +1,15 @@
-"""One fetch for any number of callers, and the last known answer when the cloud is away.
+"""One fetch for any number of callers (single flight), and the last known answer when the cloud is away.
 
-ask --> fresh? ---------------------------------------------> the known answer
-          | no
-          v
-        cloud away and an old answer known? ----------------> the old answer, stale
-          | no
-          v
-        a fetch under way? --no--> start one
-          |  |                      |
-          v  v                      v
-        wait for it, as long as the caller's time lasts ----> its answer; an old one, stale; or its error
+read --> a fresh entry? -----------------------------------> its answer
+           | no
+           v
+         cloud away and an entry known? -------------------> its answer, stale (stale-if-error)
+           | no
+           v
+         a fetch under way? --no--> start one
+           |  |                      |
+           v  v                      v
+         wait for it, as long as the caller's time lasts --> its answer; an entry's, stale; or its error
 """
 
 from __future__ import annotations
@@ -18,149 +18,146 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from viam_billing.cache.earlier_answers import EarlierAnswers
-from viam_billing.cache.memory import FOREVER_S, Answers, Limits, Reading
+from viam_billing.cache.memory import Fetched, Memory, Reading
 from viam_billing.core.errors import (
     BillingError,
     CloudAwayError,
     CloudTimeoutError,
-    CloudUnreachableError,
     KeyLacksPermissionError,
     Outcome,
 )
-from viam_billing.core.tasks import retrieve_exception
+from viam_billing.core.tasks import retrieve_exception, wait_shared
 from viam_billing.core.times import Deadline
 
 if TYPE_CHECKING:
     from viam_billing.cache.disk import CacheFile
     from viam_billing.cloud.circuit_breaker import CircuitBreaker
 
-_DISTRUST_S: Final = 60.0  # after a change whose outcome is unknown, nothing that it may outdate is fresh for so long
+_DISTRUST_S: Final = 60.0
+"""After a change whose outcome is unknown, nothing that it may outdate is fresh for so long."""
 _SMALLEST_SHARE: Final = 0.85
 _SAVE_S: Final = 0.25
 _REMOVE_S: Final = 1.0
 
 
-class CacheCounters(Struct):
-    """What `get_status` tells of one service's reads."""
+class Reader(Struct, eq=False):
+    """One service at a shared cache: how old its answers may be, in seconds, and what `get_status` tells of its reads.
 
+    `timeout_s` is a read's whole time. `closed` is done when the service is removed or recreated.
+    """
+
+    ttl_s: float
+    max_stale_s: float
+    timeout_s: float
+    closed: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     hits: int = 0
     misses: int = 0
     stale: int = 0
 
+    def close(self) -> None:
+        """End its reads that are under way. May be called twice."""
+        if not self.closed.done():
+            self.closed.set_result(None)
 
-class Fetched(Struct, frozen=True):
-    """What a fetch brings: the value and until when, on the wall clock, it is one."""
 
-    value: dict[str, Any]
-    valid_until_s: float = FOREVER_S
+class _Fetch(Struct, eq=False):
+    task: asyncio.Task[Reading]
+    deadline: Deadline
 
 
 class Cache:
-    """The answers of one key, address and folder."""
+    """The answers of one key, address and folder; without a file, in memory only."""
 
     def __init__(
         self,
         circuit_breaker: CircuitBreaker,
         file: CacheFile | None = None,
-        answers: Answers | None = None,
+        memory: Memory | None = None,
         siblings: Iterable[Cache] | None = None,
     ) -> None:
         """`siblings` are all caches that a change may outdate, this one among them."""
         self._circuit_breaker = circuit_breaker
         self._file = file
-        self._answers = answers or Answers()
+        self._memory = memory or Memory()
         self._siblings = [self] if siblings is None else siblings
-        self.is_current = self._answers.is_current
-        self._fetches: dict[str, asyncio.Task[Reading]] = {}
-        self._deadlines: dict[str, Deadline] = {}  # of the fetches under way
+        self._fetches: dict[str, _Fetch] = {}
         self._changing: dict[str, int] = {}
         self._timeout_s = 0.0
-        self._earlier = EarlierAnswers(self._answers, file)
 
-    def serve(self, limits: Limits, *, revealed: bool) -> None:
-        """Take a service in: answers are kept and waited for as long, and shown as much, as any service wants."""
-        self._timeout_s = max(self._timeout_s, limits.timeout_s)
-        self._earlier.serve(limits.max_stale_s, revealed=revealed)
+    def join(self, reader: Reader) -> None:
+        """Take a service in: a fetch lasts, and an entry is kept on the disk, as long as any service wants."""
+        self._timeout_s = max(self._timeout_s, reader.timeout_s)
+        if self._file is not None:
+            self._file.restore(self._memory, reader.max_stale_s)
 
     async def read(
         self,
-        question: str,
+        query: str,
         fetch: Callable[[Deadline], Awaitable[Fetched]],
+        reader: Reader,
         *,
         deadline: Deadline,
         max_age_s: float | None,
-        limits: Limits,
-        counters: CacheCounters,
     ) -> Reading:
-        """The answer to a question.
+        """The answer to a query.
 
         Raises:
-            BillingError: the fetch's error, where no known answer may stand in for it.
+            BillingError: the fetch's error, where no entry may stand in for it.
         """
-        if not self._earlier.loaded:
-            await self._earlier.load()
-        fresh = self._answers.fresh(question, limits.ttl_s, max_age_s)
+        if self._file is not None and not self._file.restored:
+            await self._file.wait_restored(reader.closed)
+        fresh = self._memory.fresh(query, reader.ttl_s, max_age_s)
         if fresh is not None:
-            counters.hits += 1
+            reader.hits += 1
             return fresh
-        counters.misses += 1
+        reader.misses += 1
         try:
-            return await self._ask(question, fetch, deadline, limits)
+            return await self._fetch(query, fetch, reader, deadline)
         except CloudAwayError as error:
-            reading = self._last_known(question, error, limits)
-            if reading is None:
+            reading = self._memory.stale(query, reader.max_stale_s, error.code)
+            if reading is None or reader.closed.done():
                 raise
-            counters.stale += 1
+            reader.stale += 1
             return reading
         except KeyLacksPermissionError:
-            self.drop(question)
+            self.drop(query)
             raise
 
-    async def _ask(
-        self, question: str, fetch: Callable[[Deadline], Awaitable[Fetched]], deadline: Deadline, limits: Limits
+    async def _fetch(
+        self, query: str, fetch: Callable[[Deadline], Awaitable[Fetched]], reader: Reader, deadline: Deadline
     ) -> Reading:
-        """A fetch's reading. While the cloud is away, only who starts the probe waits, and only if nothing is known."""
+        """A fetch's reading. While the cloud is away, only who starts the probe waits, and only without an entry."""
         if deadline.remaining_s() <= 0:  # nobody would wait for it
             raise CloudTimeoutError("the caller's time was over before the cloud was asked. Try again later.")
-        task = self._fetches.get(question)
-        if self._circuit_breaker.is_open and (task is not None or not self._circuit_breaker.probe_due):
+        away = self._circuit_breaker.is_open
+        under_way = self._fetches.get(query)
+        if away and (under_way is not None or not self._circuit_breaker.probe_due):
             raise self._circuit_breaker.unreachable()
-        if task is None:
-            task = self._start(question, fetch, limits)
-        if (
-            self._circuit_breaker.is_open
-            and self._last_known(question, self._circuit_breaker.unreachable(), limits) is not None
-        ):
+        if under_way is None:
+            under_way = self._start(query, fetch, reader)
+        if away and self._memory.stale(query, reader.max_stale_s, "") is not None:
             raise self._circuit_breaker.unreachable()
         try:
-            return await asyncio.wait_for(asyncio.shield(task), deadline.remaining_s())
+            return await wait_shared(under_way.task, deadline.remaining_s(), reader.closed)
         except asyncio.TimeoutError:
-            read = self._deadlines.get(question)
-            if read is not None and isinstance(read.last_error, BillingError):
-                raise read.last_error from None
-            raise CloudTimeoutError("the cloud did not answer in time. Try again later.") from None
-        except asyncio.CancelledError:
-            if not task.cancelled():
-                raise  # the caller left
-            raise CloudUnreachableError("the service was closed while the call was under way. Repeat it.") from None
-
-    def is_pausing(self, question: str) -> bool:
-        """Whether the fetch of an answer has failed and only waits for the time to try again."""
-        return question in self._deadlines and self._deadlines[question].last_error is not None
+            last = under_way.deadline.last_error
+        del under_way  # an error that somebody keeps must not keep the call's connection
+        if isinstance(last, BillingError):
+            raise last.copy()
+        raise CloudTimeoutError("the cloud did not answer in time. Try again later.")
 
     @asynccontextmanager
-    async def changing(self, *questions: str) -> AsyncIterator[None]:
-        """Around the sending of a change: what it outdates is forgotten, also what is being fetched meanwhile.
+    async def changing(self, *queries: str) -> AsyncIterator[None]:
+        """Around the sending of a change: what it outdates is forgotten, and so is what is fetched meanwhile.
 
-        It is gone from the disk before: should the module die on the way, its next start must not take it for fresh.
+        It is gone from the disk before: if the module dies on the way, its next start must not take it for fresh.
         """
         for cache in self._siblings:
-            await cache.begin_change(questions)
+            await cache.begin_change(queries)
         outcome = Outcome.UNKNOWN
         try:
             yield
@@ -170,84 +167,81 @@ class Cache:
             raise
         finally:
             for cache in self._siblings:
-                cache.end_change(questions, for_s=_DISTRUST_S if outcome is Outcome.UNKNOWN else 0.0)
+                cache.end_change(queries, distrust_s=_DISTRUST_S if outcome is Outcome.UNKNOWN else 0.0)
 
-    async def begin_change(self, questions: Iterable[str]) -> None:
-        """Forget answers, on disk too, and keep none until the change has ended."""
-        for question in questions:
-            self._changing[question] = self._changing.get(question, 0) + 1
-            self.drop(question)
+    async def begin_change(self, queries: Iterable[str]) -> None:
+        """Forget answers, on the disk too, and keep none until the change has ended."""
+        for query in queries:
+            self._changing[query] = self._changing.get(query, 0) + 1
+            self.drop(query)
         if self._file is not None:
             await self._file.written(within_s=_REMOVE_S)
 
-    def end_change(self, questions: Iterable[str], *, for_s: float) -> None:
-        """Forget what came meanwhile, and take nothing for fresh for a while if it may yet be changed."""
-        for question in questions:
-            self._changing[question] -= 1
-            if not self._changing[question]:
-                del self._changing[question]
-            self.drop(question)
-            if for_s:
-                self._answers.distrust(question, for_s)
+    def end_change(self, queries: Iterable[str], *, distrust_s: float) -> None:
+        """Forget what came meanwhile; `distrust_s` is for how long a newer answer may still be outdated."""
+        for query in queries:
+            self._changing[query] -= 1
+            if not self._changing[query]:
+                del self._changing[query]
+            self.drop(query)
+            if distrust_s:
+                self._memory.distrust(query, distrust_s)
 
-    def drop(self, question: str) -> None:
-        """Forget an answer; a fetch under way still answers those who wait for it, and nobody else."""
-        self._fetches.pop(question, None)
-        self._answers.drop(question)
+    def forget(self, *queries: str) -> None:
+        """Drop answers from this cache and its siblings: they are known to be outdated."""
+        for cache in self._siblings:
+            for query in queries:
+                cache.drop(query)
+
+    def drop(self, query: str) -> None:
+        """Forget an answer. A fetch under way still answers those who wait for it, and nobody else."""
+        self._fetches.pop(query, None)
+        self._memory.drop(query)
         if self._file is not None:
-            self._earlier.outdated.add(question)
-            self._file.delete(question)
+            self._file.delete(query)
 
     def clear(self) -> None:
         """Forget all answers."""
-        for question in [*self._answers, *self._fetches]:
-            self.drop(question)
+        self._fetches.clear()
+        self._memory.clear()
         if self._file is not None:
-            self._earlier.forgotten = True
             self._file.delete_all()
 
-    def _start(
-        self, question: str, fetch: Callable[[Deadline], Awaitable[Fetched]], limits: Limits
-    ) -> asyncio.Task[Reading]:
-        """The one fetch of a question. It belongs to nobody: its first caller's leaving does not end it."""
-        # A little less than a caller's own time, so that its error arrives and not the caller's time-out.
-        time_s = max(limits.timeout_s, self._timeout_s)
+    def _start(self, query: str, fetch: Callable[[Deadline], Awaitable[Fetched]], reader: Reader) -> _Fetch:
+        """Start the one fetch of a query. It outlives its first caller."""
+        # A little less than a caller's own time, so that its error arrives before the caller's time is over.
+        time_s = max(reader.timeout_s, self._timeout_s)
         deadline = Deadline(time_s - min(0.25, 0.2 * time_s))
-        task = asyncio.create_task(self._fetched(question, fetch, deadline, limits), name=f"viam-billing {question}")
-        self._fetches[question] = task
-        self._deadlines[question] = deadline
-        task.add_done_callback(lambda done: self._ended(question, done))
-        return task
+        keep = reader.max_stale_s > 0
+        task = asyncio.create_task(self._fetched(query, fetch, deadline, keep=keep), name=f"viam-billing {query}")
+        task.add_done_callback(retrieve_exception)
+        started = self._fetches[query] = _Fetch(task, deadline)
+        return started
 
     async def _fetched(
-        self, question: str, fetch: Callable[[Deadline], Awaitable[Fetched]], deadline: Deadline, limits: Limits
+        self, query: str, fetch: Callable[[Deadline], Awaitable[Fetched]], deadline: Deadline, *, keep: bool
     ) -> Reading:
-        fetched = await fetch(deadline)
-        if self._fetches.get(question) is not asyncio.current_task() or question in self._changing:
-            return Reading(fetched.value, self._answers.now_s())  # outdated by a change meanwhile: not kept
-        share = random.uniform(_SMALLEST_SHARE, 1.0)  # noqa: S311 - no secret
-        entry = self._answers.put(question, fetched.value, fetched.valid_until_s, share)
-        del self._fetches[question]  # it has answered: what is left is the disk's time
-        if self._file is not None and limits.max_stale_s > 0:
-            await self._file.save(question, entry, within_s=_SAVE_S)
+        try:
+            fetched = await fetch(deadline)
+            if not self._is_current(query) or query in self._changing:
+                return Reading(fetched.value, self._memory.now_s())  # outdated by a change meanwhile: not kept
+            share = random.uniform(_SMALLEST_SHARE, 1.0)  # noqa: S311 - no secret
+            entry = self._memory.put(query, fetched, share)
+        finally:
+            if self._is_current(query):
+                del self._fetches[query]
+        if self._file is not None and keep:
+            await self._file.save(query, entry, within_s=_SAVE_S)
         return Reading(entry.value, entry.as_of_s)
 
-    def _ended(self, question: str, task: asyncio.Task[Reading]) -> None:
-        if self._fetches.get(question) in {task, None}:  # and no later one's
-            self._fetches.pop(question, None)
-            self._deadlines.pop(question, None)
-        retrieve_exception(task)
-
-    def _last_known(self, question: str, error: BillingError, limits: Limits) -> Reading | None:
-        entry = self._answers.valid(question)
-        if entry is None or self._answers.age_s(entry) > limits.max_stale_s:
-            return None
-        return Reading(entry.value, self._answers.as_of_s(entry), error.code)
+    def _is_current(self, query: str) -> bool:
+        """Whether this task is the fetch of a query, and no drop has cut it off."""
+        fetch = self._fetches.get(query)
+        return fetch is not None and fetch.task is asyncio.current_task()
 
     def close(self) -> None:
-        """End the fetches under way and close the file. May be called twice."""
-        for task in self._fetches.values():
-            task.cancel()
-        self._earlier.close()
+        """End the fetches under way, and close the file. May be called twice."""
+        for fetch in self._fetches.values():
+            fetch.task.cancel()
         if self._file is not None:
             self._file.close()

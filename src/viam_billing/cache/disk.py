@@ -1,26 +1,27 @@
-"""The cache's memory over restarts: `cache.db` in `state_dir`. Whatever is wrong with it costs old answers only."""
+"""The cache over restarts: `cache.db` in `state_dir`. Whatever is wrong with it costs old answers only."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
-import os
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from viam import logging
 
+from viam_billing.cache.memory import Entry, Memory, StoredEntry
 from viam_billing.core.errors import StateUnavailableError
+from viam_billing.core.tasks import wait_shared
 from viam_billing.core.times import DAY_S
-from viam_billing.storage.database import Store
+from viam_billing.storage.database import DamagedFileError, Database
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
-    from viam_billing.cache.memory import Entry
     from viam_billing.settings.app_address import AppAddress
+    from viam_billing.storage.disk import Disk
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -39,17 +40,17 @@ _MIGRATIONS: Final = (
     """,
 )
 
-_PURGE: Final = "DELETE FROM answers WHERE cloud = ? AND as_of < ?"
 _UNUSED_S: Final = 31 * DAY_S
+_RESTORE_S: Final = 1.0
+_PURGE_AFTER_S: Final = 5.0
 _TRY_AGAIN_S: Final = 600.0
 _TOGETHER_S: Final = 0.005
 """A fleet brings thousands of answers in seconds: a transaction for each would take more time than the answers do."""
 _FAR_FUTURE_S: Final = 1e18
+_ALL: Final = ""
 
 Pending = dict[str, tuple[str, str, str, float, float] | None]
-"""Rows to write by question, None for those to remove; the question "" stands for all."""
-
-Row = tuple[str, dict[str, Any], float, float]
+"""Rows to write by query, None for those to delete; the query `_ALL` stands for every one."""
 
 
 def cloud_name(address: AppAddress, key_id: str, key: str) -> str:
@@ -60,86 +61,101 @@ def cloud_name(address: AppAddress, key_id: str, key: str) -> str:
 
 
 class CacheFile:
-    """The answers of one cloud in the folder's file. No method raises for the disk's sake."""
+    """The answers of one cloud in the folder's file. No method raises an error of the disk."""
 
-    def __init__(self, folder: str, cloud: str) -> None:
-        self._folder = folder
+    def __init__(self, disk: Disk, folder: str, cloud: str, now_s: Callable[[], float] = time.time) -> None:
         self._cloud = cloud
-        self._store = Store(folder, FILE_NAME, _MIGRATIONS, synced=False)
+        self._now_s = now_s
+        self._database = Database(disk, folder, FILE_NAME, _MIGRATIONS, synced=False)
         self._pending: Pending = {}
         self._writing: asyncio.Task[None] | None = None
-        self._out_of_order_until_s = 0.0
-        self._complained = False
+        self._paused_until_s = 0.0
+        self._warned = False
+        self._keep_s = 0.0
+        self._restoring: asyncio.Task[None] | None = None
+        self._purge_timer: asyncio.TimerHandle | None = None
+        self.restored = False
+        """Whether there is nothing more to wait for before the first read."""
 
-    async def load(self, *, now_s: float, revealed: bool) -> list[Row]:
-        """All answers of this cloud.
+    def restore(self, memory: Memory, keep_s: float) -> None:
+        """Bring the entries of an earlier process into memory, once, in the background.
 
-        Removed are those no longer valid at `now_s`, payment details unless they may be `revealed`, and what is left of
-        keys that nobody has used for a month.
+        What is older than the largest `keep_s` is deleted soon after: not before all services of the configuration are
+        there.
         """
+        self._keep_s = max(self._keep_s, keep_s)
+        if self._restoring is None:
+            self._restoring = asyncio.create_task(self._restore(memory))
 
-        def work(db: sqlite3.Connection) -> list[Row]:
-            db.execute("DELETE FROM answers WHERE valid_until <= ?", (now_s,))
+    async def wait_restored(self, closed: asyncio.Future[None]) -> None:
+        """Wait for the entries, once and not for long: a disk that does not answer costs the old ones.
+
+        Raises:
+            CloudUnreachableError: when `closed` is done.
+        """
+        try:
+            if self._restoring is not None:
+                await wait_shared(self._restoring, _RESTORE_S, closed)
+        except asyncio.TimeoutError:
+            self.restored = True
+
+    async def _restore(self, memory: Memory) -> None:
+        memory.restore(await self.load())
+        self.restored = True
+        self._purge_timer = asyncio.get_running_loop().call_later(_PURGE_AFTER_S, self.purge)
+
+    async def load(self) -> list[StoredEntry]:
+        """The entries of this cloud.
+
+        Deletes those that are no longer valid, those of keys that nobody has used for a month, and the
+        revealed payment details that earlier versions wrote, which are then in no file any more.
+        """
+        now_s = self._now_s()
+
+        def work(db: sqlite3.Connection) -> list[StoredEntry]:
+            db.execute("DELETE FROM answers WHERE valid_until <= ? OR question LIKE 'revealed:%'", (now_s,))
             db.execute("DELETE FROM answers WHERE cloud <> ? AND as_of < ?", (self._cloud, now_s - _UNUSED_S))
-            if not revealed:
-                db.execute("DELETE FROM answers WHERE cloud = ? AND question LIKE 'revealed:%'", (self._cloud,))
             rows = db.execute("SELECT question, value, as_of, valid_until FROM answers WHERE cloud = ?", (self._cloud,))
-            return [(question, json.loads(value), as_of, until) for question, value, as_of, until in rows]
+            return [StoredEntry(query, json.loads(value), as_of_s, until_s) for query, value, as_of_s, until_s in rows]
 
         try:
-            rows = await self._store.run(work)
-            if not revealed:
-                await self._store.checkpoint()  # what was removed is still in the write-ahead log
-        except StateUnavailableError as error:
-            LOGGER.warning("remembered answers are lost: %s", error.text)
-            self._complained = True
-            if self._store.damaged:
-                self._begin_anew()
-        except ValueError:
-            LOGGER.warning("remembered answers are lost: one of them is damaged")
-            self._begin_anew()
-        else:
-            return rows
-        return []
+            entries = await self._database.run(work)
+            await self._database.checkpoint()
+        except Exception as error:  # noqa: BLE001 - see the class
+            if not self._warned:
+                LOGGER.warning("remembered answers are lost: %s", _why(error))
+            self._warned = True
+            if isinstance(error, (DamagedFileError, ValueError)):
+                self._database.remove()
+            return []
+        return entries
 
-    async def purge(self, *, oldest_s: float) -> None:
-        """Remove the answers of this cloud from before a time."""
+    def purge(self) -> None:
+        """Delete, soon, the entries of this cloud that are too old for every service."""
+        oldest_s = self._now_s() - self._keep_s
         with contextlib.suppress(StateUnavailableError):
-            await self._store.run(lambda db: db.execute(_PURGE, (self._cloud, oldest_s)).rowcount)
+            self._database.begin(
+                lambda db: db.execute("DELETE FROM answers WHERE cloud = ? AND as_of < ?", (self._cloud, oldest_s))
+            )
 
-    def purge_at_close(self, *, oldest_s: float) -> None:
-        """The same without waiting for it."""
-        self._store.run_unwatched(lambda db: db.execute(_PURGE, (self._cloud, oldest_s)))
-
-    def _begin_anew(self) -> None:
-        self._store.close()
-        for ending in ("", "-wal", "-shm"):
-            with contextlib.suppress(OSError):
-                os.unlink(os.path.join(self._folder, FILE_NAME + ending))
-        self._store = Store(self._folder, FILE_NAME, _MIGRATIONS, synced=False)
-
-    async def save(self, question: str, entry: Entry, *, within_s: float) -> None:
-        """Write an answer. Returns when it is written, or after `within_s` while the writing goes on."""
+    async def save(self, query: str, entry: Entry, *, within_s: float) -> None:
+        """Write an entry. Returns when it is written, or after `within_s` while the writing goes on."""
         until_s = min(entry.valid_until_s, _FAR_FUTURE_S)
-        self._pending[question] = (self._cloud, question, json.dumps(entry.value), entry.as_of_s, until_s)
-        writing = self._write()
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(asyncio.shield(writing), within_s)
+        self._pending[query] = (self._cloud, query, json.dumps(entry.value), entry.as_of_s, until_s)
+        await self.written(within_s=within_s)
 
     async def written(self, *, within_s: float) -> None:
-        """Wait until what is pending is written; not longer than `within_s`, for a disk may hang."""
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._write()), within_s)
+        """Wait until what is pending is written, but not longer than `within_s`: a disk may hang."""
+        await asyncio.wait({self._write()}, timeout=within_s)
 
-    def delete(self, question: str) -> None:
-        """Remove an answer, soon."""
-        self._pending[question] = None
+    def delete(self, query: str) -> None:
+        """Delete an entry, soon."""
+        self._pending[query] = None
         self._write()
 
     def delete_all(self) -> None:
-        """Remove all answers of this cloud, soon."""
-        self._pending.clear()
-        self._pending[""] = None
+        """Delete all entries of this cloud, soon."""
+        self._pending = {_ALL: None}
         self._write()
 
     def _write(self) -> asyncio.Task[None]:
@@ -148,43 +164,53 @@ class CacheFile:
         return self._writing
 
     async def _write_pending(self) -> None:
-        """All that is pending, in one transaction; again, while more has come meanwhile."""
+        """Write all that is pending in one transaction; again, while more has come meanwhile."""
         while self._pending:
             pending, self._pending = self._pending, {}
-            if time.monotonic() < self._out_of_order_until_s:
-                self._pending = _removals(pending)
+            if time.monotonic() < self._paused_until_s:
+                self._pending = _deletions(pending)
                 return
             try:
-                await self._store.run(self._writer(pending))
-                self._complained = False
-            except StateUnavailableError as error:
-                self._out_of_order_until_s = time.monotonic() + _TRY_AGAIN_S
-                self._pending = _removals(pending) | self._pending
-                if not self._complained:
-                    LOGGER.warning("answers are kept in memory only: %s", error.text)
-                    self._complained = True
+                await self._database.run(self._writer(pending))
+                self._warned = False
+            except Exception as error:  # noqa: BLE001 - see the class
+                self._paused_until_s = time.monotonic() + _TRY_AGAIN_S
+                self._pending = _deletions(pending) | self._pending
+                if not self._warned:
+                    LOGGER.warning("answers are kept in memory only: %s", _why(error))
+                self._warned = True
             if self._pending:
                 await asyncio.sleep(_TOGETHER_S)
 
     def _writer(self, pending: Pending) -> Callable[[sqlite3.Connection], None]:
         def work(db: sqlite3.Connection) -> None:
-            if "" in pending:
+            if _ALL in pending:
                 db.execute("DELETE FROM answers WHERE cloud = ?", (self._cloud,))
-            gone = [(self._cloud, question) for question, row in pending.items() if row is None]
-            db.executemany("DELETE FROM answers WHERE cloud = ? AND question = ?", gone)
+            deleted = [(self._cloud, query) for query, row in pending.items() if row is None]
+            db.executemany("DELETE FROM answers WHERE cloud = ? AND question = ?", deleted)
             rows = [row for row in pending.values() if row is not None]
             db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
 
         return work
 
     def close(self) -> None:
-        """Close the file after what is under way and what is pending. May be called twice."""
+        """Close the file after what is under way, what is pending, and a purge. May be called twice."""
+        if self._restoring is not None:
+            self._restoring.cancel()
+        if self._purge_timer is not None:
+            self._purge_timer.cancel()
+            self.purge()
         pending, self._pending = self._pending, {}
         if pending:
-            self._store.run_unwatched(self._writer(pending))
-        self._store.close()
+            with contextlib.suppress(StateUnavailableError):
+                self._database.begin(self._writer(pending))
+        self._database.close()
 
 
-def _removals(pending: Pending) -> Pending:
-    """What must not be lost with a full disk: an answer that was to be removed would come back with the next start."""
-    return {question: row for question, row in pending.items() if row is None}
+def _why(error: Exception) -> str:
+    return error.text if isinstance(error, StateUnavailableError) else f"{type(error).__name__}: {error}"
+
+
+def _deletions(pending: Pending) -> Pending:
+    """What a full disk must not lose: an answer that was to be deleted would come back with the next start."""
+    return {query: row for query, row in pending.items() if row is None}

@@ -1,4 +1,4 @@
-"""The questions that the module asks the cloud: what each is called, fetched and encoded, and how old an answer may be.
+"""The queries that the module makes of the cloud: what each is called, fetched and decoded, and how long it is valid.
 
 What an answer adds to a reading, the commands compute.
 """
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct, field, structs
 
-from viam_billing.cache.cache import Cache, CacheCounters, Fetched
-from viam_billing.cache.memory import Limits, Reading
+from viam_billing.cache.cache import Cache, Reader
+from viam_billing.cache.memory import Fetched, Reading
 from viam_billing.cloud import decoding
 from viam_billing.core.errors import NotConfiguredError, StateUnavailableError
 from viam_billing.core.times import to_rfc3339
@@ -24,28 +24,26 @@ if TYPE_CHECKING:
     from viam_billing.cloud.client import CloudClient
     from viam_billing.core.times import Deadline
     from viam_billing.settings.attributes import Config
-    from viam_billing.usage.history import Month, UsageHistory
+    from viam_billing.usage.history import UsageHistory
 
 T = TypeVar("T")
 
 
 class Call(Struct):
-    """One call of the module: its deadline, and the readings that its answer was made of.
+    """One call of the module: its deadlines, and the readings that its answer was made of.
 
     `deadline` is that of what it reads, `caller` the caller's alone: a charge has its own time.
-    `repeatable`: the same request gets the same answer as long as its readings are current.
     """
 
     deadline: Deadline
     caller: Deadline
     readings: list[Reading] = field(default_factory=list)
-    repeatable: bool = True
 
     async def from_disk(self, work: Awaitable[T]) -> T:
-        """What work on the disk gives, waited for no longer than for the cloud.
+        """The result of work on the disk, waited for no longer than for the cloud.
 
         Raises:
-            StateUnavailableError: if the disk is not done by then, besides those of the work.
+            StateUnavailableError: if the disk is not done by then; and the errors of the work.
         """
         try:
             return await asyncio.wait_for(work, self.deadline.remaining_s())
@@ -64,7 +62,7 @@ def provenance(readings: Iterable[Reading]) -> dict[str, Any]:
 
 
 class Reads:
-    """The readings that commands are made of. Each raises `BillingError`s only.
+    """The readings that commands are made of. Each raises only `BillingError`s.
 
     `max_age_s`: how old an answer may be before the cloud is asked, None for the configured `cache_ttl_s`.
     """
@@ -76,17 +74,25 @@ class Reads:
         config: Config,
         now: Callable[[], float],
         history: UsageHistory | None = None,
+        private: Cache | None = None,
     ) -> None:
+        """`private` is a cache of this service alone and without a file, for revealed payment details."""
         self._gateway = gateway
         self._cache = cache
+        self._private = private
         self._now = now
         self._history = history
-        self._limits = Limits(config.cache_ttl_s, config.max_stale_s, config.timeout_s)
-        self._revealed = config.reveal_payment_details
-        self.counters = CacheCounters()
+        self.reader = Reader(config.cache_ttl_s, config.max_stale_s, config.timeout_s)
+        for joined in (cache, private):
+            if joined is not None:
+                joined.join(self.reader)
+
+    def close(self) -> None:
+        """End the reads under way, with `cloud_unreachable`. May be called twice."""
+        self.reader.close()
 
     async def usage(self, org_id: str, call: Call, max_age_s: float | None) -> Reading:
-        """`GetCurrentMonthUsageResponse` of an organization, with its `projection`; an answer until the month ends."""
+        """`GetCurrentMonthUsageResponse` of an organization, with its `projection`; valid until the month ends."""
 
         async def fetch(deadline: Deadline) -> Fetched:
             usage = decoding.to_native(await self._gateway.get_current_month_usage(org_id, deadline))
@@ -94,17 +100,13 @@ class Reads:
             start_s, end_s = (decoding.moment_s(usage, name) for name in ("start_date", "end_date"))
             cost = decoding.subtotal(usage)  # before anything is kept: an answer without an amount is none
             if start_s is not None:
-                points = await self._seen(org_id, Point(as_of_s, start_s, cost))
-                projection = projected(cost, start_s, end_s, as_of_s, points)
+                month = [] if self._history is None else await self._history.note(org_id, Point(as_of_s, start_s, cost))
+                projection = projected(cost, start_s, end_s, as_of_s, month)
                 if projection is not None:
                     usage["projection"] = structs.asdict(projection)
-            return Fetched(usage, month_end_s(start_s, end_s, as_of_s))  # none is kept whose month has ended
+            return Fetched(usage, month_end_s(start_s, end_s, as_of_s))
 
         return await self._read(f"usage:{org_id}", fetch, call, max_age_s)
-
-    async def _seen(self, org_id: str, point: Point) -> Month:
-        """Leave a point in the history. Returns what was seen of its month."""
-        return [] if self._history is None else await self._history.note(org_id, point)
 
     async def locations(self, org_id: str, call: Call, max_age_s: float | None) -> Reading:
         """All locations of an organization: `locations`, each a list of ID, name and count of machines."""
@@ -119,9 +121,9 @@ class Reads:
 
         async def fetch(deadline: Deadline) -> Fetched:
             information = decoding.to_native(await self._gateway.get_org_billing_information(org_id, deadline))
-            return Fetched(information if self._revealed else decoding.masked_payment_details(information))
+            return Fetched(information if self._private else decoding.masked_payment_details(information))
 
-        return await self._read(_information(org_id, revealed=self._revealed), fetch, call, max_age_s)
+        return await self._read(f"information:{org_id}", fetch, call, max_age_s, self._private or self._cache)
 
     async def invoices(self, org_id: str, call: Call, max_age_s: float | None) -> Reading:
         """`GetInvoicesSummaryResponse` of an organization."""
@@ -151,60 +153,38 @@ class Reads:
 
     def changing_tier(self, org_id: str) -> AbstractAsyncContextManager[None]:
         """Around a change of an organization's tier: what it outdates is forgotten."""
-        return self._changing(_information(org_id, revealed=False), _information(org_id, revealed=True), "tiers")
+        return self._changing(f"information:{org_id}", "tiers")
 
     def changing_payer(self, location_id: str) -> AbstractAsyncContextManager[None]:
         """Around a change of who pays for a location."""
         return self._changing(f"payer:{location_id}")
 
     def forget_tier(self, org_id: str) -> None:
-        """The tier was read without the cache: what that remembers may be another one."""
-        self._drop(_information(org_id, revealed=False), _information(org_id, revealed=True))
+        """Forget an organization's tier, which was read without the cache and may be another one."""
+        if self._cache is not None:
+            self._cache.forget(f"information:{org_id}")
 
     def forget_payer(self, location_id: str) -> None:
-        """The same for who pays for a location."""
-        self._drop(f"payer:{location_id}")
-
-    def _drop(self, *questions: str) -> None:
+        """Forget who pays for a location, which was read without the cache and may be another one."""
         if self._cache is not None:
-            for question in questions:
-                self._cache.drop(question)
+            self._cache.forget(f"payer:{location_id}")
 
-    def is_current(self, readings: Iterable[Reading]) -> bool:
-        """Whether an answer made of these readings would be the same now."""
-        cache = self._cache
-        return cache is not None and all(cache.is_current(reading) for reading in readings)
-
-    def is_pausing_for_usage(self, org_id: str) -> bool:
-        """Whether the reading of it has failed and only waits for the time to ask again."""
-        return self._cache is not None and self._cache.is_pausing(f"usage:{org_id}")
-
-    def is_pausing_for_payer(self, location_id: str) -> bool:
-        """The same for `location_payer`."""
-        return self._cache is not None and self._cache.is_pausing(f"payer:{location_id}")
-
-    def _changing(self, *questions: str) -> AbstractAsyncContextManager[None]:
-        return self._cache.changing(*questions) if self._cache is not None else nullcontext()
+    def _changing(self, *queries: str) -> AbstractAsyncContextManager[None]:
+        return self._cache.changing(*queries) if self._cache is not None else nullcontext()
 
     async def _read(
-        self, question: str, fetch: Callable[[Deadline], Awaitable[Fetched]], call: Call, max_age_s: float | None
+        self,
+        query: str,
+        fetch: Callable[[Deadline], Awaitable[Fetched]],
+        call: Call,
+        max_age_s: float | None,
+        cache: Cache | None = None,
     ) -> Reading:
-        if self._cache is None:
+        cache = cache or self._cache
+        if cache is None:
             raise NotConfiguredError(
                 "no API key is known. Set the attributes api_key and api_key_id to an organization owner's key."
             )
-        reading = await self._cache.read(
-            question,
-            fetch,
-            deadline=call.deadline,
-            max_age_s=max_age_s,
-            limits=self._limits,
-            counters=self.counters,
-        )
+        reading = await cache.read(query, fetch, self.reader, deadline=call.deadline, max_age_s=max_age_s)
         call.readings.append(reading)
         return reading
-
-
-def _information(org_id: str, *, revealed: bool) -> str:
-    """Masked and revealed details are two questions: one service must not get what another one may see."""
-    return f"{'revealed' if revealed else 'information'}:{org_id}"

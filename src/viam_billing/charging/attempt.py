@@ -6,8 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from viam_billing.charging.refusals import stopped
-from viam_billing.cloud.session import service_closed
-from viam_billing.core.errors import CloudTimeoutError
+from viam_billing.core.errors import CloudTimeoutError, service_closed
 
 if TYPE_CHECKING:
     from viam_billing.charging.charge import ChargeRequest, Entry

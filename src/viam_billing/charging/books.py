@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from typing import Final
 
 from msgspec import Struct, field
 
@@ -14,20 +13,21 @@ from viam_billing.charging.lock import FolderLock
 from viam_billing.charging.service import Charger
 from viam_billing.charging.watch import Watch
 from viam_billing.storage import journal_schema
-from viam_billing.storage.database import Store
+from viam_billing.storage.database import Database
+from viam_billing.storage.disk import Disk
 
 
 class Book(Struct, eq=False):
     """A charge journal, who charges with it and who looks after it; `store` is the whole folder's database."""
 
     folder: str
-    store: Store
+    store: Database
     charger: Charger
     watch: Watch
 
 
 class _Folder(Struct):
-    store: Store
+    store: Database
     lock: FolderLock
     books: dict[str, Book] = field(default_factory=dict)
     users: int = 0
@@ -36,7 +36,8 @@ class _Folder(Struct):
 class Books:
     """Hands out what is shared and closes it after its last user."""
 
-    def __init__(self) -> None:
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
         self._folders: dict[str, _Folder] = {}
         self._stopping = False
 
@@ -44,8 +45,8 @@ class Books:
         """The book of a folder and a cloud; to be given back with `release`. No I/O."""
         folder = self._folders.get(state_dir)
         if folder is None:
-            store = Store(state_dir, journal_schema.FILE_NAME, journal_schema.MIGRATIONS)
-            folder = self._folders[state_dir] = _Folder(store, FolderLock(state_dir))
+            store = Database(self._disk, state_dir, journal_schema.FILE_NAME, journal_schema.MIGRATIONS)
+            folder = self._folders[state_dir] = _Folder(store, FolderLock(state_dir, self._disk))
         folder.users += 1
         book = folder.books.get(app_address)
         if book is None:
@@ -77,7 +78,3 @@ class Books:
 
     def _all(self) -> Iterator[Book]:
         return (book for folder in self._folders.values() for book in folder.books.values())
-
-
-BOOKS: Final = Books()
-"""Those of this process."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from viam_billing.charging.journal_rows import Figures
     from viam_billing.core.money import Cents
-    from viam_billing.storage.database import Store
+    from viam_billing.storage.database import Database
 
 T = TypeVar("T")
 
@@ -35,7 +34,7 @@ class Journal:
     Every method is one transaction and raises `StateUnavailableError` if the folder cannot be used.
     """
 
-    def __init__(self, store: Store, app_address: str, now: Callable[[], float]) -> None:
+    def __init__(self, store: Database, app_address: str, now: Callable[[], float]) -> None:
         self._store = store
         self._app = app_address
         self._now = now
@@ -184,7 +183,7 @@ class Journal:
 
     async def refresh(self) -> None:
         """Read the figures that `get_status` tells, if there is a journal."""
-        if await asyncio.to_thread(self._store.exists):
+        if await self._store.exists():
             await self._with_figures(lambda _: None)
 
     async def transact(self, step: Callable[[sqlite3.Connection, str, float], T]) -> T:

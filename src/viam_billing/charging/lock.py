@@ -4,55 +4,56 @@ from __future__ import annotations
 
 import fcntl
 import os
-import threading
 from typing import Final
 
 from viam_billing.core.errors import StateUnavailableError, quoted
-from viam_billing.storage.database import make_folder
+from viam_billing.storage.disk import Disk
+from viam_billing.storage.files import make_folder
 
 _FILE_NAME: Final = "journal.lock"
 
 
 class FolderLock:
-    """The lock of one folder, for all services of this process. Its methods block: call them from a thread."""
+    """The lock of one folder, for all services of this process."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, disk: Disk) -> None:
         self._folder = folder
         self._path = os.path.join(folder, _FILE_NAME)
+        self._thread = disk.thread(self._path)
         self._descriptor = -1
-        self._one_at_a_time = threading.Lock()
         self._released = False
         self.generation = 0
         """Counts how often the lock was taken: whoever sees a new number may find what another process left."""
 
-    def take(self) -> int:
+    async def take(self) -> int:
         """Take the lock, if it is not held already. Returns its generation.
 
         Raises:
             StateUnavailableError: if another process holds it, or the folder cannot be used.
         """
-        with self._one_at_a_time:
-            if self._released:  # a thread that had to wait, while the last service went: nobody would end its lock
-                raise self._unusable("the service was closed")
-            if self._descriptor >= 0 and not self._is_at_its_place():
-                self._let_go()  # the folder was replaced: a lock on the old file keeps nobody away
-            if self._descriptor < 0:
-                try:
-                    self._open()
-                except BlockingIOError:
-                    raise self._unusable(
-                        "another process charges with it, or a service that spells state_dir differently"
-                    ) from None
-                except OSError as error:
-                    raise self._unusable(error.strerror or type(error).__name__) from None
-                self.generation += 1
-            return self.generation
+        return await self._thread.run(self._take)
 
     def release(self) -> None:
-        """Give it back for good. May be called twice."""
-        with self._one_at_a_time:
-            self._released = True
-            self._let_go()
+        """Give it back for good, soon and before another service takes it. May be called twice."""
+        self._released = True
+        self._thread.submit(self._let_go)
+
+    def _take(self) -> int:
+        if self._released:  # it would be held until the process ends
+            raise self._unusable("the service was closed")
+        if self._descriptor >= 0 and not self._is_at_its_place():
+            self._let_go()  # the folder was replaced: a lock on the old file keeps nobody away
+        if self._descriptor < 0:
+            try:
+                self._open()
+            except BlockingIOError:
+                raise self._unusable(
+                    "another process charges with it, or a service that spells state_dir differently"
+                ) from None
+            except OSError as error:
+                raise self._unusable(error.strerror or type(error).__name__) from None
+            self.generation += 1
+        return self.generation
 
     def _open(self) -> None:
         make_folder(self._folder)

@@ -43,7 +43,7 @@ class Recovery:
 
     async def _prepare(self) -> None:
         async with self._one_at_a_time:
-            generation = await asyncio.to_thread(self._lock.take)
+            generation = await self._lock.take()
             if generation != self._recovered_in:
                 await self._recover()
                 self._recovered_in = generation

@@ -17,8 +17,7 @@ from viam_billing.charging.attempt import Attempt
 from viam_billing.charging.outcomes import Outcomes
 from viam_billing.charging.recovery import Recovery
 from viam_billing.charging.turns import Turns
-from viam_billing.cloud.session import service_closed
-from viam_billing.core.errors import BillingError, InternalError, Outcome, StateUnavailableError, quoted
+from viam_billing.core.errors import BillingError, InternalError, Outcome, StateUnavailableError, quoted, service_closed
 from viam_billing.core.tasks import retrieve_exception
 
 if TYPE_CHECKING:

@@ -20,7 +20,13 @@ from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.cloud.error_mapping import translate_login
 from viam_billing.cloud.failures import CALL_ERRORS, CallError, Cause, cause_of
 from viam_billing.cloud.token import Token
-from viam_billing.core.errors import BillingError, CloudTimeoutError, CloudUnreachableError, KeyRejectedError
+from viam_billing.core.errors import (
+    BillingError,
+    CloudTimeoutError,
+    CloudUnreachableError,
+    KeyRejectedError,
+    service_closed,
+)
 from viam_billing.core.redaction import redacted
 
 if TYPE_CHECKING:
@@ -223,11 +229,6 @@ class Session:
         if self._channel is not None:
             self._close(self._channel, None)
             self._channel = None
-
-
-def service_closed() -> CloudUnreachableError:
-    """What a call gets whose service was removed, or the module stopped."""
-    return CloudUnreachableError("the service was closed while the call was under way. Repeat the call.")
 
 
 def _transport() -> ModuleType:

@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from msgspec import UNSET, Meta, UnsetType
-from typing_extensions import override
 from viam import logging
 
 from viam_billing.cache.queries import Call, provenance
@@ -46,37 +45,32 @@ class CheckBudgetParameters(ReadParameters, frozen=True, kw_only=True):
     org_id: Annotated[OrgId, Meta(description="An organization, in place of a location.")] | UnsetType = UNSET
     schema_not: ClassVar[Mapping[str, Any]] = {"required": ["org_id", "location_id"]}
 
-    @override
     def __post_init__(self) -> None:
-        super().__post_init__()
         check_only_one("org_id", self.org_id, "location_id", self.location_id)
 
 
 async def check_budget(parameters: CheckBudgetParameters, context: Context, call: Call) -> Answer:
     """What is used and projected of the monthly budget; a threshold that is newly crossed is a warning in the log."""
     config, max_age_s = context.config, given(parameters.max_age_s)
-    location_id = None
-    if parameters.org_id is UNSET:
-        location_id = context.policy.location_in_scope(parameters.location_id)
-    else:
-        org_id = context.policy.org_in_scope(parameters.org_id)
-    if config.monthly_budget is None:
-        raise NotConfiguredError('no budget is known. Set the attribute budget, such as {"monthly": 500}.')
     readings: list[Reading] = []
     whose: Answer
-    if location_id is None:
-        whose = {"org_id": org_id}
-    else:
+    if parameters.org_id is UNSET:
+        location_id = context.policy.location_in_scope(parameters.location_id)
+        monthly = _monthly_budget(config)
         payer, org_id = await payer_of(context, location_id, call, max_age_s)
         readings.append(payer)
         whose = {"location_id": location_id, "billing_organization_id": org_id}
+    else:
+        org_id = context.policy.org_in_scope(parameters.org_id)
+        monthly = _monthly_budget(config)
+        whose = {"org_id": org_id}
     usage = await context.reads.usage(org_id, call, max_age_s)
     readings.append(usage)
-    thresholds = budget.crossed(_cost(usage), config.monthly_budget, config.warn_at)
+    thresholds = budget.crossed(_cost(usage), monthly, config.warn_at)
     newly: list[float] = []
     if not any(reading.stale_reason for reading in readings):
         # A crossing is reported once, so a caller that disconnects now must not prevent the warning.
-        newly = await asyncio.shield(_newly_crossed(context, org_id, usage, config.monthly_budget, thresholds))
+        newly = await asyncio.shield(_newly_crossed(context, org_id, usage, monthly, thresholds))
     return {
         **whose,
         "month_to_date": decoding.month_to_date(usage.value),
@@ -109,13 +103,20 @@ def _cost(usage: Reading) -> money.Cents:
     return money.to_cents(decoding.subtotal(usage.value))
 
 
+def _monthly_budget(config: Config) -> money.Cents:
+    """Raises: NotConfiguredError: there is no budget to check."""
+    if config.monthly_budget is None:
+        raise NotConfiguredError('no budget is known. Set the attribute budget, such as {"monthly": 500}.')
+    return config.monthly_budget
+
+
 async def _newly_crossed(
     context: Context, org_id: str, usage: Reading, monthly: money.Cents, thresholds: list[float]
 ) -> list[float]:
     """The thresholds that no earlier check of this month has found crossed; logs each."""
     start_s = decoding.moment_s(usage.value, "start_date")
     month_start_s = times.month_start_s(usage.as_of_s) if start_s is None else start_s
-    newly = await context.crossings.newly(org_id, month_start_s, monthly, thresholds)
+    newly = await context.crossed.newly(org_id, month_start_s, monthly, thresholds)
     for threshold in newly:
         LOGGER.warning(
             "the budget's threshold %g is crossed: the organization %s has cost %.2f dollars this month, %.1f %% of "

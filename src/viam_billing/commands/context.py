@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from viam_billing.audit.audit_log import no_state_dir
-from viam_billing.core.errors import BillingError
+from viam_billing.core.errors import BillingError, no_state_dir
 from viam_billing.settings.records import Record
 
 if TYPE_CHECKING:
-    from viam_billing.audit.audit_log import State
+    from viam_billing.audit.audit_log import AuditLog
+    from viam_billing.audit.email_cooldown import EmailCooldown
     from viam_billing.cache.queries import Call, Reads
     from viam_billing.charging.books import Book
     from viam_billing.charging.desk import Desk
     from viam_billing.cloud.client import CloudClient
     from viam_billing.settings.attributes import Config
     from viam_billing.settings.policy import Effect, Policy
-    from viam_billing.usage.crossings import Crossings
+    from viam_billing.storage.disk import Disk
     from viam_billing.usage.history import UsageHistory
+    from viam_billing.usage.thresholds import CrossedThresholds
 
 Answer: TypeAlias = dict[str, Any]
 
@@ -84,16 +85,30 @@ class ReadParameters(Record, frozen=True, kw_only=True):
     max_age_s: MaxAge | UnsetType = UNSET
 
 
+class OrgReadParameters(ReadParameters, frozen=True, kw_only=True):
+    """Parameters of a command that reads about one organization."""
+
+    org_id: OrgId | UnsetType = UNSET
+
+
+class LocationReadParameters(ReadParameters, frozen=True, kw_only=True):
+    """Parameters of a command that reads about one location."""
+
+    location_id: LocationId | UnsetType = UNSET
+
+
 class Context(Struct, frozen=True):
     """One service's parts. `now` is the wall clock in Unix seconds."""
 
     config: Config
     policy: Policy
     gateway: CloudClient
+    disk: Disk
     reads: Reads
-    state: State
+    audit_log: AuditLog
+    email_cooldown: EmailCooldown
     history: UsageHistory | None
-    crossings: Crossings
+    crossed: CrossedThresholds
     desk: Desk
     book: Book | None
     now: Callable[[], float]

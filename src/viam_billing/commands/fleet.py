@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
-from typing_extensions import override
 
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.cloud import decoding
@@ -66,9 +65,7 @@ class FleetUsageParameters(ReadParameters, frozen=True, kw_only=True):
     ) = UNSET
     schema_not: ClassVar[Mapping[str, Any]] = {"required": ["org_id", "location_ids"]}
 
-    @override
     def __post_init__(self) -> None:
-        super().__post_init__()
         check_only_one("location_ids", self.location_ids, "org_id", self.org_id)
 
 

@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType
-from typing_extensions import override
 
-from viam_billing.audit.audit_log import no_state_dir
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.commands.context import (
     Answer,
@@ -25,11 +23,10 @@ from viam_billing.commands.context import (
     rows,
 )
 from viam_billing.commands.locations import payer_of
-from viam_billing.core.errors import NotConfiguredError
+from viam_billing.core.errors import NotConfiguredError, no_state_dir
 from viam_billing.core.times import DAY_S, HOUR_S, to_rfc3339
 from viam_billing.settings.records import given
-from viam_billing.usage.history import KEPT_S
-from viam_billing.usage.history_steps import steps
+from viam_billing.usage.history import KEPT_S, steps
 
 _STEPS_S: Final[Mapping[str, float]] = {"hour": HOUR_S, "day": DAY_S}
 
@@ -49,9 +46,7 @@ class UsageHistoryParameters(ReadParameters, frozen=True, kw_only=True):
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"since": is_moment, "until": is_moment}
     schema_not: ClassVar[Mapping[str, Any]] = {"required": ["org_id", "location_id"]}
 
-    @override
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.since is not UNSET and self.until is not UNSET and moment_s(self.since) > moment_s(self.until):
             raise ValueError("until: found a time before since, expected one after it")
         check_only_one("org_id", self.org_id, "location_id", self.location_id)

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 import hashlib
 import os
-import tempfile
-import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from viam_billing.core.errors import CloudError, ResultTooLargeError, StateUnavailableError, quoted
 from viam_billing.settings.attributes import MIB
-from viam_billing.storage.database import make_folder
+from viam_billing.storage.files import NewFile, make_folder
+
+if TYPE_CHECKING:
+    from viam_billing.storage.disk import Disk
 
 T = TypeVar("T")
 
 FOLDER_BYTES: Final = 256 * MIB
 _TAIL_BYTES: Final = 1024
-"""Within its last 1,024 bytes a PDF has its end marker (ISO 32000-1, annex H.3.4.4)."""
+"""A PDF has its end marker within its last 1,024 bytes (ISO 32000-1, annex H.3.4.4)."""
 _LEFT_BEHIND_S: Final = 3600.0
-_ONE_AT_A_TIME: Final = threading.Lock()
 
 
 class _Pdf:
@@ -55,7 +54,7 @@ class _Pdf:
         """A stream that ends early can still end well for gRPC: a PDF with objects and no end marker was cut.
 
         Raises:
-            CloudError: if it was, or if nothing came.
+            CloudError: if it was, or if it is empty.
         """
         cut = self._head.startswith(b"%PDF-") and b" obj" in self._head and b"%%EOF" not in self._tail
         if cut or not self.size_bytes:
@@ -99,47 +98,44 @@ class InlinePdf(_Pdf):
         self._rest = part[whole:]
 
     async def finish(self) -> None:
-        """Raises: CloudError: if the PDF is not whole."""
+        """Raises: CloudError: if the PDF is not complete."""
         self._check_complete()
 
     @property
     def content_base64(self) -> str:
-        """All bytes in base64, which was made chunk by chunk: 22 MiB at once would stop the event loop."""
+        """All bytes in base64, encoded chunk by chunk: 22 MiB at once would stop the event loop."""
         return b"".join((*self._encoded, base64.b64encode(self._rest))).decode("ascii")
 
 
 class SavedPdf(_Pdf):
-    """A PDF written to `<state_dir>/invoices/<name>`; until it is whole it lies in `<state_dir>/incoming`.
+    """A PDF written to `<state_dir>/invoices/<name>`; until it is complete it lies in `<state_dir>/incoming`.
 
-    Every method raises `StateUnavailableError` where the disk does not let it.
+    All PDFs of a folder are written on one thread, one step after the other. Every method raises
+    `StateUnavailableError` if the folder cannot be used.
     """
 
-    def __init__(self, state_dir: str | None, name: str) -> None:
+    def __init__(self, disk: Disk, state_dir: str | None, name: str) -> None:
         super().__init__()
         if state_dir is None:
             raise StateUnavailableError("there is no folder to save to. Set the attribute state_dir.")
         self._state_dir = state_dir
         self._folder = os.path.join(state_dir, "invoices")
         self.path = os.path.join(self._folder, name)
-        self._temporary = ""
-        self._file = -1
+        self._thread = disk.thread(self._folder)
         self._room_bytes = 0
-        self._in_use = threading.Lock()
-        self._abandoned = False
+        self._file: NewFile | None = None
 
     async def __aenter__(self) -> None:
         try:
             await self._on_disk(self._open)
-        except asyncio.CancelledError:
-            # The thread goes on. Whichever of the two comes second cleans up; no await here, it may be cancelled too.
-            self._abandoned = True
-            asyncio.get_running_loop().run_in_executor(None, self._clean_up)
+        except BaseException:
+            self._thread.submit(self._discard)  # after the opening, which goes on when its caller is cancelled
             raise
 
     async def restart(self) -> None:
         """Forget what came so far."""
         if self.size_bytes:
-            await self._on_disk(self._empty)
+            await self._on_disk(self._opened().truncate)
         self._begin()
 
     async def take(self, chunk: bytes) -> None:
@@ -147,80 +143,55 @@ class SavedPdf(_Pdf):
         self._note(chunk)
         if self.size_bytes > self._room_bytes:
             raise self._too_large()
-        await self._on_disk(lambda: self._write(chunk))
+        file = self._opened()
+        await self._on_disk(lambda: file.write(chunk))
 
     async def finish(self) -> None:
         """Put the file in its place.
 
         Raises:
-            CloudError: if the PDF is not whole.
+            CloudError: if the PDF is not complete.
             ResultTooLargeError: if another one took the room meanwhile.
         """
         self._check_complete()
-        await self._on_disk(self._move_into_place)
+        await self._on_disk(self._put)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await asyncio.shield(asyncio.to_thread(self._clean_up))
+        await self._thread.run(self._discard)
 
     def _open(self) -> None:
-        make_folder(self._state_dir)
         incoming = os.path.join(self._state_dir, "incoming")
-        make_folder(self._folder)
-        make_folder(incoming)
+        for folder in (self._state_dir, self._folder, incoming):
+            make_folder(folder)
         _remove_left_behind(incoming)
         self._room_bytes = FOLDER_BYTES - self._other_files_bytes()
-        with self._in_use:
-            self._file, self._temporary = tempfile.mkstemp(dir=incoming)
-        if self._abandoned:
-            self._clean_up()
+        self._file = NewFile(incoming)
 
-    def _empty(self) -> None:
-        with self._in_use:
-            if self._file >= 0:
-                os.ftruncate(self._file, 0)
-                os.lseek(self._file, 0, os.SEEK_SET)
+    def _opened(self) -> NewFile:
+        if self._file is None:
+            raise AssertionError("a PDF is written between __aenter__ and __aexit__")
+        return self._file
 
     def _other_files_bytes(self) -> int:
         with os.scandir(self._folder) as entries:
             return sum(e.stat(follow_symlinks=False).st_size for e in entries if e.path != self.path)
 
-    def _move_into_place(self) -> None:
-        with self._in_use:
-            if self._file < 0:
-                return  # the caller has left
-            os.fsync(self._file)
-        with _ONE_AT_A_TIME:
-            if self.size_bytes > FOLDER_BYTES - self._other_files_bytes():
-                raise self._too_large()
-            os.replace(self._temporary, self.path)
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    def _put(self) -> None:
+        if self.size_bytes > FOLDER_BYTES - self._other_files_bytes():
+            raise self._too_large()
+        self._opened().put(self.path)
 
-    def _write(self, chunk: bytes) -> None:
-        """A caller that leaves closes the file; the lock keeps that apart from a write that is still under way."""
-        with self._in_use:
-            view = memoryview(chunk)
-            while view and self._file >= 0:
-                view = view[os.write(self._file, view) :]
-
-    def _clean_up(self) -> None:
-        with self._in_use:
-            if self._file >= 0:
-                os.close(self._file)
-                self._file = -1
-            if self._temporary:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self._temporary)
+    def _discard(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            file.discard()
 
     async def _on_disk(self, work: Callable[[], T]) -> T:
         """Disk errors get their name here: an `OSError` that left a call would be taken for a broken connection."""
         try:
-            return await asyncio.to_thread(work)
+            return await self._thread.run(work)
         except OSError as error:
             raise StateUnavailableError(
                 f"the PDF could not be written below state_dir {quoted(self._state_dir)}: "
@@ -235,7 +206,7 @@ class SavedPdf(_Pdf):
 
 
 def _remove_left_behind(folder: str) -> None:
-    """What a killed process left; what another one is writing is younger."""
+    """Remove what a killed process left; what another one is writing is younger."""
     oldest_s = time.time() - _LEFT_BEHIND_S
     with os.scandir(folder) as entries:
         for entry in entries:

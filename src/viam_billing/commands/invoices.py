@@ -84,7 +84,7 @@ class EmailParameters(Record, frozen=True, kw_only=True):
 
     customer_org_id: Annotated[Id, Meta(description="The organization whose owners get the e-mail.")]
     billing_owner_org_id: (
-        Annotated[Id, Meta(description="The organization to pay to; by default the own one.")] | UnsetType
+        Annotated[Id, Meta(description="The organization to pay to; by default the service's own.")] | UnsetType
     ) = UNSET
     dry_run: DryRun = False
 
@@ -129,7 +129,11 @@ async def get_invoice_pdf(parameters: PdfParameters, context: Context, call: Cal
     from viam_billing.commands.invoice_pdf import InlinePdf, SavedPdf  # noqa: PLC0415 - hashlib and tempfile, not needed to start
 
     save_as: str | None = given(parameters.save_as)
-    pdf = InlinePdf(context.config.max_pdf_bytes) if save_as is None else SavedPdf(context.config.state_dir, save_as)
+    pdf = (
+        InlinePdf(context.config.max_pdf_bytes)
+        if save_as is None
+        else SavedPdf(context.disk, context.config.state_dir, save_as)
+    )
     async with pdf:
         await context.gateway.stream_invoice_pdf(parameters.invoice_id, org_id, call.deadline, pdf)
         await pdf.finish()
@@ -151,18 +155,18 @@ async def send_payment_required_email(parameters: EmailParameters, context: Cont
     owner = given(parameters.billing_owner_org_id) or context.policy.own_org()
     if owner != context.config.org_id:
         context.policy.check_org(owner)
-    await context.state.check_cooldown(customer)
+    await context.email_cooldown.check(customer)
     ids = {"customer_org_id": customer, "billing_owner_org_id": owner}
     if parameters.dry_run:
         await context.gateway.get_org_billing_information(owner, call.deadline)
         return {"dry_run": True, "would_send": ids}
     await _check_that_cloud_answers(context, call.deadline)
-    await context.state.begin_cooldown(customer)
+    await context.email_cooldown.begin(customer)
     try:
         await context.gateway.send_payment_required_email(customer, owner, call.deadline)
     except BillingError as error:
         if error.outcome is Outcome.REFUSED:
-            await context.state.end_cooldown(customer)
+            await context.email_cooldown.end(customer)
         raise
     return {**ids, "sent": True}
 

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 
 from msgspec import UNSET, Meta, UnsetType
-from typing_extensions import override
 
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.charging import reconciliation
@@ -98,9 +97,7 @@ class ResolveParameters(Record, frozen=True, kw_only=True):
         "required": ["outcome", "invoice_id"],
     }
 
-    @override
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.outcome == "failed" and self.invoice_id is not UNSET:
             raise ValueError("invoice_id: found an invoice of a charge that failed, expected none")
 
@@ -176,7 +173,7 @@ async def get_audit_log(parameters: AuditParameters, context: Context, call: Cal
     since_s = moment_s(given(parameters.since)) - _ROUNDED_S if parameters.since is not UNSET else float("-inf")
     limit = given(parameters.limit, _USUAL_LIMIT)
     sees = partial(_sees, context.policy)
-    attempts = await call.from_disk(context.state.attempts(sees, since_s=since_s, limit=limit))
+    attempts = await call.from_disk(context.audit_log.entries(sees, since_s=since_s, limit=limit))
     optional = ("code", "idempotency_key", "repeats")
     return {
         "entries": [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Final
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.commands.context import (
@@ -13,8 +13,7 @@ from viam_billing.commands.context import (
     Context,
     DryRun,
     Id,
-    LocationId,
-    ReadParameters,
+    LocationReadParameters,
     read_back,
     rows,
 )
@@ -26,12 +25,6 @@ if TYPE_CHECKING:
     from viam_billing.core.times import Deadline
 
 
-class LocationPayerParameters(ReadParameters, frozen=True, kw_only=True):
-    """Parameters of `get_location_billing_organization`."""
-
-    location_id: LocationId | UnsetType = UNSET
-
-
 class UpdateLocationPayerParameters(Record, frozen=True, kw_only=True):
     """Parameters of `update_location_billing_organization`."""
 
@@ -40,9 +33,7 @@ class UpdateLocationPayerParameters(Record, frozen=True, kw_only=True):
     dry_run: DryRun = False
 
 
-async def get_location_billing_organization(
-    parameters: LocationPayerParameters, context: Context, call: Call
-) -> Answer:
+async def get_location_billing_organization(parameters: LocationReadParameters, context: Context, call: Call) -> Answer:
     """The API's answer, with `location_id`; without `billing_organization_id` where the API names none."""
     location_id = context.policy.location_in_scope(parameters.location_id)
     payer = await context.reads.location_payer(location_id, call, given(parameters.max_age_s))
@@ -104,7 +95,7 @@ ROWS: Final = rows(
         "get_location_billing_organization",
         "read",
         "Which organization pays for a location.",
-        LocationPayerParameters,
+        LocationReadParameters,
         get_location_billing_organization,
     ),
     Command(

@@ -5,28 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta
 
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.cloud import decoding
-from viam_billing.commands.context import Answer, Command, Context, DryRun, Id, OrgId, ReadParameters, read_back, rows
+from viam_billing.commands.context import Answer, Command, Context, DryRun, Id, OrgReadParameters, read_back, rows
 from viam_billing.core.errors import InvalidRequestError, KeyLacksPermissionError, quoted
 from viam_billing.settings.records import Record, given
 
 if TYPE_CHECKING:
     from viam_billing.core.times import Deadline
-
-
-class BillingInformationParameters(ReadParameters, frozen=True, kw_only=True):
-    """Parameters of `get_org_billing_information`."""
-
-    org_id: OrgId | UnsetType = UNSET
-
-
-class TiersParameters(ReadParameters, frozen=True, kw_only=True):
-    """Parameters of `get_available_billing_tiers`. Viam's docs have `org_id`; the API does not, so it is not sent."""
-
-    org_id: OrgId | UnsetType = UNSET
 
 
 class UpdateTierParameters(Record, frozen=True, kw_only=True):
@@ -38,15 +26,15 @@ class UpdateTierParameters(Record, frozen=True, kw_only=True):
     aliases: ClassVar[Mapping[str, str]] = {"org_id": "organization_id"}
 
 
-async def get_org_billing_information(parameters: BillingInformationParameters, context: Context, call: Call) -> Answer:
+async def get_org_billing_information(parameters: OrgReadParameters, context: Context, call: Call) -> Answer:
     """The API's answer, with `org_id`."""
     org_id = context.policy.org_in_scope(parameters.org_id)
     information = await context.reads.billing_information(org_id, call, given(parameters.max_age_s))
     return {**information.value, "org_id": org_id, **provenance([information])}
 
 
-async def get_available_billing_tiers(parameters: TiersParameters, context: Context, call: Call) -> Answer:
-    """The API's answer."""
+async def get_available_billing_tiers(parameters: OrgReadParameters, context: Context, call: Call) -> Answer:
+    """The API's answer. `org_id` is in Viam's docs but not in the API: it is checked and not sent."""
     if parameters.org_id is not UNSET:
         context.policy.check_org(parameters.org_id)
     tiers = await context.reads.tiers(call, given(parameters.max_age_s))
@@ -93,14 +81,14 @@ ROWS: Final = rows(
         "get_org_billing_information",
         "read",
         "How an organization pays and the tier that it is on; payment details are masked.",
-        BillingInformationParameters,
+        OrgReadParameters,
         get_org_billing_information,
     ),
     Command(
         "get_available_billing_tiers",
         "read",
         "The tiers that an organization can be put on.",
-        TiersParameters,
+        OrgReadParameters,
         get_available_billing_tiers,
     ),
     Command(

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from msgspec import UNSET, UnsetType
-
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.cloud import decoding
 from viam_billing.commands.budget import budget_block
-from viam_billing.commands.context import Answer, Command, Context, LocationId, OrgId, ReadParameters, rows
+from viam_billing.commands.context import Answer, Command, Context, LocationReadParameters, OrgReadParameters, rows
 from viam_billing.commands.locations import payer_of
 from viam_billing.settings.records import given
 
 
-class OrgUsageParameters(ReadParameters, frozen=True, kw_only=True):
-    """Parameters of `get_current_month_usage`."""
-
-    org_id: OrgId | UnsetType = UNSET
-
-
-class LocationUsageParameters(ReadParameters, frozen=True, kw_only=True):
-    """Parameters of `get_location_usage`."""
-
-    location_id: LocationId | UnsetType = UNSET
-
-
-async def get_current_month_usage(parameters: OrgUsageParameters, context: Context, call: Call) -> Answer:
+async def get_current_month_usage(parameters: OrgReadParameters, context: Context, call: Call) -> Answer:
     """The API's answer, with `org_id`, `cost_by_type` and `projection`."""
     org_id = context.policy.org_in_scope(parameters.org_id)
     usage = await context.reads.usage(org_id, call, given(parameters.max_age_s))
@@ -38,7 +24,7 @@ async def get_current_month_usage(parameters: OrgUsageParameters, context: Conte
     }
 
 
-async def get_location_usage(parameters: LocationUsageParameters, context: Context, call: Call) -> Answer:
+async def get_location_usage(parameters: LocationReadParameters, context: Context, call: Call) -> Answer:
     """The usage of the organization that pays for a location, which may be read through the location."""
     location_id = context.policy.location_in_scope(parameters.location_id)
     max_age_s = given(parameters.max_age_s)
@@ -60,14 +46,14 @@ ROWS: Final = rows(
         "get_current_month_usage",
         "read",
         "What an organization has cost this month, by kind of usage and with an estimate of the month's total.",
-        OrgUsageParameters,
+        OrgReadParameters,
         get_current_month_usage,
     ),
     Command(
         "get_location_usage",
         "read",
         "Who pays for a location and what that organization has cost this month.",
-        LocationUsageParameters,
+        LocationReadParameters,
         get_location_usage,
     ),
 )

@@ -163,6 +163,16 @@ def is_billing_error(status: Status, message: str | None) -> bool:
     return bool(colon) and code in _CLASSES and _CLASSES[code].status is status
 
 
+def service_closed() -> CloudUnreachableError:
+    """What a call gets that is under way when its service is removed or recreated."""
+    return CloudUnreachableError("the service was closed while the call was under way. Repeat it.")
+
+
+def no_state_dir() -> StateUnavailableError:
+    """What a command gets that needs the folder where none is configured."""
+    return StateUnavailableError("there is no folder to keep this in. Set the attribute state_dir to an absolute path.")
+
+
 def shortened(text: str, longest: int) -> str:
     """The text, cut to `longest` characters with an ellipsis at the end where it is longer."""
     return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -1,12 +1,44 @@
-"""Background tasks."""
+"""Background tasks, and waiting for those that several callers share."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import copy
+from typing import Any, TypeVar
+
+from viam_billing.core.errors import service_closed
+
+T = TypeVar("T")
 
 
 def retrieve_exception(task: asyncio.Future[Any]) -> None:
     """A done callback for a task that may outlive its callers: asyncio then does not log its exception as lost."""
     if not task.cancelled():
         task.exception()
+
+
+async def wait_shared(
+    task: asyncio.Future[T], timeout_s: float | None = None, closed: asyncio.Future[None] | None = None
+) -> T:
+    """The result of a task that others may wait for too. A caller that is cancelled does not cancel it.
+
+    Args:
+        task: the shared one.
+        timeout_s: how long to wait for it; None for as long as it takes.
+        closed: done when the caller's service is closed, which ends the waiting.
+
+    Raises:
+        asyncio.TimeoutError: if the task is not done in time.
+        CloudUnreachableError: if the service was closed, or the task was cancelled, as closing does.
+        Exception: the task's own, in a copy for each caller: what one of them adds is not seen by another.
+    """
+    awaited: set[asyncio.Future[Any]] = {task} if closed is None else {task, closed}
+    await asyncio.wait(awaited, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    if task.cancelled() or (not task.done() and closed is not None and closed.done()):
+        raise service_closed()
+    if not task.done():
+        raise asyncio.TimeoutError
+    error = task.exception()
+    if error is not None:
+        raise copy.copy(error).with_traceback(error.__traceback__)
+    return task.result()

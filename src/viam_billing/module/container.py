@@ -1,4 +1,4 @@
-"""The composition root: from a configuration to the parts of one service, and what they share in this process."""
+"""Wires a configuration to the parts of one service, and closes them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from viam_billing.audit.audit_log import State
-from viam_billing.cache.memory import Limits
+from viam_billing.audit.audit_log import AuditLog
+from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.queries import Reads
-from viam_billing.charging.books import BOOKS
 from viam_billing.charging.desk import Desk
 from viam_billing.cloud.calls import Calls, Counters
 from viam_billing.cloud.client import CloudClient
@@ -19,14 +18,18 @@ from viam_billing.commands.context import Context
 from viam_billing.core.errors import StateUnavailableError
 from viam_billing.core.money import to_dollars
 from viam_billing.core.times import to_rfc3339
-from viam_billing.module.clouds import CLOUDS, Cloud
+from viam_billing.module.shared import Key
 from viam_billing.settings.policy import Policy
-from viam_billing.usage.crossings import Crossings
+from viam_billing.usage.thresholds import CrossedThresholds
 from viam_billing.version import VERSION
 
 if TYPE_CHECKING:
+    from viam_billing.cache.cache import Cache
     from viam_billing.charging.books import Book
+    from viam_billing.cloud.session import Session
+    from viam_billing.module.shared import Shared
     from viam_billing.settings.attributes import Config
+    from viam_billing.usage.history import UsageHistory
 
 _CHARGING: Final = (
     "charge_organization",
@@ -36,69 +39,81 @@ _CHARGING: Final = (
 )
 """Commands for which a service looks after the charge journal, and keeps other processes away from it."""
 
-
 _NO_CHARGES: Final = {"unknown_charges": 0, "charged_last_24h": 0}
 
 _FIRST_LOOK_S: Final = 0.2
 """How long `get_status` waits for the journal's figures, where they are not in memory yet."""
 
 
-class Runtime:
-    """One service's parts, and what has to be closed with it.
+class Container:
+    """One service's parts, and its lease of those that it shares.
 
-    Making it waits for no I/O: what an earlier process left is read in the background. Needs a running event loop.
+    Making it does no I/O: what an earlier process left is read in the background. It needs a running event loop.
     """
 
-    def __init__(self, config: Config, name: str = "") -> None:
-        self._cloud: Cloud | None = None
-        if config.api_key is not None and config.api_key_id is not None:
-            self._cloud = CLOUDS.acquire(config.app, config.api_key_id, config.api_key, config.state_dir)
-        if self._cloud is not None:
-            limits = Limits(config.cache_ttl_s, config.max_stale_s, config.timeout_s)
-            self._cloud.cache.serve(limits, revealed=config.reveal_payment_details)
-        cloud = self._cloud
-        session, cache, history = (cloud.session, cloud.cache, cloud.history) if cloud else (None, None, None)
+    def __init__(self, config: Config, shared: Shared, name: str = "") -> None:
+        self._lease = lease = contextlib.ExitStack()
+        self._watching = contextlib.ExitStack()
+        self._closed = False
+        self._closing: asyncio.Task[None] | None = None
+        self._look: asyncio.Task[bool] | None = None
         self._counters = Counters()
+        session: Session | None = None
+        cache: Cache | None = None
+        private: Cache | None = None
+        history: UsageHistory | None = None
+        if config.api_key is not None and config.api_key_id is not None:
+            key = Key(config.app, config.api_key_id, config.api_key)
+            session = lease.enter_context(shared.session(key))
+            cache = lease.enter_context(shared.cache(key, session, config.state_dir))
+            if config.reveal_payment_details:
+                private = lease.enter_context(shared.private_cache(key, session))
+            if config.state_dir is not None:
+                history = lease.enter_context(shared.history(config.state_dir, config.app))
+        self._session = session
         gateway = CloudClient(Calls(session, self._counters, config.timeout_s))
         policy = Policy(config)
         desk = Desk(gateway, policy)
-        self._book = book = BOOKS.open(config.state_dir, config.app.text) if config.state_dir else None
-        self._closing = False
-        self._wakes = False
-        """Whether the journal's watch is woken when this service's cloud is back."""
-        self._look: asyncio.Task[bool] | None = None
+        book = None
+        if config.state_dir is not None:
+            book = lease.enter_context(shared.book(config.state_dir, config.app))
+        self._book = book
+        database = book.store if book is not None else None
+        sent_emails = shared.sent_emails(config.state_dir, config.app)
         self.context = Context(
             config=config,
             policy=policy,
             gateway=gateway,
-            reads=Reads(gateway, cache, config, time.time, history),
+            disk=shared.disk,
+            reads=Reads(gateway, cache, config, time.time, history, private),
             history=history,
-            crossings=Crossings(history),
-            state=State(
-                book.store if book else None,
-                config.app.text,
-                time.time,
-                service=name,
-                when_closed=self._release_if_idle,
-            ),
+            crossed=CrossedThresholds(history),
+            audit_log=AuditLog(database, config.app.text, time.time, name),
+            email_cooldown=EmailCooldown(database, config.app.text, time.time, sent_emails),
             desk=desk,
             book=book,
             now=time.time,
             commands=COMMANDS,
         )
         if book is not None:
-            if session is not None and any(policy.allows(command, EFFECTS[command]) for command in _CHARGING):
-                book.watch.join(desk)
-                session.circuit_breaker.when_closed.append(book.watch.wake)
-                self._wakes = True
-            else:
-                book.watch.look_at_figures()
+            self._watch(book, desk, policy)
+
+    def _watch(self, book: Book, desk: Desk, policy: Policy) -> None:
+        """Look after the journal, for a service that may charge; for another one, learn its figures once."""
+        session = self._session
+        if session is None or not any(policy.allows(command, EFFECTS[command]) for command in _CHARGING):
+            book.watch.look_at_figures()
+            return
+        book.watch.join(desk)
+        self._watching.callback(book.watch.leave, desk)
+        session.circuit_breaker.when_closed.append(book.watch.wake)
+        self._watching.callback(session.circuit_breaker.when_closed.remove, book.watch.wake)
 
     async def status(self) -> dict[str, Any]:
         """What `get_status` answers; from memory, but for the journal's figures where they are not known yet."""
         charges = await self._charges()  # first, so that all else is of the moment of the answer
-        counters, reads = self._counters, self.context.reads.counters
-        session = self._cloud.session if self._cloud else None
+        counters, reads = self._counters, self.context.reads.reader
+        session = self._session
         status: dict[str, Any] = {
             "version": VERSION,
             "connected": session is not None and session.connected,
@@ -118,12 +133,10 @@ class Runtime:
         return status
 
     async def _charges(self) -> dict[str, Any]:
-        """What the journal tells: 0 where there is none, nothing where it cannot be read."""
-        if self.context.config.state_dir is None:
-            return dict(_NO_CHARGES)
+        """The journal's figures: 0 where there is no journal, none where it cannot be read."""
         book = self._book
         if book is None:
-            return {}
+            return dict(_NO_CHARGES)
         journal = book.charger.journal
         if journal.figures is None:
             if self._look is None or self._look.done():
@@ -145,44 +158,43 @@ class Runtime:
         }
 
     async def close(self) -> None:
-        """Give back what is shared; a charge under way keeps it until it has ended. May be called twice."""
-        desk, book = self.context.desk, self._book
-        desk.closed = True
+        """End the reads under way, and give back what is shared. May be called twice.
+
+        A charge, an e-mail or a change under way keeps the lease until it has ended.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        context = self.context
+        self._watching.close()
+        context.reads.close()
+        context.desk.closed = True
         if self._look is not None:
             self._look.cancel()
-        if book is not None:
-            book.watch.leave(desk)
-            if self._wakes and self._cloud is not None:
-                self._cloud.session.circuit_breaker.when_closed.remove(book.watch.wake)
-                self._wakes = False
-            book.charger.drop_waiting(desk)
-        self.context.state.close()
-        self._closing = True
-        self._release_if_idle()
+        charges: set[asyncio.Task[Any]] = set()
+        if self._book is not None:
+            charger = self._book.charger
+            charger.drop_waiting(context.desk)
+            charges = {attempt.task for attempt in charger.under_way(context.desk) if attempt.task is not None}
+        if charges or context.audit_log.under_way:
+            self._closing = asyncio.create_task(self._close_when_idle(charges), name="viam-billing closing")
+        else:
+            self._lease.close()
 
-    def _release_if_idle(self, _: object = None) -> None:
-        """Release all when the last charge and the last attempt have ended; each of them calls this when it ends."""
-        if not self._closing or self.context.state.under_way:
-            return
-        charges = self._book.charger.under_way(self.context.desk) if self._book else []
-        for attempt in charges:
-            if attempt.task is not None:
-                attempt.task.add_done_callback(self._release_if_idle)
-        if charges:
-            return
-        cloud, self._cloud = self._cloud, None
-        if cloud is not None:
-            CLOUDS.release(cloud)
-        book, self._book = self._book, None
-        if book is not None:
-            BOOKS.release(book)
+    async def _close_when_idle(self, charges: set[asyncio.Task[Any]]) -> None:
+        try:
+            if charges:
+                await asyncio.wait(charges)
+            await self.context.audit_log.wait_idle()
+        finally:
+            self._lease.close()
 
 
 async def _look(book: Book) -> bool:
-    """Learn the figures of a journal that have not been learnt so far. Returns whether there is a journal."""
+    """Learn a journal's figures. Returns whether there is a journal."""
     await book.watch.looked.wait()
     journal = book.charger.journal
     if journal.figures is None:
         with contextlib.suppress(StateUnavailableError):
             await journal.refresh()
-    return journal.figures is not None or await asyncio.to_thread(book.store.exists)
+    return journal.figures is not None or await book.store.exists()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from viam import logging
@@ -15,11 +15,8 @@ from viam_billing.commands.meta import unknown_command
 from viam_billing.core.errors import (
     BillingError,
     CloudTimeoutError,
-    CommandNotAllowedError,
     InternalError,
     InvalidRequestError,
-    OutOfScopeError,
-    StateUnavailableError,
     quoted,
 )
 from viam_billing.core.redaction import redacted
@@ -36,7 +33,6 @@ if TYPE_CHECKING:
 LOGGER: Final = logging.getLogger(__name__)
 
 _AUDITED: Final = frozenset({"notify", "change", "charge", "by_name"})
-_SHOWN_PARAMETERS: Final = 10
 
 
 async def answer(command: Struct, context: Context, timeout_s: float | None) -> Answer:
@@ -55,7 +51,8 @@ async def answer(command: Struct, context: Context, timeout_s: float | None) -> 
     if row is None:
         raise unknown_command(without_secrets(request.name, context), context.commands)
     parameters: Mapping[str, object] = request.parameters
-    if context.config.api_key is not None and context.config.api_key in str(parameters):
+    key = context.config.api_key
+    if key and any(key in name or (isinstance(value, str) and key in value) for name, value in parameters.items()):
         parameters = _without_key(parameters, context)
     call = Call(Deadline(context.config.timeout_s, timeout_s), Deadline(math.inf, timeout_s))
     async with _audited(row, parameters, context) if row.effect in _AUDITED else contextlib.nullcontext():
@@ -76,56 +73,12 @@ async def answer(command: Struct, context: Context, timeout_s: float | None) -> 
     return {row.name: result} if request.nested else result
 
 
-@contextlib.asynccontextmanager
-async def _audited(row: Command, parameters: Mapping[str, object], context: Context) -> AsyncIterator[None]:
-    """Write an attempt to the audit log before it is made, and how it ended after it."""
-    number = await _begin_attempt(row, parameters, context)
-    code: str | None = "cancelled"
-    try:
-        yield
-        code = None
-    except BillingError as error:
-        code = error.code
-        raise
-    finally:
-        if number is not None:
-            permitted = context.policy.allows(row.name, row.effect)
-            allowed = permitted and code not in {CommandNotAllowedError.code, OutOfScopeError.code}
-            _end_attempt(number, code, context, allowed=allowed)
-
-
-async def _begin_attempt(row: Command, parameters: Mapping[str, object], context: Context) -> int | None:
-    """The number of a new audit entry; None if it cannot be written.
-
-    A change goes on without its entry, which the module's log then has. An e-mail or a charge does not, as it needs
-    the folder for its own record.
-    """
-    allowed = context.policy.allows(row.name, row.effect)
-    synced = row.effect == "change"  # e-mails and charges sync their own record before they are sent
-    try:
-        return await context.state.begin_attempt(row.name, parameters, allowed=allowed, synced=synced)
-    except StateUnavailableError as error:
-        names = list(parameters)[:_SHOWN_PARAMETERS]
-        shown = ", ".join(f"{quoted(name)}: {quoted(parameters[name])}" for name in names)
-        LOGGER.warning("attempt of %s (%s) is not in the audit log: %s", row.name, shown, error.text)
-        return None
-
-
-def _end_attempt(number: int, code: str | None, context: Context, *, allowed: bool) -> None:
-    """Complete an audit entry in the background: the answer does not wait for it."""
-
-    def log_failure(ending: asyncio.Future[None]) -> None:
-        error = None if ending.cancelled() else ending.exception()
-        if isinstance(error, StateUnavailableError):
-            warn(error)
-
-    def warn(error: StateUnavailableError) -> None:
-        LOGGER.warning("the end (%s) of audit entry %d is not in the audit log: %s", code or "done", number, error.text)
-
-    try:
-        context.state.end_attempt(number, code, allowed=allowed).add_done_callback(log_failure)
-    except StateUnavailableError as error:
-        warn(error)
+def _audited(
+    row: Command, parameters: Mapping[str, object], context: Context
+) -> contextlib.AbstractAsyncContextManager[None]:
+    permitted = context.policy.allows(row.name, row.effect)
+    sync = row.effect == "change"  # e-mails and charges sync their own record before they are sent
+    return context.audit_log.attempt(row.name, parameters, permitted=permitted, sync=sync)
 
 
 def _without_key(parameters: Mapping[str, object], context: Context) -> dict[str, object]:

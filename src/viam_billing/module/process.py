@@ -1,11 +1,11 @@
-"""The module as a process: its start, and an end in time.
+"""The module as a process: it starts, serves, and ends in time.
 
-The SDK ends on SIGTERM when the last connection is closed, which from Python 3.12 on may be never: viam-server keeps
-its connection and kills after some seconds. Signals are therefore taken here, by a thread that waits for them:
+On SIGTERM the SDK waits for the last connection to be closed, which from Python 3.12 on may never happen: viam-server
+keeps its connection, and kills the module after some seconds. A thread therefore waits for the signals here:
 
-    SIGTERM --> begin no charge, wait up to 8 s for those under way --> stop serving --> close the services
-                (connections, files) --> cancel what is left, so that it cleans up --> leave
-    again   --> the same: viam-server sends a second one after 3 s, and kills after 10
+    SIGTERM --> start no charge, wait up to 8 s for those under way --> stop serving --> close the services
+                (connections, files) --> cancel what is left, so that it cleans up --> exit
+    again   --> ignored: viam-server sends a second one after 3 s, and kills after 10
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from typing import Any, Final, NoReturn
 from viam import logging
 from viam.module.module import Module
 
-from viam_billing.charging.books import BOOKS
 from viam_billing.module import sensor, service
+from viam_billing.module.shared import Shared
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -32,15 +32,15 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _CHARGES_S: Final = 8.0
 _CLOSING_S: Final = 1.0
 _LAST_ANSWERS_S: Final = 0.1
-"""For the answers of the last charges to be written."""
+"""For the last charges' answers to be written to their callers."""
 
 
 def main() -> NoReturn:
-    """Serve until told to stop. Never returns: a look-up of a host that hangs in a thread must not hold up the end."""
-    # Blocked before any thread is there, so that the waiting thread is the one that gets them.
+    """Serve until told to stop. Never returns: a thread that hangs, as in a DNS lookup, must not delay the exit."""
+    # Blocked before there is any thread, so that only the waiting one gets them.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     _quiet_libraries()
-    gc.freeze()  # all that was imported stays: to look through it for garbage holds callers up for tens of milliseconds
+    gc.freeze()  # what was imported stays: looking through it for garbage would delay callers by tens of milliseconds
     status = 1
     with contextlib.suppress(asyncio.CancelledError):
         status = asyncio.run(_serve())
@@ -52,7 +52,8 @@ def main() -> NoReturn:
 async def _serve() -> int:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_log_lost_error)
-    service.register()
+    shared = Shared()
+    service.register(shared)
     sensor.register()
     module = Module.from_args()
     serving = asyncio.create_task(module.start())  # type: ignore[no-untyped-call] # the SDK's
@@ -66,14 +67,14 @@ async def _serve() -> int:
         except OSError as error:
             LOGGER.error("the module cannot serve on its socket: %s", error)  # noqa: TRY400 - a traceback says no more
         return 1
-    if await BOOKS.stop(_CHARGES_S):
+    if await shared.books.stop(_CHARGES_S):
         await asyncio.sleep(_LAST_ANSWERS_S)
     serving.cancel()
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(module.server.close(), _CLOSING_S)  # type: ignore[no-untyped-call] # the SDK's
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
-        task.cancel()  # what a call has begun on the disk, it cleans up
+        task.cancel()  # each cleans up what it has on the disk
     if others:
         await asyncio.wait(others, timeout=_CLOSING_S / 2)
     sys.stdout.flush()
@@ -94,7 +95,7 @@ def _quiet_libraries() -> None:
 
 
 def _log_lost_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What nobody waited for, on one line and without a traceback, which Viam's logs drop anyway."""
+    """Log an error of a background task on one line, without a traceback, which Viam's logs drop anyway."""
     error = context.get("exception")
     what = type(error).__name__ if error else "unknown"
     LOGGER.error("error in the event loop: %s: %s", context.get("message", "no message"), what)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from google.protobuf.message import DecodeError
@@ -25,7 +26,7 @@ from viam.utils import ValueTypes
 from viam_billing.commands import EFFECTS
 from viam_billing.core.errors import BillingError, InvalidRequestError
 from viam_billing.module import codec, dispatch
-from viam_billing.module.container import Runtime
+from viam_billing.module.container import Container
 from viam_billing.settings.attributes import Config, ConfigError, parse_attributes
 from viam_billing.version import MODULE_NAME, NAMESPACE
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from viam.resource.base import ResourceBase
 
     from viam_billing.commands.context import Context
+    from viam_billing.module.shared import Shared
 
 
 class BillingService(Generic):
@@ -43,10 +45,10 @@ class BillingService(Generic):
 
     MODEL: ClassVar[Model] = Model(ModelFamily(NAMESPACE, MODULE_NAME), "billing")
 
-    def __init__(self, name: str, runtime: Runtime) -> None:
+    def __init__(self, name: str, container: Container) -> None:
         super().__init__(name)
-        self._runtime = runtime
-        self.context = runtime.context
+        self._container = container
+        self.context = container.context
 
     @classmethod
     def validate_config(cls, config: ComponentConfig) -> tuple[Sequence[str], Sequence[str]]:
@@ -59,9 +61,14 @@ class BillingService(Generic):
         return [], []
 
     @classmethod
-    def new(cls, config: ComponentConfig, dependencies: Mapping[ResourceName, ResourceBase]) -> Self:  # noqa: ARG003 - the SDK's signature
+    def new(
+        cls,
+        config: ComponentConfig,
+        dependencies: Mapping[ResourceName, ResourceBase],  # noqa: ARG003 - the SDK's signature
+        shared: Shared,
+    ) -> Self:
         """Make the service. Does not connect: the cloud may be away when a robot starts."""
-        return cls(config.name, Runtime(_parsed(config), config.name))
+        return cls(config.name, Container(_parsed(config), shared, config.name))
 
     async def do_command(
         self,
@@ -82,14 +89,14 @@ class BillingService(Generic):
 
     async def get_status(self, **_: Any) -> Mapping[str, ValueTypes]:  # noqa: ANN401 - the SDK's signature
         """Versions and counters, without a call to the cloud."""
-        status = await self._runtime.status()
+        status = await self._container.status()
         if "last_error" in status:
             status["last_error"] = dispatch.without_secrets(status["last_error"], self.context)
         return status
 
     async def close(self) -> None:
         """Close connection and files. May be called twice."""
-        await self._runtime.close()
+        await self._container.close()
 
 
 class BillingRPCService(GenericRPCService):
@@ -129,9 +136,9 @@ class BillingRPCService(GenericRPCService):
         await stream.send_message(response)
 
 
-def register() -> None:
+def register(shared: Shared) -> None:
     """Register the model, and the handler of generic services, with the SDK. Call it before the Module is made."""
-    creator = ResourceCreatorRegistration(BillingService.new, BillingService.validate_config)
+    creator = ResourceCreatorRegistration(partial(BillingService.new, shared=shared), BillingService.validate_config)
     Registry.register_resource_creator(BillingService.API, BillingService.MODEL, creator)
     Registry.lookup_api(Generic.API).rpc_service = BillingRPCService
 

@@ -45,6 +45,9 @@ class ChargeLimits(Record, frozen=True, kw_only=True):
     per_day: Amount
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"per_charge": is_whole_cents, "per_day": is_whole_cents}
 
+    def __post_init__(self) -> None:
+        self.check_fields()
+
 
 class Budget(Record, frozen=True, kw_only=True):
     """What a month may cost, and the fractions of it at which to warn."""
@@ -52,6 +55,9 @@ class Budget(Record, frozen=True, kw_only=True):
     monthly: Amount
     warn_at: Annotated[tuple[Fraction, ...], Meta(title="a list of numbers between 0 and 1")] = (0.5, 0.8)
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"monthly": is_whole_cents}
+
+    def __post_init__(self) -> None:
+        self.check_fields()
 
 
 class Attributes(Record, frozen=True, kw_only=True):
@@ -142,22 +148,12 @@ def parse_attributes(
     except InvalidRecordError as error:
         errors = error.errors
         # The rules between attributes are checked on those that are valid by themselves: one mistake hides no other.
-        valid = records.read(Attributes, _valid_alone(attributes), "attribute")
+        others = {name: value for name, value in attributes.items() if name not in error.names}
+        valid = records.read(Attributes, others, "attribute")
     errors += _errors_between(valid, attributes, environment, effects)
     if errors:
         raise ConfigError("invalid configuration: " + "; ".join(errors))
     return _resolved(valid, environment)
-
-
-def _valid_alone(attributes: Mapping[str, object]) -> dict[str, object]:
-    valid = {}
-    for name, value in attributes.items():
-        try:
-            records.read(Attributes, {name: value}, "attribute")
-        except InvalidRecordError:
-            continue
-        valid[name] = value
-    return valid
 
 
 def _errors_between(

@@ -16,15 +16,18 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Named, typed values from outside: a command's parameters or a resource's attributes.
 
     The `title` in the `msgspec.Meta` of a field's type says in words what is expected there. An optional field is
-    `... | UnsetType = UNSET`, so that null is an error. A record whose fields restrict each other overrides
-    `__post_init__` and raises ValueError there; `schema_not` says the same as JSON Schema.
+    `... | UnsetType = UNSET`, so that null is an error. A record whose fields restrict each other has a
+    `__post_init__` that raises ValueError; `schema_not` says the same as JSON Schema.
     """
 
     aliases: ClassVar[Mapping[str, str]] = {}
     """Other accepted names of fields: alias -> field."""
 
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {}
-    """Rules that a type cannot express: field -> whether a value of the right type is valid."""
+    """Rules that a type cannot express: field -> whether a value of the right type is valid.
+
+    `read` applies them; a record that is a field of another one calls `check_fields` in its `__post_init__`.
+    """
 
     secrets: ClassVar[frozenset[str]] = frozenset()
     """Fields whose values are never shown."""
@@ -32,7 +35,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     schema_not: ClassVar[Mapping[str, Any]] = {}
     """JSON Schema of the combinations that are refused."""
 
-    def __post_init__(self) -> None:
+    def check_fields(self) -> None:
+        """Raises: ValueError: one of the `checks` fails."""
         for field, check in self.checks.items():
             value = getattr(self, field)
             if value is not UNSET and not check(value):
@@ -40,11 +44,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class InvalidRecordError(ValueError):
-    """The values do not make a record; `errors` has a text for each that is wrong."""
+    """The values do not make a record. `errors` has a text for each that is wrong, `names` what they are called."""
 
-    def __init__(self, errors: list[str]) -> None:
-        super().__init__("; ".join(errors))
-        self.errors = errors
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
+        self.names = {name for name, _ in errors}
+        self.errors = [text for _, text in errors]
+        super().__init__("; ".join(self.errors))
 
 
 R = TypeVar("R", bound=Record)
@@ -63,9 +68,12 @@ def read(shape: type[R], values: Mapping[str, object], kind: str, hidden: str | 
         InvalidRecordError: with every error; each names the field, what was found and what was expected.
     """
     try:
-        return msgspec.convert(_without_aliases(shape, values) if shape.aliases else values, shape)
-    except msgspec.ValidationError as error:
-        raise InvalidRecordError(_errors(shape, values, kind, hidden) or [str(error)]) from None
+        record = msgspec.convert(_without_aliases(shape, values) if shape.aliases else values, shape)
+        if shape.checks:
+            record.check_fields()
+    except (msgspec.ValidationError, ValueError) as error:
+        raise InvalidRecordError(_errors(shape, values, kind, hidden) or [("", str(error))]) from None
+    return record
 
 
 def _without_aliases(shape: type[Record], values: Mapping[str, object]) -> dict[str, object]:
@@ -76,27 +84,27 @@ def _without_aliases(shape: type[Record], values: Mapping[str, object]) -> dict[
 
 def _errors(
     shape: type[Record], values: Mapping[str, object], kind: str, hidden: str | None, prefix: str = ""
-) -> list[str]:
-    """The errors of the fields, each looked at alone."""
-    errors: list[str] = []
+) -> list[tuple[str, str]]:
+    """The errors of the fields, each looked at alone: the name and the text."""
+    errors: list[tuple[str, str]] = []
     given_fields: set[str] = set()
     for name, value in sorted(values.items()):
         field = shape.aliases.get(name, name)
         given_fields.add(field)
         inner = _inner_record(shape, field)
         if field not in shape.__struct_fields__:
-            errors.append(_unknown_field(shape, "***" if _holds(name, hidden) else name, kind, prefix))
+            errors.append((name, _unknown_field(shape, "***" if _holds(name, hidden) else name, kind, prefix)))
         elif field != name and field in values:
-            errors.append(f"{prefix}{field}: found {field} and its other name {name}, expected one of the two")
+            errors.append((name, f"{prefix}{field}: found {field} and its other name {name}, expected one of the two"))
         elif inner is not None and isinstance(value, dict):
-            errors += _errors(inner, value, kind, hidden, f"{prefix}{field}.")
+            errors += [(name, text) for _, text in _errors(inner, value, kind, hidden, f"{prefix}{field}.")]
         elif not _is_valid(shape, field, value):
             secret = field in shape.secrets or _holds(value, hidden)
             found = "a value that is not shown" if secret else quoted(value)
-            errors.append(f"{prefix}{name}: found {found}, expected {expected(shape, field)}")
+            errors.append((name, f"{prefix}{name}: found {found}, expected {expected(shape, field)}"))
     missing = [field.name for field in msgspec.structs.fields(shape) if field.required]
     return errors + [
-        f"{prefix}{name}: found nothing, expected {expected(shape, name)}"
+        (name, f"{prefix}{name}: found nothing, expected {expected(shape, name)}")
         for name in missing
         if name not in given_fields
     ]

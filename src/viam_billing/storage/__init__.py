@@ -1,1 +1,1 @@
-"""The disk: SQLite on one thread, and the schema of the journal."""
+"""The disk: threads for it, SQLite, the schema of the journal, and files that are complete or not there."""

@@ -1,4 +1,4 @@
-"""SQLite on its own thread: open, migrate, one transaction = one function."""
+"""A SQLite file on its disk thread: opened at its first use, migrated, and one function for each transaction."""
 
 from __future__ import annotations
 
@@ -6,172 +6,195 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from viam_billing.core.errors import StateUnavailableError, quoted
-from viam_billing.core.tasks import retrieve_exception
+from viam_billing.storage.files import make_folder, sync_folder
+from viam_billing.storage.sqlite_errors import blames_disk, blames_file
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from viam_billing.storage.disk import Disk
+
 T = TypeVar("T")
 
-_WAIT_FOR_OTHERS_S: Final = 5.0
-
-_CLOSING: Final[dict[str, set[Future[None]]]] = {}
-"""What this process is about to close, by path: a service made anew must find what the one before it wrote last."""
+_OTHER_PROCESS_S: Final = 5.0
+"""How long a transaction waits for another process's."""
 
 
-class Store:
-    """A database file that opens with its first use, so that making a service costs no I/O.
+class DamagedFileError(StateUnavailableError):
+    """The file is no database of this version of the module: trying again does not help."""
 
-    `synced`: a transaction is on disk when it is over, whatever happens to the power; else the last ones may be lost.
-    `migrations` bring a database from version n to n + 1; the file's `user_version` says where it stands.
+
+class Database:
+    """One SQLite file in a folder. Making it costs no I/O: the file is opened, and created, by the first transaction.
+
+    A `synced` database has each transaction on the disk when it is over; of another one, a power cut can lose the most
+    recent transactions. `migrations` are SQL scripts, each from version n to n + 1; the file's `user_version` tells
+    which of them it has had.
     """
 
-    def __init__(self, folder: str, file_name: str, migrations: Sequence[str], *, synced: bool = True) -> None:
+    def __init__(
+        self, disk: Disk, folder: str, file_name: str, migrations: Sequence[str], *, synced: bool = True
+    ) -> None:
         self._folder = folder
         self._file_name = file_name
+        self._path = os.path.join(folder, file_name)
+        self._thread = disk.thread(self._path)
         self._migrations = migrations
-        self._synchronous = "FULL" if synced else "NORMAL"
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"viam-billing {file_name}")
+        self._synced = synced
         self._connection: sqlite3.Connection | None = None
-        self._syncs_as = ""
+        self._syncs = False
         self._identity: os.stat_result | None = None
-        self.damaged = False
-        """Whether the last error says that the file, and not the disk, is to blame."""
+        self._closed = False
 
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in one transaction; it is committed when this returns, and on disk where the store is `synced`.
-
-        A caller that leaves does not stop it.
+    async def run(self, work: Callable[[sqlite3.Connection], T], *, sync: bool = True) -> T:
+        """Wait for the result of `work`, run in one transaction; see `begin`. A caller that is cancelled stops nothing.
 
         Raises:
             StateUnavailableError: if the folder or the file cannot be used, or the disk is full.
         """
-        running = self._begun(self._transaction, work)
-        running.add_done_callback(retrieve_exception)
-        return await asyncio.shield(running)
+        return await asyncio.shield(self.begin(work, sync=sync))
 
-    def begin_before_next_sync(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
-        """Begin the same for what need not be on disk before the next transaction that is: its sync takes it along.
+    def begin(self, work: Callable[[sqlite3.Connection], T], *, sync: bool = True) -> asyncio.Future[T]:
+        """Run `work` in one transaction, after all that were begun before. Nobody has to ask for the result.
 
-        A process that is killed loses nothing of it, and what the power's failure takes, it takes from the end. What is
-        begun later runs later.
+        Without `sync`, a transaction of a synced database reaches the disk with the next one that is synced: a process
+        that is killed loses nothing, and a power cut only the most recent.
 
         Raises:
-            StateUnavailableError: after `close`; as the future's result in the other cases.
+            StateUnavailableError: after `close`; as the future's result in the cases of `run`.
         """
-        return self._begun(self._unsynced_transaction, work)
+        if self._closed:
+            raise self._unusable("the service was closed")
+        return self._thread.begin(lambda: self._transaction(work, sync=sync and self._synced))
 
-    def _begun(
-        self, transaction: Callable[[Callable[[sqlite3.Connection], T]], T], work: Callable[[sqlite3.Connection], T]
-    ) -> asyncio.Future[T]:
-        try:
-            return asyncio.get_running_loop().run_in_executor(self._thread, transaction, work)
-        except RuntimeError:
-            raise self._unusable("the service was closed") from None
+    async def exists(self) -> bool:
+        """Whether the file is there. Where that cannot be seen, it may be: True."""
+        return await self._thread.run(self._exists)
 
-    def exists(self) -> bool:
-        """Whether the file is there, or may be: where that cannot be seen, too. Blocks as long as the disk takes."""
+    async def checkpoint(self) -> None:
+        """Bring the write-ahead log into the file, and empty it: nothing that was deleted is left on the disk."""
+
+        def work() -> None:
+            if self._connection is not None:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+        with contextlib.suppress(Exception):  # another process may be reading; the next start does it again
+            await self._thread.run(work)
+
+    def remove(self) -> None:
+        """Delete the file, for one whose content can be lost. The next transaction begins with an empty one."""
+
+        def work() -> None:
+            self._disconnect()
+            for ending in ("", "-wal", "-shm"):
+                with contextlib.suppress(OSError):
+                    os.unlink(self._path + ending)
+
+        self._thread.submit(work)
+
+    def close(self) -> None:
+        """Close the file after all that was begun. May be called twice."""
+        if not self._closed:
+            self._closed = True
+            self._thread.submit(self._disconnect)
+
+    def _exists(self) -> bool:
         try:
-            os.stat(os.path.join(self._folder, self._file_name))
+            os.stat(self._path)
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError:
             return True
         return True
 
-    async def checkpoint(self) -> None:
-        """Bring what is in the write-ahead log into the file, and empty the log."""
-
-        def work() -> None:
-            if self._connection is not None:
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-        with contextlib.suppress(Exception):
-            await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-    def run_unwatched(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        """Run `work` soon, whether or not it succeeds; also right before `close`."""
-        with contextlib.suppress(RuntimeError):
-            self._thread.submit(self._transaction, work)
-
-    def _unsynced_transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return self._transaction(work, "NORMAL")
-
-    def _transaction(self, work: Callable[[sqlite3.Connection], T], synchronous: str | None = None) -> T:
+    def _transaction(self, work: Callable[[sqlite3.Connection], T], *, sync: bool) -> T:
         import sqlite3  # noqa: PLC0415 - costs 6 ms, which a module that never writes does not pay at its start
 
         try:
-            connection = self._opened(sqlite3)
-            self._sync_as(connection, synchronous or self._synchronous)
+            connection = self._connected()
+            self._set_sync(connection, sync=sync)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 result = work(connection)
+                connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                self._roll_back(connection)
                 raise
-            connection.execute("COMMIT")
         except sqlite3.Error as error:
-            self.damaged = not isinstance(error, sqlite3.OperationalError)
-            self._abandon()
-            raise self._unusable(str(error)) from None
+            self._disconnect()
+            if blames_file(error):
+                raise DamagedFileError(self._unusable(str(error)).text) from None
+            if blames_disk(error):
+                raise self._unusable(str(error)) from None
+            raise  # a defect of the module
         except OSError as error:
-            self._abandon()
+            self._disconnect()
             raise self._unusable(error.strerror or type(error).__name__) from None
         return result
 
-    def _opened(self, sqlite3: Any) -> sqlite3.Connection:  # noqa: ANN401 - the module, imported late
-        path = os.path.join(self._folder, self._file_name)
-        if self._connection is not None and not self._is_at(path):
-            self._abandon()  # the folder was replaced: what is written to the old file is lost with the next start
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        """Undo a transaction, which SQLite may have done already. Where it fails, closing the file does it."""
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except Exception:  # noqa: BLE001 - the caller gets the cause, and not what came of it
+            self._disconnect()
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is not None and not self._is_in_place():
+            self._disconnect()  # the folder was replaced: the next start would not find what went into the old file
         if self._connection is None:
             make_folder(self._folder)
-            self._make_file(path)
-            wait(tuple(_CLOSING.get(path, ())), _WAIT_FOR_OTHERS_S)
-            connection = sqlite3.connect(
-                path, timeout=_WAIT_FOR_OTHERS_S, isolation_level=None, check_same_thread=False
-            )
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA secure_delete = ON")  # what is removed may have been a payment detail
-                if self._synchronous == "FULL":  # on macOS, where fsync stops at the drive's own memory; else no change
-                    connection.execute("PRAGMA fullfsync = ON")
-                    connection.execute("PRAGMA checkpoint_fullfsync = ON")
-                self._syncs_as = ""
-                self._sync_as(connection, self._synchronous)
-                self._migrate(connection)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
-            self._identity = os.stat(path)
+            self._make_file()
+            self._connection = self._connect()
+            self._identity = os.stat(self._path)
         return self._connection
 
-    def _sync_as(self, connection: sqlite3.Connection, synchronous: str) -> None:
-        if synchronous != self._syncs_as:
-            connection.execute(f"PRAGMA synchronous = {synchronous}")
-            self._syncs_as = synchronous
+    def _connect(self) -> sqlite3.Connection:
+        import sqlite3  # noqa: PLC0415 - as above
 
-    def _make_file(self, path: str) -> None:
+        connection = sqlite3.connect(
+            self._path, timeout=_OTHER_PROCESS_S, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA secure_delete = ON")  # what is deleted may have been a payment detail
+            if self._synced:  # on macOS a plain fsync stops at the drive's own memory; elsewhere this changes nothing
+                connection.execute("PRAGMA fullfsync = ON")
+                connection.execute("PRAGMA checkpoint_fullfsync = ON")
+            self._syncs = not self._synced
+            self._set_sync(connection, sync=self._synced)
+            self._migrate(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _set_sync(self, connection: sqlite3.Connection, *, sync: bool) -> None:
+        if sync != self._syncs:
+            connection.execute(f"PRAGMA synchronous = {'FULL' if sync else 'NORMAL'}")
+            self._syncs = sync
+
+    def _make_file(self) -> None:
         """Make an empty file of mode 0600, unless there is one: to open and close that would end SQLite's locks on it.
 
-        A synced store begins with a synced folder, or the power's failure could take the whole file away.
+        A synced database begins with a synced folder, or a power cut could lose the whole file.
         """
         try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
         except FileExistsError:
             return
-        if self._synchronous == "FULL":
+        if self._synced:
             for folder in (self._folder, os.path.dirname(self._folder)):
-                _sync_folder(folder)
+                sync_folder(folder)
 
-    def _is_at(self, path: str) -> bool:
-        """Whether the file that is open is still the one that its path names."""
+    def _is_in_place(self) -> bool:
+        """Whether the file that is open is the one that its path names."""
         try:
-            return self._identity is not None and os.path.samestat(self._identity, os.stat(path))
+            return self._identity is not None and os.path.samestat(self._identity, os.stat(self._path))
         except OSError:
             return False
 
@@ -179,55 +202,22 @@ class Store:
         connection.execute("BEGIN IMMEDIATE")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version > len(self._migrations):
-            connection.execute("ROLLBACK")
-            self.damaged = True  # for this version of the module
-            raise self._unusable("it was written by a newer version of this module")
-        for statements in self._migrations[version:]:
-            for statement in statements.split(";"):
+            raise DamagedFileError(self._unusable("it was written by a newer version of this module").text)
+        for script in self._migrations[version:]:
+            for statement in script.split(";"):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {len(self._migrations)}")
         connection.execute("COMMIT")
 
-    def _abandon(self) -> None:
-        """Open anew at the next use: the folder may have been put right by then."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+    def _disconnect(self) -> None:
+        """Close the file. The next transaction opens it again: the folder may have been put right by then."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(Exception):  # what was committed is on the disk
+                connection.close()
 
     def _unusable(self, why: str) -> StateUnavailableError:
         return StateUnavailableError(
             f"{self._file_name} in state_dir {quoted(self._folder)} cannot be used: {why}. "
             "Make the folder writable, free disk space, or set the attribute state_dir to another folder."
         )
-
-    def close(self) -> None:
-        """Close the file after what is under way. May be called twice."""
-        try:
-            closing = self._thread.submit(self._abandon)
-        except RuntimeError:
-            return  # closed before
-        others = _CLOSING.setdefault(os.path.join(self._folder, self._file_name), set())
-        others.add(closing)
-        closing.add_done_callback(others.discard)
-        self._thread.shutdown(wait=False)
-
-
-def _sync_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def make_folder(folder: str) -> None:
-    """Make a folder for the owner alone; its parent has to be there.
-
-    Raises:
-        OSError: if it cannot be made.
-    """
-    try:
-        os.mkdir(folder, 0o700)
-    except FileExistsError:
-        if not os.path.isdir(folder):
-            raise NotADirectoryError(0, "state_dir is not a folder") from None

@@ -1,23 +1,26 @@
-"""What usage has been seen, an hour and organization at a time, and which budget thresholds: `usage.db` in `state_dir`.
+"""The usage that this machine has seen, and the budget thresholds crossed by it: `usage.db` in `state_dir`.
 
-A point is the last fresh answer of its hour. Points are kept for 13 months. What goes wrong with the file costs history
-and the better projection, never an answer.
+A point is the last fresh answer of its hour; points are kept for 13 months. A fault of the file costs history and the
+better projection, never an answer.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from viam import logging
 
+from viam_billing.core.money import exact, rounded
 from viam_billing.core.times import DAY_S, HOUR_S
-from viam_billing.storage.database import Store
+from viam_billing.storage.database import Database
 
 if TYPE_CHECKING:
     import sqlite3
+
+    from viam_billing.storage.disk import Disk
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -49,39 +52,50 @@ KEPT_S: Final = 396 * DAY_S
 """13 months."""
 
 _LONGEST_MONTH_S: Final = 32 * DAY_S
-_NOTE_WITHIN_S: Final = 0.25
+_NOTE_S: Final = 0.25
 
 
 class Point(Struct, frozen=True):
-    """What an organization had cost in its month, in dollars and unrounded, when the cloud was asked."""
+    """The cost of an organization's month, in unrounded dollars, when the cloud was asked."""
 
     time_s: float
     month_start_s: float
     cost: float
 
 
+class Step(Struct, frozen=True):
+    """An hour or a day in which the cloud was asked: when it was last, the month's cost by then, the step's own cost.
+
+    Dollars in whole cents. `delta` is None where it is not known.
+    """
+
+    time_s: float
+    month_to_date: float
+    delta: float | None
+
+
 Month = list[tuple[float, float]]
-"""What was seen of a month, the last of each day: the time and the cost by then."""
+"""The last point of each day of a month: its time, and the dollars by then."""
 
 
 class UsageHistory:
     """The points of one folder and cloud."""
 
-    def __init__(self, folder: str, app_address: str) -> None:
+    def __init__(self, disk: Disk, folder: str, app_address: str) -> None:
         self._app = app_address
-        self._store = Store(folder, FILE_NAME, MIGRATIONS, synced=False)
-        self._complained = False
+        self._database = Database(disk, folder, FILE_NAME, MIGRATIONS, synced=False)
+        self._warned = False
         self._pruned_at = 0
 
     async def note(self, org_id: str, point: Point) -> Month:
-        """Keep a point in the place of an earlier one of its hour.
+        """Keep a point, in place of an earlier one of its hour.
 
         Returns:
-            the month up to now, oldest first; nothing where the disk is slow or cannot be used.
+            the month up to now, oldest first; empty where the disk is slow or cannot be used.
         """
-        # The cloud knows which month it is: a time outside of it is a wrong clock's, and no point. Inside of it nobody
-        # knows which of two times is wrong. What lies ahead of a point is never deleted, as this clock may be behind;
-        # it is not read, as that one may have been ahead, and its point is replaced when its hour comes.
+        # The cloud's month is right, so a time outside of it comes from a wrong clock: discard the point. Which of two
+        # times inside the month is wrong, nobody knows. This clock may be behind: keep the points that lie ahead of it.
+        # Or it was ahead when they were noted: do not read them; their hour's next point replaces them.
         if not 0 <= point.time_s - point.month_start_s < _LONGEST_MONTH_S:
             return []
         hour = int(point.time_s // HOUR_S)
@@ -102,18 +116,16 @@ class UsageHistory:
                 (series, int(point.month_start_s // HOUR_S), hour, point.month_start_s),
             ).fetchall()
 
-        writing = asyncio.ensure_future(self._store.run(work))
+        writing = asyncio.ensure_future(self._database.run(work))
         writing.add_done_callback(self._noted)
-        done, _ = await asyncio.wait({writing}, timeout=_NOTE_WITHIN_S)
+        done, _ = await asyncio.wait({writing}, timeout=_NOTE_S)
         return writing.result() if done and writing.exception() is None else []
 
     def _noted(self, writing: asyncio.Future[Month]) -> None:
         error = None if writing.cancelled() else writing.exception()
-        if error is None:
-            self._complained = False
-        elif not self._complained:
-            LOGGER.warning("usage is not noted for the history: %s", getattr(error, "text", type(error).__name__))
-            self._complained = True
+        if error is not None and not self._warned:
+            LOGGER.warning("usage is not noted for the history: %s", getattr(error, "text", repr(error)))
+        self._warned = error is not None
 
     async def points(self, org_id: str, since_s: float, until_s: float) -> list[Point]:
         """The points from `since_s` on and before `until_s`, oldest first.
@@ -131,12 +143,12 @@ class UsageHistory:
             )
             return [Point(*row) for row in rows]
 
-        return await self._store.run(work)
+        return await self._database.run(work)
 
     async def cross(
         self, org_id: str, month_start_s: float, monthly_cents: int, thresholds: Iterable[float]
     ) -> list[float]:
-        """Remember that thresholds of a month's budget are crossed. Returns those that were not known to be.
+        """Remember that thresholds of a month's budget are crossed. Returns those that were not before.
 
         Raises:
             StateUnavailableError: if the folder cannot be used.
@@ -153,11 +165,47 @@ class UsageHistory:
                 ).rowcount
             ]
 
-        return await self._store.run(work)
+        return await self._database.run(work)
 
     def close(self) -> None:
         """Close the file after what is under way. May be called twice."""
-        self._store.close()
+        self._database.close()
+
+
+def steps(points: Iterable[Point], step_s: float) -> Iterator[Step]:
+    """Steps of `step_s` seconds, aligned to UTC, oldest first; a step without a point is left out.
+
+    A step's cost is the rise since the last point of the step right before it. After a gap it is not known: what came
+    in between belongs to no single step. In the step in which a month begins, it is what the new month has cost; the
+    old month's cost after its last point is lost.
+
+    Args:
+        points: oldest first, with unrounded costs.
+        step_s: the length of a step.
+    """
+    before: Point | None = None
+    for point in _last_of_each(points, step_s):
+        yield Step(point.time_s, rounded(point.cost), _delta(before, point, step_s))
+        before = point
+
+
+def _last_of_each(points: Iterable[Point], step_s: float) -> Iterator[Point]:
+    last: Point | None = None
+    for point in points:
+        if last is not None and point.time_s // step_s != last.time_s // step_s:
+            yield last
+        last = point
+    if last is not None:
+        yield last
+
+
+def _delta(before: Point | None, point: Point, step_s: float) -> float | None:
+    if point.month_start_s >= point.time_s // step_s * step_s:
+        return rounded(point.cost)
+    adjacent = before is not None and point.time_s // step_s - before.time_s // step_s == 1
+    if before is None or not adjacent or before.month_start_s != point.month_start_s:
+        return None
+    return rounded(exact(point.cost) - exact(before.cost))
 
 
 def _series(db: sqlite3.Connection, app_address: str, org_id: str) -> int:

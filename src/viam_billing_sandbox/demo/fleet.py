@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from viam_billing.core.times import DAY_S
+from viam_billing.storage.disk import Disk
 from viam_billing.usage.forecast import STRAIGHT_LINE, USUAL_DAYS
 from viam_billing.usage.history import Point, UsageHistory
 from viam_billing_sandbox.demo import charts
@@ -114,7 +115,7 @@ async def _write_days_before(folder: Path, address: str, payer: Organization) ->
     """Before the service sees anything itself: it takes what lies behind its newest point for a wrong clock's."""
     now = utc_now()
     monthly = sum(max(sum(source.costs.values()) - source.discount, 0.0) for source in payer.usage)
-    history = UsageHistory(str(folder), address)
+    history = UsageHistory(Disk(), str(folder), address)
     for point in days_before(now, monthly * elapsed_fraction(now)):
         await history.note(payer.id, point)
     history.close()

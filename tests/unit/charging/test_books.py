@@ -13,6 +13,7 @@ from viam_billing.charging.books import Book, Books
 from viam_billing.charging.desk import Desk
 from viam_billing.core.errors import BillingError, StateUnavailableError
 from viam_billing.settings.policy import Policy
+from viam_billing.storage.disk import Disk
 
 
 def desk(folder: Path, cloud: ChargeCloud) -> Desk:
@@ -28,7 +29,7 @@ async def charge(book: Book, desk: Desk, key: str = "k") -> str:
 
 async def test_services_of_a_folder_share_a_book_for_each_cloud(tmp_path: Path) -> None:
     """And one database and one lock for all."""
-    books = Books()
+    books = Books(Disk())
     one, same, other = (books.open(str(tmp_path), app) for app in ("x", "x", "y"))
     assert one is same
     assert other is not one
@@ -41,7 +42,7 @@ async def test_services_of_a_folder_share_a_book_for_each_cloud(tmp_path: Path) 
 
 async def test_the_last_release_closes(tmp_path: Path) -> None:
     """The database and the lock: the next to open finds both free."""
-    books = Books()
+    books = Books(Disk())
     first, second = books.open(str(tmp_path), "x"), books.open(str(tmp_path), "x")
     await first.charger.prepare()
     books.release(first)
@@ -57,7 +58,7 @@ async def test_the_last_release_closes(tmp_path: Path) -> None:
 
 async def test_stopping_waits_for_what_is_under_way(tmp_path: Path) -> None:
     """And begins nothing more, in no book, one opened later included."""
-    books, cloud = Books(), ChargeCloud(Clock())
+    books, cloud = Books(Disk()), ChargeCloud(Clock())
     book, service = books.open(str(tmp_path), "x"), desk(tmp_path, cloud)
     task = asyncio.ensure_future(charge(book, service))
     sending = await cloud.arrived()
@@ -76,9 +77,9 @@ async def test_stopping_waits_for_what_is_under_way(tmp_path: Path) -> None:
 
 async def test_stopping_ends_although_a_charge_does_not(tmp_path: Path) -> None:
     """Within the time given; without any charge at once."""
-    books, cloud = Books(), ChargeCloud(Clock())
+    books, cloud = Books(Disk()), ChargeCloud(Clock())
     assert not await books.stop(60)
-    books = Books()
+    books = Books(Disk())
     book = books.open(str(tmp_path), "x")
     task = asyncio.ensure_future(charge(book, desk(tmp_path, cloud)))
     await cloud.arrived()

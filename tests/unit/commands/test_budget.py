@@ -14,8 +14,8 @@ from unit.fleet_scene import NOVEMBER_S, Fleet
 from viam_billing.core.errors import CloudUnreachableError
 from viam_billing.core.money import Cents
 from viam_billing.core.times import DAY_S, HOUR_S
-from viam_billing.usage.crossings import Crossings
 from viam_billing.usage.history import FILE_NAME, UsageHistory
+from viam_billing.usage.thresholds import CrossedThresholds
 
 CHECK = "check_budget"
 BUDGET = {"monthly": 100.0, "warn_at": [0.8, 0.5]}
@@ -28,7 +28,7 @@ def fleet(cost: float, folder: Path | None = None, **attributes: object) -> Flee
     return made
 
 
-class WatchedCrossings(Crossings):
+class WatchedThresholds(CrossedThresholds):
     """Tells when it is asked."""
 
     def __init__(self, history: UsageHistory | None) -> None:
@@ -73,31 +73,6 @@ async def test_an_organization_is_checked_by_itself() -> None:
     assert scene.gateway.asked == [("usage", "p")]
 
 
-async def test_each_threshold_is_newly_crossed_once(caplog: pytest.LogCaptureFixture) -> None:
-    """Lowest first, each with one warning that has the figures."""
-    scene = fleet(80.0)
-    found = await scene.ask(CHECK)
-    assert (found["status"], found["thresholds_crossed"], found["newly_crossed"]) == ("warning", [0.5, 0.8], [0.5, 0.8])
-    again = await scene.ask(CHECK)
-    assert (again["thresholds_crossed"], again["newly_crossed"]) == ([0.5, 0.8], [])
-    scene.bill("p", 100.0)
-    found = await scene.ask(CHECK, max_age_s=0)
-    assert (found["status"], found["newly_crossed"]) == ("exceeded", [1.0])
-    lines = warnings(caplog)
-    assert [line.split()[3] for line in lines] == ["0.5", "0.8", "1"]
-    assert all(word in lines[0] for word in ('"p"', "80.00", "80.0 %", "100.00"))
-    assert {record.levelname for record in caplog.records if "threshold" in record.getMessage()} == {"WARNING"}
-
-
-async def test_another_process_does_not_cross_it_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """What was found is on disk."""
-    for newly in ([0.5], []):
-        scene = fleet(50.0, tmp_path / "state")
-        assert (await scene.ask(CHECK))["newly_crossed"] == newly
-        scene.close()
-    assert len(warnings(caplog)) == 1
-
-
 async def test_a_new_month_begins_anew(tmp_path: Path) -> None:
     """It is the one that the cloud tells, not the robot's clock's."""
     scene = fleet(50.0, tmp_path / "state")
@@ -122,33 +97,6 @@ async def test_without_the_months_start_the_calendars_counts() -> None:
     assert (await scene.ask(CHECK))["newly_crossed"] == [0.5]
 
 
-async def test_another_budget_has_thresholds_of_its_own(tmp_path: Path) -> None:
-    """Half of 60 is another thing than half of 100; a threshold that is added is crossed for the first time."""
-    folder = tmp_path / "state"
-    for budget, newly in (
-        (BUDGET, [0.5]),
-        ({"monthly": 60.0, "warn_at": [0.8, 0.5]}, [0.5, 0.8]),
-        ({"monthly": 60.0, "warn_at": [0.7, 0.5]}, [0.7]),
-        (BUDGET, []),
-    ):
-        scene = fleet(50.0, folder, budget=budget)
-        assert (await scene.ask(CHECK))["newly_crossed"] == newly
-        scene.close()
-
-
-async def test_stale_figures_cross_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """They are told; the first fresh ones cross what they reach."""
-    scene = fleet(50.0)
-    await scene.ask("get_location_usage")
-    scene.clock.now_s += 1000
-    scene.gateway.away = CloudUnreachableError("no route.")
-    found = await scene.ask(CHECK)
-    assert (found["stale"], found["thresholds_crossed"], found["newly_crossed"]) == (True, [0.5], [])
-    assert warnings(caplog) == []
-    scene.gateway.away = None
-    assert (await scene.ask(CHECK, max_age_s=0))["newly_crossed"] == [0.5]
-
-
 async def test_a_payer_that_is_not_known_to_pay_now_crosses_nothing() -> None:
     """The answer is stale although the figures are not: the warning could be about somebody else's."""
     scene = fleet(50.0)
@@ -165,8 +113,8 @@ async def test_a_caller_that_leaves_does_not_take_the_warning_with_it(
 ) -> None:
     """It is remembered as told, so it is told."""
     scene = fleet(50.0, tmp_path / "state")
-    crossings = WatchedCrossings(scene.history)
-    scene.context = structs.replace(scene.context, crossings=crossings)
+    crossings = WatchedThresholds(scene.history)
+    scene.context = structs.replace(scene.context, crossed=crossings)
     await scene.ask("get_location_usage")
     busy = sqlite3.connect(tmp_path / "state" / FILE_NAME, isolation_level=None)
     busy.execute("BEGIN IMMEDIATE")
@@ -183,31 +131,18 @@ async def test_a_caller_that_leaves_does_not_take_the_warning_with_it(
 
 
 async def test_without_an_estimate_there_is_no_projected_status() -> None:
-    """Early in the month."""
     scene = fleet(41.0)
     scene.gateway.month_start_s = scene.clock.now_s - HOUR_S
     assert "projected_status" not in await scene.ask(CHECK)
 
 
-@pytest.mark.parametrize("parameters", [{}, {"location_id": "own-loc"}, {"org_id": "p"}])
-async def test_without_a_budget_the_check_says_what_to_configure(parameters: dict[str, object]) -> None:
-    """Before anything is asked."""
-    scene = Fleet()
-    scene.bill("p", 1.0, "own-loc")
-    error = await scene.refused(CHECK, **parameters)
-    assert (error.code, scene.gateway.asked) == ("not_configured", [])
-    assert "budget" in error.text
-
-
 @pytest.mark.parametrize("parameters", [{"location_id": "x"}, {"org_id": "x"}])
 async def test_what_is_outside_the_scope_is_refused(parameters: dict[str, object]) -> None:
-    """Before anything is asked."""
     scene = fleet(1.0, allowed_location_ids=["own-loc"], allowed_org_ids=["own-org"])
     assert ((await scene.refused(CHECK, **parameters)).code, scene.gateway.asked) == ("out_of_scope", [])
 
 
 async def test_a_location_without_a_payer_has_no_budget() -> None:
-    """It has no usage."""
     scene = fleet(1.0)
     scene.gateway.payers["own-loc"] = ""
     assert (await scene.refused(CHECK)).code == "not_found"
@@ -223,7 +158,6 @@ async def test_a_location_without_a_payer_has_no_budget() -> None:
     ],
 )
 async def test_wrong_input_is_named(parameters: dict[str, object]) -> None:
-    """Nothing is asked for it."""
     scene = fleet(50.0)
     error = await scene.refused(CHECK, **parameters)
     assert (error.code, scene.gateway.asked) == ("invalid_request", [])

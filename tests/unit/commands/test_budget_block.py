@@ -34,7 +34,6 @@ async def test_an_answer_says_where_the_month_stands_in_its_budget() -> None:
 
 
 async def test_an_answer_without_a_configured_budget_has_none() -> None:
-    """Not even an empty one."""
     assert "budget" not in await location_usage(41.0, {})
 
 
@@ -45,7 +44,6 @@ async def test_a_budget_is_compared_with_the_cost_that_is_shown() -> None:
 
 
 async def test_an_estimate_that_reaches_the_budget_is_projected_to_exceed_it() -> None:
-    """The status of today is another matter."""
     budget = (await location_usage(68.34, {"budget": BUDGET}))["budget"]
     assert (budget["status"], budget["projected_status"]) == ("warning", "exceeded")
 
@@ -64,5 +62,4 @@ async def test_without_an_estimate_a_budget_has_no_projected_status() -> None:
 
 
 async def test_the_thresholds_of_a_budget_are_half_and_four_fifths_unless_configured() -> None:
-    """So 50 of 100 is a warning."""
     assert (await location_usage(50.0, {"budget": {"monthly": 100.0}}))["budget"]["status"] == "warning"

@@ -7,6 +7,7 @@ from msgspec import structs
 
 from support.fake_parts import NOON_S
 from unit.fleet_scene import FLEET, NOVEMBER_S, Fleet, small
+from viam_billing.cache.memory import StoredEntry
 from viam_billing.cache.queries import Reads
 from viam_billing.commands.worker_pool import WORKERS
 from viam_billing.core.errors import (
@@ -48,7 +49,6 @@ async def test_a_payer_that_fails_keeps_its_locations() -> None:
 
 @pytest.mark.parametrize("cost", [float("nan"), float("inf"), 1e12])
 async def test_a_cost_that_is_none_fails_its_row_only(cost: float) -> None:
-    """Protobuf can carry what is no amount."""
     fleet = small()
     fleet.bill("p", cost)
     found = await fleet.ask(FLEET)
@@ -68,16 +68,14 @@ async def test_a_cost_that_is_none_is_not_kept(month_start_s: float | None) -> N
 
 
 async def test_a_remembered_cost_that_is_none_fails_its_row_only() -> None:
-    """Whatever an earlier process left."""
     fleet = small()
-    fleet.answers.put_old("usage:p", {"subtotal": "NaN"}, NOON_S, NOON_S + 1000)
+    fleet.memory.restore([StoredEntry("usage:p", {"subtotal": "NaN"}, NOON_S, NOON_S + 1000)])
     found = await fleet.ask(FLEET)
     assert found["organizations"][0]["error"]["code"] == "cloud_error"
     assert (found["failed_count"], found["total_month_to_date"]) == (1, 20.0)
 
 
 async def test_a_location_without_a_payer_is_a_failed_row() -> None:
-    """It says what to do."""
     fleet = small()
     fleet.gateway.payers["c"] = ""
     found = await fleet.ask(FLEET)
@@ -142,7 +140,6 @@ async def test_a_list_does_not_make_rows_fresh_that_have_all_failed() -> None:
 
 
 async def test_rows_that_the_cloud_refuses_are_not_stale() -> None:
-    """It was not asked in vain."""
     fleet = small()
     fleet.gateway.payers = {"a": NotFoundError("gone."), "b": CloudUnreachableError("no route.")}
     found = await fleet.ask(FLEET, location_ids=["a", "b"])

@@ -72,7 +72,6 @@ async def test_the_projection_learns_from_what_was_seen(fleet: Fleet) -> None:
 
 
 async def test_a_step_is_a_day_unless_asked_otherwise(fleet: Fleet) -> None:
-    """Each with its last point."""
     await seen(fleet, (NOON_S - DAY_S, 8.0), (NOON_S - HOUR_S, 9.0), (NOON_S, 10.004))
     assert await fleet.ask(HISTORY, org_id="p") == {
         "org_id": "p",
@@ -81,13 +80,6 @@ async def test_a_step_is_a_day_unless_asked_otherwise(fleet: Fleet) -> None:
             {"time": "2026-11-21T12:00:00Z", "month_to_date": 10.0, "delta": 2.0},
         ],
     }
-
-
-async def test_the_history_asks_the_cloud_nothing(fleet: Fleet) -> None:
-    """It is what was seen."""
-    fleet.gateway.away = CloudUnreachableError("no route.")
-    assert await points(fleet) == []
-    assert fleet.gateway.asked == []
 
 
 async def test_the_own_organization_is_the_default(fleet: Fleet) -> None:
@@ -111,7 +103,6 @@ async def test_a_locations_history_is_its_payers(fleet: Fleet) -> None:
 
 
 async def test_a_last_known_payer_will_do(fleet: Fleet) -> None:
-    """The answer says that it is stale."""
     await fleet.ask("get_location_billing_organization")
     fleet.clock.now_s += 1000
     fleet.gateway.away = CloudUnreachableError("no route.")
@@ -164,13 +155,11 @@ async def test_what_a_clock_saw_that_ran_ahead_is_not_told(fleet: Fleet) -> None
     ],
 )
 async def test_a_time_in_which_nothing_was_seen_has_no_points(fleet: Fleet, parameters: dict[str, object]) -> None:
-    """Which is an answer."""
     await seen(fleet, (NOON_S, 1.0))
     assert await points(fleet, **parameters) == []
 
 
 async def test_what_is_older_than_13_months_is_not_told(fleet: Fleet) -> None:
-    """Although the file may still have it."""
     await seen(fleet, (NOON_S - KEPT_S + HOUR_S, 1.0), month_start_s=month_start_s(NOON_S - KEPT_S))
     await seen(fleet, (NOON_S, 2.0))
     assert len(await points(fleet, since="2020-01-01T00:00:00Z")) == 2
@@ -178,18 +167,7 @@ async def test_what_is_older_than_13_months_is_not_told(fleet: Fleet) -> None:
     assert len(await points(fleet, since="2020-01-01T00:00:00Z")) == 1
 
 
-async def test_without_a_folder_there_is_no_history() -> None:
-    """What to configure is said before the cloud is asked."""
-    fleet = Fleet()
-    fleet.bill("p", 1.0, "own-loc")
-    for parameters in ({}, {"location_id": "own-loc"}):
-        error = await fleet.refused(HISTORY, **parameters)
-        assert (error.code, "state_dir" in error.text) == ("state_unavailable", True)
-    assert fleet.gateway.asked == []
-
-
 async def test_without_a_key_there_is_none_either(fleet: Fleet) -> None:
-    """Nothing was ever seen."""
     fleet.context = structs.replace(fleet.context, history=None)
     assert (await fleet.refused(HISTORY)).code == "not_configured"
 
@@ -205,34 +183,3 @@ async def test_a_disk_that_hangs_is_waited_for_as_long_as_the_cloud(
     with held(tmp_path / "state" / FILE_NAME), late:
         await fleet.ask_within(caller_s, HISTORY, org_id="p")
     fleet.close()
-
-
-@pytest.mark.parametrize("parameters", [{"org_id": "x"}, {"location_id": "x"}])
-async def test_what_is_outside_the_scope_is_refused(tmp_path: Path, parameters: dict[str, object]) -> None:
-    """Whoever pays for it."""
-    fleet = Fleet(str(tmp_path / "state"), allowed_location_ids=["own-loc"], allowed_org_ids=["own-org"])
-    assert ((await fleet.refused(HISTORY, **parameters)).code, fleet.gateway.asked) == ("out_of_scope", [])
-    fleet.close()
-
-
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {"org_id": "p", "location_id": "own-loc"},
-        {"since": "2026-11-02T00:00:00Z", "until": "2026-11-01T00:00:00Z"},
-        *({"step": value} for value in ("week", "", "Day", None, 1, True, ["day"])),
-        *(
-            {name: value}
-            for name in ("since", "until")
-            for value in ("", "2026-11-01", "2026-11-01T00:00:00", "2026-02-30T00:00:00Z", "yesterday", 1, None, True)
-        ),
-        *({name: value} for name in ("org_id", "location_id") for value in ("", " ", None, 1, ["p"])),
-        *({"max_age_s": value} for value in (-1, "1", None, True)),
-        {"limit": 3},
-    ],
-)
-async def test_wrong_input_is_named(fleet: Fleet, parameters: dict[str, object]) -> None:
-    """Nothing is asked for it."""
-    error = await fleet.refused(HISTORY, **parameters)
-    assert (error.code, fleet.gateway.asked) == ("invalid_request", [])
-    assert any(name in error.text for name in parameters)

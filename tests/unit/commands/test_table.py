@@ -83,13 +83,11 @@ def test_every_call_of_the_billing_service_is_a_command() -> None:
 
 @ROWS
 def test_a_name_is_its_rows(row: Command) -> None:
-    """The table is found by name."""
     assert COMMANDS[row.name] is row
 
 
 @ROWS
 def test_a_summary_is_one_sentence(row: Command) -> None:
-    """For the list that `help` shows."""
     assert row.summary.endswith(".")
     assert "\n" not in row.summary
     assert len(row.summary) <= 120
@@ -119,7 +117,6 @@ def test_every_field_says_what_it_expects(record: type[Record]) -> None:
 
 
 def test_the_table_cannot_be_changed() -> None:
-    """It is the same for all services."""
     table: Any = COMMANDS
     with pytest.raises(TypeError):
         table["help"] = None

@@ -34,7 +34,6 @@ class Work:
 
 
 async def test_results_keep_the_order_of_the_names() -> None:
-    """Whichever is ready first."""
     work = Work("0", "500")
     work.open.set()
     assert list((await for_each(NAMES, work)).items()) == [(name, f"did {name}") for name in NAMES]
@@ -53,7 +52,6 @@ async def test_a_name_that_is_given_twice_is_worked_on_once() -> None:
 
 
 async def test_no_names_are_no_work() -> None:
-    """And no wait."""
     assert await for_each([], Work()) == {}
 
 
@@ -75,7 +73,6 @@ async def test_an_exception_ends_all(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_a_caller_that_leaves_ends_all() -> None:
-    """Its work is for nobody."""
     work = Work(*NAMES)
     running = asyncio.create_task(for_each(NAMES, work))
     await holds(lambda: len(work.under_way) == WORKERS)

@@ -38,7 +38,6 @@ def test_a_sum_is_exact() -> None:
 
 
 def test_the_sum_of_nothing_is_zero() -> None:
-    """An organization without usage has cost nothing."""
     assert money.total([]) == 0
 
 
@@ -62,5 +61,4 @@ def test_parts_of_a_cent_cannot_be_charged(dollars: float) -> None:
 
 
 def test_cents_are_written_as_dollars() -> None:
-    """1999 cents are the JSON number 19.99."""
     assert money.to_dollars(1999) == 19.99

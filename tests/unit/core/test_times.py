@@ -18,7 +18,6 @@ from viam_billing.core import times
     ],
 )
 def test_a_time_is_written_in_utc_with_z(unix_s: float, text: str) -> None:
-    """Milliseconds appear only where there are any."""
     assert times.to_rfc3339(unix_s) == text
 
 
@@ -61,7 +60,6 @@ def test_a_deadline_counts_down() -> None:
 
 
 def test_a_deadline_that_is_over_leaves_nothing() -> None:
-    """What is left is never below 0."""
     assert times.Deadline(-3).remaining_s() == 0
 
 

@@ -32,7 +32,6 @@ def is_good(read: Callable[[], object]) -> bool:
 
 
 def test_a_command_is_the_name_of_its_parameters() -> None:
-    """The spelling of Viam's model docs."""
     assert codec.parse(struct({"do": {"a": 1}})) == Request("do", {"a": 1}, nested=True)
 
 
@@ -42,7 +41,6 @@ def test_a_command_is_a_parameter_beside_others() -> None:
 
 
 def test_a_command_needs_no_parameters() -> None:
-    """In either spelling."""
     assert codec.parse(struct({"command": "do"})).parameters == codec.parse(struct({"do": {}})).parameters == {}
 
 
@@ -84,7 +82,6 @@ def test_null_stays_null() -> None:
 
 
 def test_a_value_without_a_kind_is_null() -> None:
-    """A client may send such a one."""
     assert codec.from_struct(Struct(fields={"a": Value()})) == {"a": None}
 
 
@@ -116,7 +113,6 @@ def test_a_value_of_python_that_json_does_not_have_is_refused(value: object) -> 
 
 @pytest.mark.parametrize("command", [None, [], "help", 5])
 def test_a_request_is_an_object(command: object) -> None:
-    """Nothing else is."""
     with pytest.raises(InvalidRequestError, match="expected an object"):
         codec.to_struct(command)
 

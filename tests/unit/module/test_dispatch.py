@@ -9,7 +9,7 @@ from grpclib.const import Status
 
 from support.fake_parts import FakeClient, answered, answering, failing, usage, waiting
 from support.module_process import struct
-from unit.cloud_fakes import KEY, NoParameters, answer, command, make_context, refused
+from unit.cloud_fakes import KEY, NoParameters, answer, command, journal_database, make_context, refused
 from viam_billing.cache.queries import Call
 from viam_billing.commands.context import Answer, Command, Context
 from viam_billing.core.errors import InternalError, OutOfScopeError
@@ -25,49 +25,24 @@ def client() -> FakeClient:
 @pytest.fixture
 async def context(client: FakeClient, tmp_path: Path) -> AsyncIterator[Context]:
     """A service that may read and change, with a folder."""
-    made = make_context(client, {"allowed_commands": ["read", "change"]}, str(tmp_path))
-    yield made
-    made.state.close()
+    database = journal_database(tmp_path)
+    yield make_context(client, {"allowed_commands": ["read", "change"]}, database)
+    database.close()
 
 
 async def test_the_answer_repeats_the_spelling(client: FakeClient) -> None:
-    """Nested where the request is."""
     context = make_context(client, commands=command("read"))
     assert await answer(context, {"do": {}}) == {"do": {"done": True}}
     assert await answer(context, {"command": "do"}) == {"done": True}
 
 
 async def test_a_request_reaches_the_cloud(client: FakeClient, context: Context) -> None:
-    """From its name to the API's call."""
     found = await answer(context, {"command": "get_current_month_usage"})
     assert (found["org_id"], found["subtotal"], found["as_of"]) == ("own-org", 12.5, "2026-11-21T12:00:00Z")
     assert client.asked == ["get_current_month_usage"]
 
 
-@pytest.mark.parametrize("name", ["get_location_usge", "nothing", "Help", " help"])
-async def test_an_unknown_command_names_help(context: Context, name: str) -> None:
-    """In either spelling."""
-    requests: list[dict[str, object]] = [{name: {}}, {"command": name}]
-    for request in requests:
-        error = await refused(context, request)
-        assert error.code == "unknown_command"
-        assert "help" in error.text
-
-
-async def test_an_unknown_command_names_close_matches(context: Context) -> None:
-    """The one that was meant."""
-    assert "get_location_usage" in (await refused(context, {"get_location_usge": {}})).text
-
-
-async def test_parameters_are_checked_before_permission(client: FakeClient) -> None:
-    """A wrong request is wrong for everybody."""
-    context = make_context(client, {"allowed_commands": []})
-    assert (await refused(context, {"get_current_month_usage": {"org": 1}})).code == "invalid_request"
-    assert (await refused(context, {"get_current_month_usage": {}})).code == "command_not_allowed"
-
-
 async def test_permission_is_checked_before_the_cloud_is_asked(client: FakeClient) -> None:
-    """What is not allowed costs no call."""
     context = make_context(client, {"allowed_commands": []})
     await refused(context, {"get_current_month_usage": {}})
     assert client.asked == []
@@ -89,7 +64,6 @@ async def test_a_defect_is_an_internal_error(client: FakeClient) -> None:
 
 
 async def test_a_defect_is_logged_on_one_line(client: FakeClient, caplog: pytest.LogCaptureFixture) -> None:
-    """With the place, and without a path."""
     with caplog.at_level("ERROR"):
         dispatch.LOGGER.addHandler(caplog.handler)
         await refused(make_context(client, commands=command("read", error=KeyError("a\nb"))), {"do": {}})
@@ -101,13 +75,11 @@ async def test_a_defect_is_logged_on_one_line(client: FakeClient, caplog: pytest
 
 
 async def test_a_late_command_is_a_timeout(client: FakeClient) -> None:
-    """And no defect."""
     context = make_context(client, commands=command("read", error=asyncio.TimeoutError()))
     assert (await refused(context, {"do": {}})).code == "cloud_timeout"
 
 
 async def test_a_caller_that_leaves_is_not_answered(client: FakeClient) -> None:
-    """Being cancelled is no error to translate."""
     context = make_context(client, commands=command("read", error=asyncio.CancelledError()))
     with pytest.raises(asyncio.CancelledError):
         await answer(context, {"do": {}})
@@ -123,20 +95,17 @@ async def test_a_secret_is_taken_out_of_a_text(client: FakeClient, text: str) ->
 
 
 async def test_a_text_without_a_secret_stays(client: FakeClient) -> None:
-    """As it is."""
     assert dispatch.without_secrets("nothing here", make_context(client)) == "nothing here"
 
 
 async def test_the_clouds_error_is_the_commands(tmp_path: Path) -> None:
-    """With its code."""
     client = FakeClient(failing(answered(Status.NOT_FOUND)))
-    assert (await refused(make_context(client, state_dir=str(tmp_path)), {"get_current_month_usage": {}})).code == (
-        "not_found"
-    )
+    assert (
+        await refused(make_context(client, database=journal_database(tmp_path)), {"get_current_month_usage": {}})
+    ).code == ("not_found")
 
 
 async def test_the_callers_deadline_counts(client: FakeClient) -> None:
-    """Where it is shorter than `timeout_s`."""
     seen: list[float] = []
 
     async def run(parameters: NoParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
@@ -159,7 +128,7 @@ async def test_a_location_outside_costs_no_call(client: FakeClient, context: Con
 async def test_two_requests_run_side_by_side(tmp_path: Path) -> None:
     """One that waits for the cloud does not hold up another."""
     go_on = asyncio.Event()
-    context = make_context(FakeClient(waiting(go_on, usage(12.5))), state_dir=str(tmp_path))
+    context = make_context(FakeClient(waiting(go_on, usage(12.5))), database=journal_database(tmp_path))
     slow = asyncio.create_task(answer(context, {"get_current_month_usage": {}}))
     await answer(context, {"help": {}})
     assert not slow.done()

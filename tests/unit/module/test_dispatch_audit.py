@@ -12,7 +12,7 @@ import pytest
 from viam.gen.app.v1 import billing_pb2
 
 from support.fake_parts import LOST, FakeClient, answering, usage
-from unit.cloud_fakes import KEY, answer, command, make_context, refused
+from unit.cloud_fakes import KEY, answer, command, journal_database, make_context, refused
 from viam_billing.commands.context import Context
 from viam_billing.module import dispatch
 
@@ -23,7 +23,7 @@ MOVING = {"update_location_billing_organization": MOVE}
 
 async def entries(context: Context, folder: Path) -> list[tuple[Any, ...]]:
     """The audit log's command, allowed and code, oldest first; as it is when what has ended is written down."""
-    await context.state.attempts(lambda *_: True, since_s=0, limit=1)
+    await context.audit_log.entries(lambda *_: True, since_s=0, limit=1)
     with closing(sqlite3.connect(folder / "journal.db")) as db:
         return db.execute("SELECT command, allowed, code FROM audit ORDER BY id").fetchall()
 
@@ -37,32 +37,30 @@ def client() -> FakeClient:
 @pytest.fixture
 async def context(client: FakeClient, tmp_path: Path) -> AsyncIterator[Context]:
     """A service that may read and change, with a folder."""
-    made = make_context(client, {"allowed_commands": ["read", "change"]}, str(tmp_path))
-    yield made
-    made.state.close()
+    database = journal_database(tmp_path)
+    yield make_context(client, {"allowed_commands": ["read", "change"]}, database)
+    database.close()
 
 
 @pytest.mark.parametrize("effect", ["notify", "change", "charge", "by_name"])
 async def test_an_attempt_is_written_down(client: FakeClient, tmp_path: Path, effect: str) -> None:
-    """To notify, change or charge."""
-    context = make_context(client, {"allowed_commands": ["notify", "change"]}, str(tmp_path), command(effect))
+    context = make_context(
+        client, {"allowed_commands": ["notify", "change"]}, journal_database(tmp_path), command(effect)
+    )
     if effect in {"notify", "change"}:
         await answer(context, {"do": {}})
     else:
         await refused(context, {"do": {}})
-    context.state.close()
     assert [row[0] for row in await entries(context, tmp_path)] == ["do"]
 
 
 async def test_a_read_is_not_written_down(context: Context, tmp_path: Path) -> None:
-    """It would push out what matters."""
     await answer(context, {"get_current_month_usage": {}})
     await answer(context, {"help": {}})
     assert not (tmp_path / "journal.db").exists()
 
 
 async def test_a_refused_attempt_was_not_allowed(context: Context, tmp_path: Path) -> None:
-    """The entry says so, with the code."""
     await refused(context, {"send_payment_required_email": {"customer_org_id": "c"}})
     await refused(context, {"update_location_billing_organization": {**MOVE, "location_id": "far"}})
     assert await entries(context, tmp_path) == [
@@ -72,29 +70,24 @@ async def test_a_refused_attempt_was_not_allowed(context: Context, tmp_path: Pat
 
 
 async def test_a_wrong_attempt_at_what_is_not_allowed_was_not_allowed(context: Context, tmp_path: Path) -> None:
-    """A mistake in the parameters opens nothing."""
     await refused(context, {"send_payment_required_email": {}})
     assert await entries(context, tmp_path) == [("send_payment_required_email", 0, "invalid_request")]
 
 
 async def test_a_wrong_attempt_at_what_is_allowed_is_written_down(context: Context, tmp_path: Path) -> None:
-    """Every attempt is."""
     await refused(context, {"update_location_billing_organization": {}})
     assert await entries(context, tmp_path) == [("update_location_billing_organization", 1, "invalid_request")]
 
 
 async def test_an_attempt_whose_caller_left_is_ended(client: FakeClient, tmp_path: Path) -> None:
-    """Its entry says that it was cancelled."""
     table = command("change", error=asyncio.CancelledError())
-    context = make_context(client, {"allowed_commands": ["change"]}, str(tmp_path), table)
+    context = make_context(client, {"allowed_commands": ["change"]}, journal_database(tmp_path), table)
     with pytest.raises(asyncio.CancelledError):
         await answer(context, {"do": {}})
-    context.state.close()
     assert await entries(context, tmp_path) == [("do", 1, "cancelled")]
 
 
 async def test_a_change_goes_on_without_a_folder(client: FakeClient, caplog: pytest.LogCaptureFixture) -> None:
-    """Its attempt stands in the log instead."""
     context = make_context(client, {"allowed_commands": ["change"]}, commands=command("change"))
     dispatch.LOGGER.addHandler(caplog.handler)
     assert await answer(context, {"do": {}}) == {"do": {"done": True}}
@@ -112,10 +105,9 @@ async def test_a_change_whose_service_is_closed_meanwhile_is_told_as_it_ended(tm
         raise LOST
 
     client = FakeClient(answering(PAYER(billing_organization_id="old")), lost)
-    context = make_context(client, {"allowed_commands": ["change"]}, str(tmp_path))
+    context = make_context(client, {"allowed_commands": ["change"]}, journal_database(tmp_path))
     change = asyncio.create_task(refused(context, MOVING))
     await sent.wait()
-    context.state.close()
     go_on.set()
     error = await change
     assert error.code == "cloud_unreachable"

@@ -29,7 +29,6 @@ def test_a_reading_of_usage_alone() -> None:
 
 
 def test_a_complete_reading() -> None:
-    """Zeros that are known are there."""
     usage = msgspec.structs.replace(USAGE, projection=Projection(20.0), budget=Budget(0.0))
     readings = flat(usage, INVOICES, Status("1", 0, 0.0))
     only_there = {name: value for name, value in readings.items() if name not in flat(USAGE, None, None)}
@@ -44,7 +43,6 @@ def test_a_complete_reading() -> None:
 
 
 def test_figures_of_charges_that_the_service_does_not_know_are_left_out() -> None:
-    """Its journal could not be read."""
     assert flat(USAGE, None, Status("1")) == flat(USAGE, None, None)
 
 
@@ -67,7 +65,6 @@ def test_a_reading_is_as_old_as_its_oldest_part(usage_as_of: datetime, invoices_
     ("usage_stale", "invoices_stale"), [(False, False), (True, False), (False, True), (True, True)]
 )
 def test_a_reading_is_stale_if_a_part_is(usage_stale: bool, invoices_stale: bool) -> None:  # noqa: FBT001 - a parameter of pytest
-    """Whichever it is."""
     usage = msgspec.structs.replace(USAGE, stale=usage_stale)
     invoices = msgspec.structs.replace(INVOICES, stale=invoices_stale)
     assert flat(usage, invoices, None)["stale"] is (usage_stale or invoices_stale)

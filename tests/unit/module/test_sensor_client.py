@@ -88,7 +88,6 @@ async def test_what_viam_server_says_itself_gets_the_form_of_the_contract(status
 
 
 async def test_a_code_with_another_status_is_not_the_services() -> None:
-    """Nor is an empty message."""
     assert (await failure(GRPCError(Status.INTERNAL, "not_found: x"))).code == "not_configured"
     assert (await failure(GRPCError(Status.INTERNAL))).code == "not_configured"
 
@@ -102,7 +101,6 @@ async def test_a_lost_connection_is_worth_another_try(error: Exception) -> None:
 
 
 async def test_no_answer_in_time_is_a_timeout() -> None:
-    """Within the deadline that was given."""
     billing = FakeBilling()
     billing.hold["get_location_usage"] = asyncio.Event()
     with pytest.raises(BillingError) as caught:
@@ -123,7 +121,6 @@ async def test_no_answer_in_time_is_a_timeout() -> None:
     ],
 )
 async def test_another_services_answer_is_not_taken(answer: Mapping[str, Any]) -> None:
-    """A generic service may answer anything."""
     error = await failure(answer)
     assert error.code == "not_configured"
     assert BILLING_MODEL in error.message

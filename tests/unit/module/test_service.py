@@ -20,8 +20,9 @@ from unit.cloud_fakes import NoParameters, make_context
 from viam_billing.cache.queries import Call
 from viam_billing.commands import EFFECTS
 from viam_billing.commands.context import Answer, Command, Context
-from viam_billing.module.container import Runtime
+from viam_billing.module.container import Container
 from viam_billing.module.service import BillingRPCService, BillingService
+from viam_billing.module.shared import Shared
 from viam_billing.settings.attributes import parse_attributes
 
 ANSWER: Mapping[str, Any] = {
@@ -56,8 +57,8 @@ async def run(parameters: NoParameters, context: Context, call: Call) -> Answer:
 @pytest.fixture
 async def resources() -> AsyncIterator[ResourceManager]:
     """A service with one command, whose answer has every kind of value."""
-    runtime = Runtime(parse_attributes({}, {}, EFFECTS))
-    service = BillingService("billing", runtime)
+    container = Container(parse_attributes({}, {}, EFFECTS), Shared())
+    service = BillingService("billing", container)
     service.context = make_context(FakeClient(), commands={"do": Command("do", "read", "Does.", NoParameters, run)})
     yield ResourceManager([service])
     await service.close()

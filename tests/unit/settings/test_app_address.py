@@ -6,14 +6,12 @@ from viam_billing.settings.app_address import AppAddress, is_loopback, parse
 
 
 def test_the_cloud_is_reached_over_verified_tls() -> None:
-    """On port 443 unless it says otherwise."""
     assert parse("https://app.viam.com") == AppAddress(
         "https://app.viam.com", host="app.viam.com", port=443, tls=True, verified=True
     )
 
 
 def test_a_port_can_be_named() -> None:
-    """With https and with http."""
     found = [parse(text) for text in ("https://app.viam.com:8443", "http://localhost:8080")]
     assert [address.port for address in found if address] == [8443, 8080]
 
@@ -25,7 +23,6 @@ def test_a_trailing_slash_makes_no_other_address() -> None:
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.255.0.9", "[::1]", "[0:0:0:0:0:0:0:1]"])
 def test_plain_http_is_for_this_machine(host: str) -> None:
-    """For the sandbox."""
     address = parse(f"http://{host}")
     assert address is not None
     assert (address.port, address.tls, address.verified) == (80, False, False)
@@ -33,7 +30,6 @@ def test_plain_http_is_for_this_machine(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
 def test_a_certificate_on_this_machine_is_not_verified(host: str) -> None:
-    """Nobody signed the sandbox's."""
     address = parse(f"https://{host}:9000")
     assert address is not None
     assert (address.tls, address.verified) == (True, False)
@@ -43,7 +39,6 @@ def test_a_certificate_on_this_machine_is_not_verified(host: str) -> None:
     "host", ["app.viam.com", "localhost.example.com", "10.0.0.1", "[fe80::1]", "[::ffff:127.0.0.1]"]
 )
 def test_a_certificate_elsewhere_is_verified(host: str) -> None:
-    """Always."""
     address = parse(f"https://{host}")
     assert address is not None
     assert address.verified
@@ -73,7 +68,6 @@ def test_a_certificate_elsewhere_is_verified(host: str) -> None:
     ],
 )
 def test_plain_http_elsewhere_is_refused(host: str) -> None:
-    """However much it looks like this machine."""
     assert parse(f"http://{host}") is None
 
 
@@ -111,12 +105,10 @@ def test_plain_http_elsewhere_is_refused(host: str) -> None:
     ],
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
-    """Nothing is guessed."""
     assert parse(text) is None
 
 
 def test_a_path_is_a_unix_socket() -> None:
-    """Without TLS: nobody else is on it."""
     assert parse("/run/sandbox.sock") == AppAddress("/run/sandbox.sock", path="/run/sandbox.sock")
 
 
@@ -125,7 +117,6 @@ def test_a_path_is_a_unix_socket() -> None:
     [("localhost", True), ("127.8.8.8", True), ("::1", True), ("localhost.", False), ("::2", False), ("", False)],
 )
 def test_this_machine_has_three_names(host: str, own: bool) -> None:  # noqa: FBT001 - a column of the table
-    """Exactly `localhost`, 127.0.0.0/8 and ::1."""
     assert is_loopback(host) is own
 
 

@@ -70,7 +70,6 @@ def test_defaults_come_from_the_environment() -> None:
 
 
 def test_attributes_come_before_the_environment() -> None:
-    """What a person wrote down counts."""
     environment = {"VIAM_PRIMARY_ORG_ID": "theirs", "VIAM_API_KEY": "theirs", "VIAM_API_KEY_ID": "theirs"}
     found = parsed({"org_id": "mine", **KEY}, environment)
     assert (found.org_id, found.api_key) == ("mine", "the-secret-key")
@@ -84,14 +83,12 @@ def test_an_empty_variable_is_not_known() -> None:
 
 @pytest.mark.parametrize("name", ["VIAM_API_KEY", "VIAM_API_KEY_ID"])
 def test_half_a_key_of_the_environment_is_none(name: str) -> None:
-    """Both or neither."""
     found = parsed({}, {name: "x"})
     assert (found.api_key, found.api_key_id) == (None, None)
 
 
 @pytest.mark.parametrize("name", ["api_key", "api_key_id"])
 def test_half_a_key_is_an_error(name: str) -> None:
-    """It names what is missing."""
     assert "expected both api_key and api_key_id or neither" in refused({name: KEY[name]})
 
 
@@ -102,25 +99,21 @@ def test_the_scope_is_the_own_org_and_location_by_default() -> None:
 
 
 def test_an_empty_scope_opens_nothing() -> None:
-    """An empty list is not the default."""
     found = parsed({"org_id": "o", "location_id": "l", "allowed_org_ids": [], "allowed_location_ids": []})
     assert (found.allowed_org_ids, found.allowed_location_ids) == (frozenset(), frozenset())
 
 
 def test_the_limits_are_cents() -> None:
-    """Dollars exist only at the edge."""
     found = parsed(CHARGING)
     assert (found.per_charge_limit, found.per_day_limit) == (10_000, 50_050)
 
 
 def test_a_budget_warns_at_half_and_four_fifths() -> None:
-    """Unless it says where."""
     found = parsed({"budget": {"monthly": 99.99}})
     assert (found.monthly_budget, found.warn_at) == (9999, (0.5, 0.8))
 
 
 def test_thresholds_are_in_order_and_each_once() -> None:
-    """However they were written."""
     assert parsed({"budget": {"monthly": 1, "warn_at": [0.9, 0.1, 0.9]}}).warn_at == (0.1, 0.9)
 
 
@@ -200,7 +193,6 @@ def test_a_wrong_attribute_is_named(name: str, value: object) -> None:
     ],
 )
 def test_the_edges_of_what_is_allowed_are_good(name: str, value: object) -> None:
-    """The limit itself is inside."""
     parsed({name: value})
 
 
@@ -230,22 +222,18 @@ def test_a_charge_needs_limits_organizations_and_a_folder(allowed: str, missing:
 
 
 def test_a_charge_of_any_organization_is_refused() -> None:
-    """`*` is fine for reading."""
     assert 'allowed_org_ids: found "*"' in refused({**CHARGING, "allowed_org_ids": ["a", "*"]})
 
 
 def test_a_charge_of_no_organization_is_refused() -> None:
-    """An empty list names nobody."""
     assert "allowed_org_ids: found no organization" in refused({**CHARGING, "allowed_org_ids": []})
 
 
 @pytest.mark.parametrize("variable", ["VIAM_MODULE_DATA", "VIAM_MODULE_ROOT"])
 @pytest.mark.parametrize("folder", ["/opt/module", "/opt/module/", "/opt/module/state", "/opt/x/../module/state"])
 def test_a_charges_folder_outlives_the_module(variable: str, folder: str) -> None:
-    """The platform deletes its own folders."""
     assert f"inside {variable}" in refused({**CHARGING, "state_dir": folder}, {variable: "/opt/module/"})
 
 
 def test_a_folder_with_a_similar_name_is_another() -> None:
-    """`/opt/module2` is not inside `/opt/module`."""
     parsed({**CHARGING, "state_dir": "/opt/module2"}, {"VIAM_MODULE_DATA": "/opt/module"})

@@ -45,32 +45,27 @@ def test_a_refused_command_names_the_attribute() -> None:
 
 
 def test_a_command_without_a_group_is_opened_by_name_only() -> None:
-    """Its refusal names no group."""
     with pytest.raises(CommandNotAllowedError, match='Add "resolve_charge" to its attribute'):
         raise not_allowed("resolve_charge", "by_name")
 
 
 def test_an_organization_outside_is_refused() -> None:
-    """The refusal names the attribute to change."""
     with pytest.raises(OutOfScopeError, match="allowed_org_ids"):
         policy(org_id="own").org_in_scope("other")
 
 
 def test_a_location_outside_is_refused() -> None:
-    """The refusal names the attribute to change."""
     with pytest.raises(OutOfScopeError, match="allowed_location_ids"):
         policy(location_id="own").location_in_scope("other")
 
 
 def test_a_star_opens_every_organization() -> None:
-    """But no location."""
     opened = policy(allowed_org_ids=["*"])
     assert opened.org_in_scope("any") == "any"
     assert not opened.sees_location("any")
 
 
 def test_a_star_opens_every_location() -> None:
-    """But no organization."""
     opened = policy(allowed_location_ids=["*"])
     assert opened.location_in_scope("any") == "any"
     with pytest.raises(OutOfScopeError):
@@ -86,24 +81,20 @@ def test_an_id_is_compared_as_it_is() -> None:
 
 
 def test_the_own_ids_are_the_defaults() -> None:
-    """Where the call names none."""
     own = policy(org_id="o", location_id="l")
     assert (own.org_in_scope(), own.location_in_scope()) == ("o", "l")
 
 
 def test_the_own_organization_can_be_outside() -> None:
-    """Where the configuration opens others only."""
     with pytest.raises(OutOfScopeError):
         policy(org_id="o", allowed_org_ids=["p"]).org_in_scope()
 
 
 def test_without_an_organization_there_is_no_default() -> None:
-    """The refusal says how to name one."""
     with pytest.raises(NotConfiguredError, match="org_id"):
         policy().org_in_scope()
 
 
 def test_without_a_location_there_is_no_default() -> None:
-    """The refusal says how to name one."""
     with pytest.raises(NotConfiguredError, match="location_id"):
         policy().location_in_scope()

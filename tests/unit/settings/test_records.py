@@ -55,17 +55,14 @@ def test_an_alias_stands_for_its_field() -> None:
 
 
 def test_an_alias_beside_its_name_is_an_error() -> None:
-    """Even where both say the same."""
     assert errors(name="x", called="x") == ["name: found name and its other name called, expected one of the two"]
 
 
 def test_an_error_of_an_alias_shows_the_name_that_was_used() -> None:
-    """A caller looks for what they wrote."""
     assert errors(called=5) == ["called: found 5, expected a non-empty text"]
 
 
 def test_a_missing_field_is_named() -> None:
-    """With what was expected."""
     assert errors() == ["name: found nothing, expected a non-empty text"]
 
 
@@ -80,22 +77,18 @@ def test_every_error_is_told_at_once() -> None:
 
 
 def test_an_error_inside_a_record_has_its_path() -> None:
-    """`inner.depth`, not `depth`."""
     assert errors(name="x", inner={"depth": 0}) == ["inner.depth: found 0, expected a whole number, at least 1"]
 
 
 def test_a_field_of_a_record_can_be_missing() -> None:
-    """It is named with its path too."""
     assert errors(name="x", inner={}) == ["inner.depth: found nothing, expected a whole number, at least 1"]
 
 
 def test_a_record_is_an_object() -> None:
-    """A list is none."""
     assert errors(name="x", inner=[1]) == ['inner: found a list, expected {"depth": number}']
 
 
 def test_a_misspelt_name_gets_a_hint() -> None:
-    """The closest name that there is."""
     assert errors(name="x", sise=2) == ['"sise": found an unknown parameter, expected size (a name close to it)']
 
 
@@ -105,12 +98,10 @@ def test_the_value_of_an_unknown_name_is_not_shown() -> None:
 
 
 def test_a_secret_is_not_shown() -> None:
-    """Not even when it is wrong."""
     assert errors(name="x", token="s3cret") == ["token: found a value that is not shown, expected a short text"]
 
 
 def test_what_a_type_cannot_say_is_checked() -> None:
-    """A check of the record's own."""
     assert errors(name="x", size=3) == ["size: found 3, expected an even number"]
 
 
@@ -128,7 +119,6 @@ def test_a_count_has_a_largest(number: float) -> None:
 
 @pytest.mark.parametrize("number", [1.0, 7.0, 2.0**52, 2.0**53, 2.0**60, 2.0**62])
 def test_a_whole_float_is_a_good_integer(number: float) -> None:
-    """Numbers arrive as floats."""
     assert errors(name="x", **codec.from_struct(struct({"limit": number}))) == []
 
 
@@ -142,7 +132,6 @@ def test_an_amount_is_a_number(value: object) -> None:
     "text", ["2026-11-01T00:00:00Z", "2026-11-01T00:00:00.5+01:00", "2026-11-01t00:00:00z", "2026-11-01T00:00:00-00:00"]
 )
 def test_a_time_has_an_offset(text: str) -> None:
-    """RFC 3339 as its grammar has it."""
     assert errors(name="x", since=text) == []
 
 
@@ -168,12 +157,10 @@ def test_what_is_no_rfc_3339_is_refused(text: str) -> None:
 
 
 def test_a_moment_is_no_number() -> None:
-    """Unix seconds are not RFC 3339."""
     assert len(errors(name="x", since=1_763_713_800)) == 1
 
 
 def test_a_schema_is_good_json_schema() -> None:
-    """Of the draft that `help` names."""
     Draft202012Validator.check_schema(records.schema(Shape))
 
 
@@ -183,17 +170,14 @@ def test_a_schema_holds_all_that_it_refers_to() -> None:
 
 
 def test_a_schema_takes_an_alias_or_its_name_and_not_both() -> None:
-    """As reading does."""
     validator = Draft202012Validator(records.schema(Shape))
     tried: list[dict[str, str]] = [{"name": "x"}, {"called": "x"}, {"name": "x", "called": "x"}, {}]
     assert [validator.is_valid(values) for values in tried] == [True, True, False, False]
 
 
 def test_a_field_that_was_given_is_its_value() -> None:
-    """An empty one too."""
     assert records.given("", "default") == ""
 
 
 def test_a_field_that_was_left_out_is_its_default() -> None:
-    """Which is None unless said otherwise."""
     assert (records.given(UNSET), records.given(UNSET, 5)) == (None, 5)

@@ -32,17 +32,14 @@ def test_a_threshold_is_the_decimal_that_was_written(share: float, cents: int) -
 
 
 def test_a_budget_without_thresholds_never_warns() -> None:
-    """It is kept or exceeded."""
     assert [status(Cents(cents), Cents(100), ()) for cents in (99, 100)] == ["ok", "exceeded"]
 
 
 def test_a_threshold_of_nothing_always_warns() -> None:
-    """Even before the first cent."""
     assert status(Cents(0), Cents(100), (0.0,)) == "warning"
 
 
 def test_a_threshold_of_all_is_the_end_of_the_budget() -> None:
-    """Which is told as such."""
     assert [status(Cents(cents), Cents(100), (1.0,)) for cents in (99, 100)] == ["ok", "exceeded"]
 
 
@@ -83,5 +80,4 @@ def test_what_is_crossed_and_what_warns_is_the_same(share: float) -> None:
     ("cents", "budget", "fraction"), [(0, 100, 0.0), (50, 100, 0.5), (100, 100, 1.0), (250, 100, 2.5), (1, 3, 0.333333)]
 )
 def test_the_used_part_of_a_budget_goes_on_above_all_of_it(cents: int, budget: int, fraction: float) -> None:
-    """To six digits."""
     assert used_fraction(Cents(cents), Cents(budget)) == fraction

@@ -15,20 +15,17 @@ def test_the_rest_of_the_month_costs_as_much_per_second() -> None:
 
 
 def test_the_end_of_the_month_is_its_cost() -> None:
-    """With nothing left to estimate."""
     projection = straight_line(77.77, START_S, END_S, END_S - 0.001)
     assert projection is not None
     assert projection.total == 77.77
 
 
 def test_a_twentieth_of_the_month_is_enough() -> None:
-    """36 hours of 30 days."""
     projection = straight_line(1.0, START_S, END_S, START_S + 1.5 * DAY_S)
     assert projection == Projection(20.0, "straight_line", 0.05)
 
 
 def test_less_than_a_twentieth_is_not_enough() -> None:
-    """An estimate would be noise."""
     assert straight_line(1.0, START_S, END_S, START_S + 1.5 * DAY_S - 1) is None
 
 
@@ -41,7 +38,6 @@ def test_without_a_good_end_the_month_runs_to_the_next_one(end_s: float | None) 
 
 
 def test_an_end_after_the_answer_counts() -> None:
-    """Whatever the calendar says."""
     projection = straight_line(50.0, START_S, START_S + 20 * DAY_S, START_S + 10 * DAY_S)
     assert projection is not None
     assert projection.elapsed_fraction == 0.5
@@ -53,12 +49,10 @@ def test_a_start_in_the_future_gives_no_estimate() -> None:
 
 
 def test_a_start_after_the_end_gives_no_estimate() -> None:
-    """Nothing is divided by nothing."""
     assert straight_line(50.0, END_S, END_S, END_S - 1) is None
 
 
 def test_no_cost_is_no_cost() -> None:
-    """An estimate of 0 is an estimate."""
     projection = straight_line(0.0, START_S, END_S, START_S + 15 * DAY_S)
     assert projection is not None
     assert projection.total == 0.0

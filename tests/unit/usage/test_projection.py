@@ -55,7 +55,6 @@ def method(points: Iterable[Point], day: float = 10.0) -> str:
 
 @pytest.mark.parametrize("day", [2.5, 5.0, 10.3, 20.0, 29.99])
 def test_a_steady_month_goes_on(day: float) -> None:
-    """As the straight line has it."""
     assert estimated(steady, day) == 300.0
 
 
@@ -68,13 +67,11 @@ def test_a_flat_fee_is_not_multiplied(day: float, on_day: float, dollars: float)
 
 
 def test_a_fee_without_usage_stays_what_it_is() -> None:
-    """A fee alone is the whole month."""
     assert estimated(lambda day: 99.0 if day >= 0.5 else 0.0, 10.0) == 99.0
 
 
 @pytest.mark.parametrize("day", [8.0, 10.0, 20.0])
 def test_a_burst_that_is_over_is_not_extended(day: float) -> None:
-    """It has cost what it has cost."""
     assert estimated(burst(4.0, 3.0), day) == pytest.approx(450.0, abs=1.0)
 
 
@@ -115,13 +112,11 @@ def test_a_fee_in_a_gap_is_not_multiplied() -> None:
 
 
 def test_one_point_a_day_says_as_much_as_one_an_hour() -> None:
-    """So that a caller may keep fewer."""
     for spent in (steady, fee(0.3, 500.0), burst(4.0, 3.0), growing):
         assert estimated(spent, 15.0, range(15)) == pytest.approx(estimated(spent, 15.0), rel=0.01)
 
 
 def test_three_points_are_enough_to_see_a_fee() -> None:
-    """On the days 2, 10 and now."""
     assert estimated(fee(0.1, 500.0), 20.0, [2.0, 10.0]) == 800.0
 
 
@@ -133,7 +128,6 @@ def test_too_few_points_make_a_straight_line(seen: list[float]) -> None:
 
 
 def test_before_a_twentieth_of_the_month_there_is_no_estimate() -> None:
-    """However many points there are."""
     points = [(START_S + hour * 600.0, float(hour)) for hour in range(200)]
     assert projected(200.0, START_S, END_S, START_S + 1.49 * DAY_S, points) is None
 
@@ -166,7 +160,6 @@ def test_a_point_out_of_line_does_no_harm() -> None:
 
 
 def test_the_order_of_the_points_is_of_no_matter() -> None:
-    """They are sorted here."""
     points = [(START_S + hour * DAY_S, growing(hour)) for hour in HOURS[:360]]
     args = (growing(15.0), START_S, END_S, START_S + 15 * DAY_S)
     assert projected(*args, points) == projected(*args, points[::-1]) == projected(*args, points[::2] + points[1::2])
@@ -196,7 +189,6 @@ def test_a_fleet_that_rests_at_weekends_has_no_unusual_days(first: int) -> None:
 
 
 def test_no_usage_costs_nothing() -> None:
-    """Also by its usual days."""
     assert estimated(lambda _: 0.0, 10.0) == 0.0
 
 
@@ -217,13 +209,11 @@ def test_a_point_at_the_start_is_no_span() -> None:
 
 
 def test_an_estimate_is_in_whole_cents() -> None:
-    """A third of a dollar a day."""
     assert estimated(lambda day: day / 3, 10.0) == 10.0
     assert estimated(lambda day: day / 7, 10.0) == 4.29
 
 
 def test_without_an_end_the_month_runs_to_the_next_one() -> None:
-    """As for the straight line."""
     points = [(START_S + day * DAY_S, steady(day)) for day in range(1, 10)]
     args = (100.0, START_S, None, START_S + 10 * DAY_S)
     line, projection = straight_line(*args), projected(*args, points)

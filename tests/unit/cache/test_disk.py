@@ -1,20 +1,23 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.fake_parts import NOON_S
+from support.fake_parts import NOON_S, Clock
 from viam_billing.cache.disk import FILE_NAME, CacheFile, cloud_name
-from viam_billing.cache.memory import FOREVER_S, Entry
+from viam_billing.cache.memory import FOREVER_S, Entry, Memory
 from viam_billing.settings.app_address import AppAddress
+from viam_billing.storage.disk import Disk
 
-OLDEST_S = NOON_S - 3600
+KEEP_S = 3600.0
+OLDEST_S = NOON_S - KEEP_S
 LOGGER = "viam_billing.cache.disk"
 
 
@@ -25,12 +28,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def opened(folder: Path) -> Iterator[Callable[..., CacheFile]]:
+async def opened(folder: Path) -> AsyncIterator[Callable[..., CacheFile]]:
     """Opens the folder's file as a process that starts does."""
     files: list[CacheFile] = []
+    disk = Disk()
 
     def open_file(cloud: str = "cloud") -> CacheFile:
-        files.append(CacheFile(str(folder), cloud))
+        files.append(CacheFile(disk, str(folder), cloud, Clock(NOON_S)))
         return files[-1]
 
     yield open_file
@@ -44,10 +48,12 @@ async def saved(file: CacheFile, question: str = "q", as_of_s: float = NOON_S, *
     await file.save(question, Entry(value, as_of_s, 0.0, entry.get("valid_until_s", FOREVER_S)), within_s=30)
 
 
-async def loaded(file: CacheFile, oldest_s: float = OLDEST_S, *, revealed: bool = True) -> dict[str, Any]:
-    """What a process finds that starts at noon and keeps nothing from before a time."""
-    await file.purge(oldest_s=oldest_s)
-    return {row[0]: row[1] for row in await file.load(now_s=NOON_S, revealed=revealed)}
+async def loaded(file: CacheFile, keep_s: float = KEEP_S) -> dict[str, Any]:
+    """What a process finds that starts at noon and keeps entries for a time."""
+    file.restore(Memory(), keep_s)
+    await file.wait_restored(asyncio.get_running_loop().create_future())
+    file.purge()
+    return {entry.query: entry.value for entry in await file.load()}
 
 
 def rows(folder: Path) -> list[tuple[Any, ...]]:
@@ -69,14 +75,14 @@ def all_bytes(folder: Path) -> bytes:
 async def test_an_answer_outlives_its_process(opened: Callable[..., CacheFile]) -> None:
     """With its time and its end."""
     await saved(opened(), valid_until_s=NOON_S + 5)
-    found = await opened().load(now_s=NOON_S, revealed=True)
+    found = await opened().load()
     assert found == [("q", {"subtotal": 12.5}, NOON_S, NOON_S + 5)]
 
 
 async def test_an_answer_that_never_ends_never_ends(opened: Callable[..., CacheFile]) -> None:
     """Infinity has no form in a table, a far future has."""
     await saved(opened())
-    ((_, _, _, valid_until_s),) = await opened().load(now_s=NOON_S, revealed=True)
+    ((_, _, _, valid_until_s),) = await opened().load()
     assert valid_until_s > NOON_S + 1e9
 
 
@@ -116,7 +122,7 @@ async def test_past_months_are_removed_when_it_is_read(opened: Callable[..., Cac
 async def test_another_cloud_s_answers_keep_their_own_age(opened: Callable[..., CacheFile]) -> None:
     """The service that is read first may have a small `max_stale_s`, the other one a large one."""
     await saved(opened("patient"), as_of_s=NOON_S - 1000)
-    await loaded(opened("strict"), oldest_s=NOON_S - 10)
+    await loaded(opened("strict"), keep_s=10)
     assert set(await loaded(opened("patient"))) == {"q"}
 
 
@@ -211,19 +217,19 @@ async def test_a_damaged_file_costs_the_old_answers(
 
 def no_parent(folder: Path) -> CacheFile:
     """A folder whose parent is not there."""
-    return CacheFile(str(folder / "missing" / "state"), "cloud")
+    return CacheFile(Disk(), str(folder / "missing" / "state"), "cloud")
 
 
 def a_file_in_its_place(folder: Path) -> CacheFile:
     """Something else has the folder's name."""
     folder.write_text("")
-    return CacheFile(str(folder), "cloud")
+    return CacheFile(Disk(), str(folder), "cloud")
 
 
 def a_folder_in_the_file_s_place(folder: Path) -> CacheFile:
     """Something else has the file's name."""
     (folder / FILE_NAME).mkdir(parents=True)
-    return CacheFile(str(folder), "cloud")
+    return CacheFile(Disk(), str(folder), "cloud")
 
 
 @pytest.mark.parametrize("made", [no_parent, a_file_in_its_place, a_folder_in_the_file_s_place])

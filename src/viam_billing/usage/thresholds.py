@@ -1,4 +1,4 @@
-"""Which thresholds of a budget were found crossed before: on the disk, and in memory where there is none."""
+"""Which thresholds of a budget were crossed before: on the disk, and in memory where there is none."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ if TYPE_CHECKING:
 
 LOGGER: Final = logging.getLogger(__name__)
 
-_WITHIN_S: Final = 1.0
+_WRITE_S: Final = 1.0
 
 
-class Crossings:
-    """What the checks of one service's budget have found."""
+class CrossedThresholds:
+    """What the budget checks of one service have found crossed."""
 
     def __init__(self, history: UsageHistory | None) -> None:
         self._history = history
-        self._found: set[tuple[str, float, int, float]] = set()
+        self._known: set[tuple[str, float, int, float]] = set()
         self._written: set[tuple[str, float, int, float]] = set()
-        self._complained = False
+        self._warned = False
 
     async def newly(
         self, org_id: str, month_start_s: float, monthly: Cents, thresholds: Iterable[float]
     ) -> list[float]:
-        """Those of the crossed thresholds that no check has found crossed in this month, of a budget of this amount."""
+        """Of the thresholds that are crossed now, those that were not before, in this month and of this budget."""
         names = {threshold: (org_id, month_start_s, int(monthly), threshold) for threshold in thresholds}
-        new = [threshold for threshold, name in names.items() if name not in self._found]
+        new = [threshold for threshold, name in names.items() if name not in self._known]
         unwritten = [threshold for threshold, name in names.items() if name not in self._written]
-        self._found.update(names.values())
+        self._known.update(names.values())
         if not unwritten or self._history is None:
             return new
         try:
             writing = self._history.cross(org_id, month_start_s, monthly, unwritten)
-            unknown = await asyncio.wait_for(writing, _WITHIN_S)
+            new_on_disk = await asyncio.wait_for(writing, _WRITE_S)
         except (StateUnavailableError, asyncio.TimeoutError) as error:
-            if not self._complained:
+            if not self._warned:
                 why = error.text if isinstance(error, StateUnavailableError) else "the disk does not answer."
                 LOGGER.warning("crossed thresholds are remembered until the module ends only: %s", why)
-            self._complained = True
+            self._warned = True
             return new
-        self._complained = False
+        self._warned = False
         self._written.update(names.values())
-        return [threshold for threshold in new if threshold in unknown]
+        return [threshold for threshold in new if threshold in new_on_disk]

@@ -12,7 +12,7 @@ from viam.gen.app.v1 import billing_pb2
 from support.fake_parts import NOON_S, Clock, usage
 from unit.cloud_fakes import FakeGateway, make_config
 from viam_billing.cache.cache import Cache
-from viam_billing.cache.memory import Answers, Reading
+from viam_billing.cache.memory import Memory, Reading
 from viam_billing.cache.queries import Call, Reads
 from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.core.errors import BillingError
@@ -41,12 +41,21 @@ class Scene:
     def __init__(self, *answers: Message | BillingError) -> None:
         self.gateway = FakeGateway(*answers)
         self.clock = Clock(NOON_S)
-        self.cache = Cache(CircuitBreaker("cloud", self.clock, max), answers=Answers(self.clock, self.clock))
+        self.caches: list[Cache] = []
+        self.cache = self.new_cache()
         self.reads = self.service()
+
+    def new_cache(self) -> Cache:
+        """A cache of the same cloud."""
+        memory = Memory(self.clock, self.clock)
+        self.caches.append(Cache(CircuitBreaker("cloud", self.clock, max), memory=memory, siblings=self.caches))
+        return self.caches[-1]
 
     def service(self, **attributes: object) -> Reads:
         """Another service's readings, by way of the same cache."""
-        return Reads(self.gateway, self.cache, make_config(attributes), self.clock)
+        config = make_config(attributes)
+        private = self.new_cache() if config.reveal_payment_details else None
+        return Reads(self.gateway, self.cache, config, self.clock, private=private)
 
 
 def in_time() -> Call:

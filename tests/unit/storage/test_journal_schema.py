@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from support.fake_charges import APP, Scene
-from viam_billing.audit.audit_log import State
+from viam_billing.audit.audit_log import AuditLog
+from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.core.errors import CooldownActiveError, StateUnavailableError
 from viam_billing.storage.journal_schema import MIGRATIONS
 
@@ -35,13 +36,14 @@ VERSION_1 = """
 
 HOW_FILES_ARE_OPENED = """
 import asyncio, os, sys
-from viam_billing.storage.database import Store
+from viam_billing.storage.database import Database
+from viam_billing.storage.disk import Disk
 
 opened = []
 sys.addaudithook(lambda name, details: opened.append(details) if name == "open" else None)
 
 async def use():
-    store = Store(sys.argv[1], "x.db", ("CREATE TABLE t (x INTEGER) STRICT",))
+    store = Database(Disk(), sys.argv[1], "x.db", ("CREATE TABLE t (x INTEGER) STRICT",))
     await store.run(lambda db: db.execute("SELECT * FROM t").fetchall())
     store.close()
 
@@ -80,12 +82,12 @@ async def test_an_older_journal_gets_what_charges_need(scene: Scene) -> None:
 
 async def test_what_an_older_journal_has_is_kept(scene: Scene) -> None:
     """The audit log, whose service nobody knows, and the cooldowns."""
-    state = State(scene.store, APP, scene.clock, service="billing")
-    (attempt,) = await state.attempts(lambda *_: True, since_s=0, limit=10)
+    log = AuditLog(scene.store, APP, scene.clock, "billing")
+    (attempt,) = await log.entries(lambda *_: True, since_s=0, limit=10)
     assert (attempt.command, attempt.parameters) == ("send_payment_required_email", {"customer_org_id": "a"})
-    assert not await state.attempts(lambda *_: False, since_s=0, limit=10)
+    assert not await log.entries(lambda *_: False, since_s=0, limit=10)
     with pytest.raises(CooldownActiveError):
-        await state.check_cooldown("a")
+        await EmailCooldown(scene.store, APP, scene.clock, {}).check("a")
 
 
 async def test_a_journal_of_a_newer_version_is_refused_and_left_alone(scene: Scene) -> None:
@@ -109,4 +111,4 @@ def test_a_file_is_made_once_and_its_folder_synced(tmp_path: Path) -> None:
 
 
 def _source() -> str:
-    return str(Path(__file__).resolve().parents[2] / "src")
+    return str(Path(__file__).resolve().parents[3] / "src")

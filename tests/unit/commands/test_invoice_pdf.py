@@ -13,6 +13,7 @@ import pytest
 from viam_billing.commands.invoice_pdf import FOLDER_BYTES, InlinePdf, SavedPdf
 from viam_billing.commands.invoices import is_file_name
 from viam_billing.core.errors import CloudError, ResultTooLargeError, StateUnavailableError
+from viam_billing.storage.disk import Disk
 
 PDF = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n" + b"x" * 5000 + b"\ntrailer\n%%EOF\n"
 
@@ -32,7 +33,7 @@ def files(folder: Path) -> list[str]:
 
 async def fill(folder: Path, size_bytes: int) -> None:
     """Have the invoices' folder hold a file of a size."""
-    await take(SavedPdf(str(folder), "other.pdf"), PDF)
+    await take(SavedPdf(Disk(), str(folder), "other.pdf"), PDF)
     os.truncate(folder / "invoices" / "other.pdf", size_bytes)
 
 
@@ -88,7 +89,7 @@ async def test_what_is_not_known_to_be_cut_is_passed_on(content: bytes) -> None:
 async def test_a_pdf_is_saved(tmp_path: Path) -> None:
     """In the folder invoices, for the owner alone, and nothing else is left."""
     state = tmp_path / "state"
-    pdf = SavedPdf(str(state), "a.pdf")
+    pdf = SavedPdf(Disk(), str(state), "a.pdf")
     await take(pdf, PDF[:100], PDF[100:])
     path = Path(pdf.path)
     assert path == state / "invoices" / "a.pdf"
@@ -99,14 +100,14 @@ async def test_a_pdf_is_saved(tmp_path: Path) -> None:
 
 async def test_a_saved_file_is_replaced(tmp_path: Path) -> None:
     """By the whole of the new one."""
-    await take(SavedPdf(str(tmp_path), "a.pdf"), PDF * 2)
-    await take(SavedPdf(str(tmp_path), "a.pdf"), PDF)
+    await take(SavedPdf(Disk(), str(tmp_path), "a.pdf"), PDF * 2)
+    await take(SavedPdf(Disk(), str(tmp_path), "a.pdf"), PDF)
     assert (tmp_path / "invoices" / "a.pdf").read_bytes() == PDF
 
 
 async def test_a_pdf_lies_outside_until_it_is_whole(tmp_path: Path) -> None:
     """Whoever looks into invoices sees no half of one."""
-    pdf = SavedPdf(str(tmp_path), "a.pdf")
+    pdf = SavedPdf(Disk(), str(tmp_path), "a.pdf")
     async with pdf:
         await pdf.take(PDF)
         assert not list((tmp_path / "invoices").iterdir())
@@ -116,16 +117,16 @@ async def test_a_pdf_lies_outside_until_it_is_whole(tmp_path: Path) -> None:
 
 async def test_a_saved_pdf_that_was_cut_is_not_there(tmp_path: Path) -> None:
     """And the one before it stays."""
-    await take(SavedPdf(str(tmp_path), "a.pdf"), PDF)
+    await take(SavedPdf(Disk(), str(tmp_path), "a.pdf"), PDF)
     with pytest.raises(CloudError, match="only a part"):
-        await take(SavedPdf(str(tmp_path), "a.pdf"), PDF[:-20])
+        await take(SavedPdf(Disk(), str(tmp_path), "a.pdf"), PDF[:-20])
     assert files(tmp_path) == ["invoices/a.pdf"]
     assert (tmp_path / "invoices" / "a.pdf").read_bytes() == PDF
 
 
 async def test_a_stream_that_breaks_leaves_nothing(tmp_path: Path) -> None:
     """Neither the file nor its beginning."""
-    pdf = SavedPdf(str(tmp_path), "a.pdf")
+    pdf = SavedPdf(Disk(), str(tmp_path), "a.pdf")
 
     async def broken() -> None:
         async with pdf:
@@ -140,7 +141,7 @@ async def test_a_stream_that_breaks_leaves_nothing(tmp_path: Path) -> None:
 async def test_the_folder_holds_256_mib(tmp_path: Path) -> None:
     """To the last byte."""
     await fill(tmp_path, FOLDER_BYTES - len(PDF))
-    await take(SavedPdf(str(tmp_path), "a.pdf"), PDF)
+    await take(SavedPdf(Disk(), str(tmp_path), "a.pdf"), PDF)
     assert FOLDER_BYTES == 256 * 1024 * 1024
 
 
@@ -148,21 +149,22 @@ async def test_the_folder_holds_no_more(tmp_path: Path) -> None:
     """Not a byte, and nothing is left of what was taken."""
     await fill(tmp_path, FOLDER_BYTES - len(PDF) + 1)
     with pytest.raises(ResultTooLargeError, match="256 MiB"):
-        await take(SavedPdf(str(tmp_path), "a.pdf"), PDF)
+        await take(SavedPdf(Disk(), str(tmp_path), "a.pdf"), PDF)
     assert files(tmp_path) == ["invoices/other.pdf"]
 
 
 async def test_the_file_that_is_replaced_counts_not(tmp_path: Path) -> None:
     """Its room is free again."""
     await fill(tmp_path, FOLDER_BYTES)
-    await take(SavedPdf(str(tmp_path), "other.pdf"), PDF)
+    await take(SavedPdf(Disk(), str(tmp_path), "other.pdf"), PDF)
     assert (tmp_path / "invoices" / "other.pdf").read_bytes() == PDF
 
 
 async def test_room_that_another_took_meanwhile_is_gone(tmp_path: Path) -> None:
     """Two that fit alone may not fit together."""
     await fill(tmp_path, FOLDER_BYTES - len(PDF))
-    first, second = SavedPdf(str(tmp_path), "a.pdf"), SavedPdf(str(tmp_path), "b.pdf")
+    disk = Disk()
+    first, second = SavedPdf(disk, str(tmp_path), "a.pdf"), SavedPdf(disk, str(tmp_path), "b.pdf")
     async with first, second:
         await first.take(PDF)
         await second.take(PDF)
@@ -179,27 +181,27 @@ async def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     for name, age_s in (("old", 4000), ("young", 60)):
         (incoming / name).touch()
         os.utime(incoming / name, (time.time() - age_s,) * 2)
-    await take(SavedPdf(str(tmp_path), "a.pdf"), PDF)
+    await take(SavedPdf(Disk(), str(tmp_path), "a.pdf"), PDF)
     assert files(incoming) == ["young"]
 
 
 def test_without_a_folder_nothing_can_be_saved() -> None:
     """The error names the attribute."""
     with pytest.raises(StateUnavailableError, match="state_dir"):
-        SavedPdf(None, "a.pdf")
+        SavedPdf(Disk(), None, "a.pdf")
 
 
 async def test_a_missing_parent_is_unavailable(tmp_path: Path) -> None:
     """And is no broken connection, although it is an `OSError`."""
     with pytest.raises(StateUnavailableError, match="No such file"):
-        await take(SavedPdf(str(tmp_path / "a" / "b"), "a.pdf"), PDF)
+        await take(SavedPdf(Disk(), str(tmp_path / "a" / "b"), "a.pdf"), PDF)
 
 
 async def test_a_file_in_place_of_the_folder_is_unavailable(tmp_path: Path) -> None:
     """And is left alone."""
     (tmp_path / "invoices").write_text("mine")
     with pytest.raises(StateUnavailableError):
-        await take(SavedPdf(str(tmp_path), "a.pdf"), PDF)
+        await take(SavedPdf(Disk(), str(tmp_path), "a.pdf"), PDF)
     assert (tmp_path / "invoices").read_text() == "mine"
 
 
@@ -207,5 +209,5 @@ async def test_a_folder_with_the_name_of_the_file_is_unavailable(tmp_path: Path)
     """It cannot be replaced, and nothing is left behind."""
     (tmp_path / "invoices" / "a.pdf").mkdir(parents=True)
     with pytest.raises(StateUnavailableError):
-        await take(SavedPdf(str(tmp_path), "a.pdf"), PDF)
+        await take(SavedPdf(Disk(), str(tmp_path), "a.pdf"), PDF)
     assert files(tmp_path) == []

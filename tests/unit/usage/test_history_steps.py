@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 
 from viam_billing.core.times import DAY_S, HOUR_S, from_rfc3339
-from viam_billing.usage.history import Point
-from viam_billing.usage.history_steps import Step, steps
+from viam_billing.usage.history import Point, Step, steps
 
 OCTOBER_S = from_rfc3339("2026-10-01T00:00:00Z")
 NOVEMBER_S = from_rfc3339("2026-11-01T00:00:00Z")

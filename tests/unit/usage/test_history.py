@@ -10,6 +10,7 @@ import pytest
 
 from viam_billing.core.errors import StateUnavailableError
 from viam_billing.core.times import DAY_S, HOUR_S, from_rfc3339, month_start_s
+from viam_billing.storage.disk import Disk
 from viam_billing.usage.history import FILE_NAME, KEPT_S, Point, UsageHistory
 
 NOVEMBER_S = from_rfc3339("2026-11-01T00:00:00Z")
@@ -22,9 +23,10 @@ CLOUD = "https://app.viam.com"
 def open_history(tmp_path: Path) -> Iterator[Callable[..., UsageHistory]]:
     """Opens histories of one folder and closes them."""
     opened: list[UsageHistory] = []
+    disk = Disk()
 
     def make(cloud: str = CLOUD) -> UsageHistory:
-        opened.append(UsageHistory(str(tmp_path / "state"), cloud))
+        opened.append(UsageHistory(disk, str(tmp_path / "state"), cloud))
         return opened[-1]
 
     yield make

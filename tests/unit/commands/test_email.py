@@ -9,7 +9,7 @@ import pytest
 from viam.gen.app.v1 import billing_pb2
 
 from support.fake_parts import NOT_CONNECTED, FakeClient, answering
-from unit.cloud_fakes import make_context, refused
+from unit.cloud_fakes import journal_database, make_context, refused
 from viam_billing.commands.context import Context
 from viam_billing.core.errors import Outcome
 
@@ -21,9 +21,9 @@ TIERS = billing_pb2.GetAvailableBillingTiersResponse(tiers=["fleet"])
 async def context(tmp_path: Path) -> AsyncIterator[Context]:
     """A service that may send e-mails, over a cloud that answers a read and to which then no connection comes about."""
     client = FakeClient(answering(TIERS), connects=NOT_CONNECTED)
-    made = make_context(client, {"allowed_commands": ["notify"]}, str(tmp_path))
-    yield made
-    made.state.close()
+    database = journal_database(tmp_path)
+    yield make_context(client, {"allowed_commands": ["notify"]}, database)
+    database.close()
 
 
 async def test_an_email_that_never_left_keeps_its_cooldown(context: Context) -> None:

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from viam_billing.core.errors import CloudUnreachableError, NotFoundError, Outcome
+from viam_billing.core.tasks import wait_shared
+
+
+async def waiting(task: asyncio.Future[int], closed: asyncio.Future[None] | None = None) -> asyncio.Task[int]:
+    """A caller that waits already."""
+    caller = asyncio.create_task(wait_shared(task, 10.0, closed))
+    await asyncio.sleep(0)
+    return caller
+
+
+@pytest.fixture
+async def shared() -> asyncio.Future[int]:
+    """What the callers wait for."""
+    return asyncio.get_running_loop().create_future()
+
+
+async def test_every_caller_gets_the_result(shared: asyncio.Future[int]) -> None:
+    callers = [await waiting(shared) for _ in range(2)]
+    shared.set_result(7)
+    assert await asyncio.gather(*callers) == [7, 7]
+
+
+async def test_every_caller_gets_an_equal_error_of_its_own(shared: asyncio.Future[int]) -> None:
+    callers = [await waiting(shared) for _ in range(2)]
+    error = NotFoundError("x.", Outcome.REFUSED)
+    error.happened = "y"
+    shared.set_exception(error)
+    found = await asyncio.gather(*callers, return_exceptions=True)
+    assert len({id(each) for each in [*found, error]}) == 3
+    assert [(type(each), vars(each)) for each in found] == [(NotFoundError, vars(error))] * 2
+
+
+async def test_a_caller_that_is_cancelled_leaves_the_task_alone(shared: asyncio.Future[int]) -> None:
+    caller = await waiting(shared)
+    caller.cancel()
+    await asyncio.wait([caller])
+    assert (caller.cancelled(), shared.cancelled()) == (True, False)
+
+
+async def test_a_task_that_is_cancelled_is_an_error_of_the_contract(shared: asyncio.Future[int]) -> None:
+    caller = await waiting(shared)
+    shared.cancel()
+    with pytest.raises(CloudUnreachableError, match="closed"):
+        await caller
+
+
+@pytest.mark.parametrize("caller_first", [True, False])
+async def test_a_caller_that_is_cancelled_together_with_the_task_stays_cancelled(
+    shared: asyncio.Future[int], *, caller_first: bool
+) -> None:
+    caller = await waiting(shared)
+    for each in [caller, shared] if caller_first else [shared, caller]:
+        each.cancel()
+    await asyncio.wait([caller])
+    assert caller.cancelled()
+
+
+async def test_a_caller_whose_service_is_closed_does_not_wait(shared: asyncio.Future[int]) -> None:
+    closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    caller = await waiting(shared, closed)
+    closed.set_result(None)
+    with pytest.raises(CloudUnreachableError, match="closed"):
+        await caller
+    assert not shared.done()
+
+
+async def test_a_caller_waits_no_longer_than_it_has_time(shared: asyncio.Future[int]) -> None:
+    with pytest.raises(asyncio.TimeoutError):
+        await wait_shared(shared, 0.01)
+    shared.cancel()
