@@ -187,17 +187,17 @@ _CRASHES: Final = (
 _KEYS: Final = (
     _of(
         "an unknown charge is sent again",
-        f"{_JOURNAL_OF}.examine",
-        condition("failed", "{} or entry.state == 'unknown'"),
+        "charging.journal",
+        condition("failed", "{} and entry.state != 'unknown'"),
         _SERVICE,
     ),
     _of("other parameters are answered with the first charge", "charging.journal", skip("conflict"), _SERVICE),
     _of("other parameters join a charge under way", f"{_SERVICE_OF}.charge", skip("conflict"), _SERVICE),
     _of("a late invoice is ignored", "charging.journal", skip("late"), _RECONCILIATION),
     _of(
-        "a late invoice is ignored in the reservation",
+        "the reservation checks nothing",
         f"{_JOURNAL_OF}.reserve",
-        assign("before", "rows.find(request.key)"),
+        assign("used", "None"),
         _RECONCILIATION,
     ),
 )
@@ -216,14 +216,19 @@ _LIMITS: Final = (
         )
         for state in ("sent", "unknown")
     ),
-    _of("the limits are not checked in the reservation", f"{_JOURNAL_OF}.reserve", skip("check_limits"), _SERVICE),
+    _of(
+        "the limits are not checked in the reservation",
+        f"{_JOURNAL_OF}.reserve",
+        argument("_check", 2, "Limits(10**9, 10**9)"),
+        _SERVICE,
+    ),
     _of(
         "an unsettled charge does not block a reservation",
         f"{_JOURNAL_OF}.reserve",
-        skip("check_not_blocked"),
+        argument("_check", 3, "()"),
         _JOURNAL,
     ),
-    _of("an unknown charge does not block", f"{_JOURNAL_OF}.examine", skip("check_not_blocked"), _JOURNAL),
+    _of("an unknown charge does not block", f"{_JOURNAL_OF}.examine", argument("_check", 3, "()"), _JOURNAL),
     _of("the day's limit may be passed by a cent", "charging.limits:check_limits", relaxed("per_day"), _JOURNAL),
     _of("no limit for one charge", "charging.limits:check_limits", never("per_charge"), _JOURNAL),
     _of(
