@@ -13,8 +13,15 @@ while [ -h "$self" ]; do
     esac
 done
 here=${self%/*}
+umask go-w # Python writes __pycache__ beside the sources, and nobody else may write there
 
-if ! [ -x "$here/.venv/bin/python" ] || ! cmp -s "$here/requirements/runtime.txt" "$here/.venv/runtime.txt"; then
+# [ -O / ] is true for root alone. setup.sh refuses root a checkout that others can change, or says that it may be run.
+ready() {
+    [ -x "$here/.venv/bin/python" ] && cmp -s "$here/requirements/runtime.txt" "$here/.venv/runtime.txt" || return 1
+    ! [ -O / ] || { [ -O "$here/" ] && [ -O "$here/src" ] && [ -O "$here/.venv" ]; }
+}
+
+if ! ready; then
     # in the background, so that a signal is heard at once and ends the set-up too
     setup=
     stop() {
