@@ -12,7 +12,7 @@ from support.module_process import CHECKOUT, COMMAND
 
 ARCHIVE = CHECKOUT / "dist" / "archive.tar.gz"
 ENTRYPOINT = json.loads((CHECKOUT / "meta.json").read_text())["entrypoint"]
-DEVELOPMENT = ("viam_billing_sandbox", "grpc", "rich", "cryptography", "pytest", "_pytest", "hypothesis", "pip")
+DEVELOPMENT = ("viam_billing_sandbox", "rich", "cryptography", "pytest", "_pytest", "hypothesis", "pip")
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +60,8 @@ def test_the_tests_run_the_module_of_this_archive(members: dict[str, tarfile.Tar
 
 
 def test_it_is_small() -> None:
-    """At most 16 MB to download."""
-    assert ARCHIVE.stat().st_size <= 16_000_000
+    """At most 20 MB to download."""
+    assert ARCHIVE.stat().st_size <= 20_000_000
 
 
 def test_it_tells_nothing_of_its_builder(members: dict[str, tarfile.TarInfo]) -> None:
@@ -89,10 +89,10 @@ def test_every_module_of_the_package_is_shipped(modules: set[str]) -> None:
     paths = (path for path in (source / "viam_billing").rglob("*.py"))
     names = {".".join(path.relative_to(source).with_suffix("").parts).removesuffix(".__init__") for path in paths}
     assert names - {"viam_billing.__main__"} <= modules
-    assert {"stamina", "sqlite3", "viam.app.viam_client"} <= modules
+    assert {"grpc.aio", "sqlite3", "viam.app.viam_client"} <= modules
 
 
 def test_it_carries_the_licences_of_what_it_ships(members: dict[str, tarfile.TarInfo]) -> None:
     """Each in a folder with the package's name."""
     named = {PurePosixPath(path).parent.name for path in members if "_internal/licenses/" in path}
-    assert {"viam-sdk", "grpclib", "protobuf", "msgspec", "stamina"} <= named
+    assert {"viam-sdk", "grpclib", "grpcio", "protobuf", "msgspec"} <= named
