@@ -2,9 +2,9 @@
 # Makes dist/archive.tar.gz, which Viam's registry takes: `build.sh`, with uv where there is one and without.
 #
 #   setup.sh --> an interpreter --> build/venv, always new: the locked requirements and PyInstaller, nothing else
-#     --> dist/viam-billing/ (the executable and its folder) --> archive --> read it --> start it once
+#     --> dist/viam-billing/ (the executable and its folder) --> archive --> check it --> start it once
 #
-# The archive gets its name when all that has passed. PYTHON names another interpreter than the one setup.sh found.
+# The archive gets its final name when all checks have passed. PYTHON names another interpreter than setup.sh found.
 set -eu
 
 say() { printf 'viam-billing build: %s\n' "$*" >&2; }
@@ -31,7 +31,7 @@ archive=dist/archive.tar.gz
 rm -f "$archive" # a build that fails leaves none behind
 . requirements/install.sh
 
-# --- the same from everywhere: nothing of the caller's Python, and the commit's time for the files in the archive ---
+# --- a repeatable build: no Python settings of the caller, and the commit's time for the files in the archive ---
 
 unset PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE
 export PYTHONNOUSERSITE=1 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
@@ -64,7 +64,7 @@ make_build_venv() {
     install build/venv requirements/runtime.txt requirements/build.txt
 }
 
-# The executable loads Python as a shared library, which not every Python comes with.
+# The executable loads Python as a shared library, which some Pythons come without.
 has_library() {
     build/venv/bin/python -I -c '
 from PyInstaller.depend.bindepend import get_python_library_path
@@ -95,7 +95,7 @@ build/venv/bin/python -I -m PyInstaller --log-level WARN --noconfirm --clean \
 
 build/venv/bin/python -I bundle/pack_archive.py build/archive.tar.gz
 
-# --- does it hold what it should, and does it work? ---
+# --- check the archive, and start it ---
 
 build/venv/bin/python -I bundle/check_archive.py build/archive.tar.gz || fail "the archive is not fit for the registry; see above."
 version=$(build/venv/bin/python -I -c '

@@ -1,8 +1,9 @@
 # Fills virtual environments from the locked requirements; setup.sh and build.sh read this file with `.`.
 #
-# The locks alone decide what is installed: no setting of the caller, of a home folder or of a folder above reaches uv
-# or pip, only wheels are taken (building from source would run code that no hash covers), and nobody else can write
-# the result. The script that reads this file defines `say`, and `fail`, which ends it.
+# The locks alone decide what is installed: uv and pip read no setting of the caller, of a home folder or of a folder
+# above, they take only wheels (building from source would run code that no hash covers), and nobody else can write the
+# result. pip still reads the system's own pip.conf, which can name a mirror. The script that reads this file defines
+# `say`, and `fail`, which ends it.
 
 umask go-w
 for name in $(env | sed -nE 's/^((UV|PIP|XDG)_[A-Za-z0-9_]+)=.*/\1/p'); do unset "$name"; done
@@ -13,7 +14,7 @@ uv=$(command -v uv) || uv=
 # --- long steps run in the background, so that a signal ends them at once instead of waiting for them ---
 
 child=
-log= # what the step under way has to say, when that is kept until its end
+log= # where the output of the current step goes until it ends
 
 stop() { # $1: the exit status
     trap '' TERM INT HUP

@@ -4,7 +4,6 @@ import licences
 
 
 def test_every_shipped_package_has_its_licence() -> None:
-    """All that the lock names and this Python needs; each text is there to be read."""
     found = licences.licences()
     assert {"viam-sdk", "protobuf", "msgspec", "grpcio", "grpclib"} <= found.keys()
     assert found.keys() - {"python"} <= licences.locked()
@@ -13,5 +12,4 @@ def test_every_shipped_package_has_its_licence() -> None:
 
 
 def test_nothing_for_development_is_among_them() -> None:
-    """What is not shipped needs no text."""
     assert licences.licences().keys().isdisjoint({"pytest", "rich", "mypy"})

@@ -1,4 +1,4 @@
-"""The workflows as texts: what they use is pinned, what they name exists, and secrets go to one place."""
+"""Checks the workflow files: actions are pinned, targets exist, permissions are narrow, secrets go to one action."""
 
 from __future__ import annotations
 
@@ -17,30 +17,29 @@ TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MUL
 
 
 def values(text: str, key: str) -> list[str]:
-    """What stands behind a key wherever it is one, without quotes."""
+    """Return every value of a key, without quotes."""
     return [value.strip().strip('"') for value in re.findall(rf"^[ -]*{key}: (.+)$", text, re.MULTILINE)]
 
 
 def pythons(text: str) -> set[str]:
-    """The Python versions that a text names in quotes."""
+    """Return the Python versions that a text names in quotes."""
     return set(re.findall(r'"(3\.\d+)"', text))
 
 
 def jobs(name: str) -> dict[str, str]:
-    """The jobs of a workflow, each as its text."""
+    """Return the text of each job of a workflow."""
     _, _, text = WORKFLOWS[name].partition("\njobs:\n")
     parts = re.split(r"^  ([\w-]+):\n", text, flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
 def test_there_are_workflows_for_tests_builds_releases_and_security() -> None:
-    """And the other tests here have something to read."""
     assert set(WORKFLOWS) == {"build.yml", "release.yml", "security.yml", "test.yml"}
 
 
 @EACH
 def test_every_action_is_pinned(name: str) -> None:
-    """To a whole commit, with its version in words for Dependabot and readers; this repository's own files are not."""
+    """To a full commit, with its version in a comment for Dependabot; files of this repository are not."""
     used = values(WORKFLOWS[name], "uses")
     assert used
     for action in used:
@@ -50,7 +49,6 @@ def test_every_action_is_pinned(name: str) -> None:
 
 
 def test_an_action_is_pinned_to_one_commit_everywhere() -> None:
-    """An update that forgets a place is noticed."""
     pinned = {re.sub(r"^([\w.-]+/[\w.-]+)[^@]*", r"\1", use) for use in values(ALL, "uses") if not use.startswith("./")}
     assert len(pinned) == len({action.partition("@")[0] for action in pinned})
 
@@ -103,7 +101,7 @@ def test_what_a_workflow_downloads_by_itself_is_viam_server_alone() -> None:
 
 
 def test_secrets_go_to_viams_action_and_nowhere_else() -> None:
-    """Two of them, as inputs; no command sees them, so none prints them."""
+    """As inputs; no command sees them, so none can print them."""
     assert "secrets: inherit" not in ALL
     assert {line.strip() for line in ALL.splitlines() if "secrets" in line} == {
         "key-id: ${{ secrets.viam_key_id }}",
@@ -130,7 +128,7 @@ def test_the_suite_runs_with_every_python_that_is_promised() -> None:
 
 
 def test_the_oldest_and_the_newest_libraries_are_tried() -> None:
-    """The oldest with the oldest Python, the newest with the newest."""
+    """The oldest on the oldest Python, the newest on the newest."""
     tried = re.findall(r'resolution: ([a-z-]+)\n +python: "(3\.\d+)"', WORKFLOWS["test.yml"])
     versions = re.findall(r"Python :: (3\.\d+)", PROJECT)
     assert tried == [("lowest-direct", versions[0]), ("highest", versions[-1])]
@@ -159,6 +157,6 @@ def test_nothing_is_published_untested() -> None:
 
 @EACH
 def test_every_job_has_an_end(name: str) -> None:
-    """Minutes, beside the jobs that are workflows themselves and have it there."""
+    """Jobs that call a workflow have theirs there."""
     text = WORKFLOWS[name]
     assert len(values(text, "runs-on")) == len(values(text, "timeout-minutes")) > 0
