@@ -11,7 +11,7 @@ from grpclib.const import Status
 from h2.errors import ErrorCodes
 
 from viam_billing_sandbox.server.grpc import OK_HEADERS, framed, send_status, trailers
-from viam_billing_sandbox.server.http2 import EARLY_HINTS
+from viam_billing_sandbox.server.stream import EARLY_HINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from viam_billing_sandbox.faults import Answer, Fault, Plan
-    from viam_billing_sandbox.server.http2 import Stream
+    from viam_billing_sandbox.server.stream import Stream
 
 FRAMES: Final = {
     "unknown": (0xF0, b"any bytes"),
@@ -60,9 +60,9 @@ async def send_fault(stream: Stream, fault: Fault) -> None:
     elif fault.reset:
         stream.reset(ErrorCodes[fault.reset])
     elif fault.drop_connection:
-        stream.connection.abort()
+        stream.connection.output.abort()
     elif fault.mute_connection:
-        stream.connection.mute()
+        stream.connection.output.mute()
     elif fault.goaway == "refused":
         stream.connection.go_away(max(stream.id - 2, 0))
 
@@ -101,9 +101,9 @@ async def send_answer(stream: Stream, plan: Plan, answers: Sequence[Message], st
         data = framed(message) if spoil is None else spoil(message, answer)
         if kind == "cut_off" and is_last:
             await _send_slowly(stream, data[: len(data) // 2], plan)
-            stream.connection.flush()
+            stream.connection.output.flush()
             await asyncio.sleep(_DELIVERY_S)  # a reset may overtake what it follows
-            stream.connection.abort()
+            stream.connection.output.abort()
             return
         await _send_slowly(stream, data, plan, end=kind == "no_trailers" and is_last)
     if kind not in _ANSWER_ENDS:

@@ -22,7 +22,7 @@ from viam_billing_sandbox.faults import Faults
 from viam_billing_sandbox.methods import AUTH, METHODS
 from viam_billing_sandbox.months import utc_now
 from viam_billing_sandbox.server import answers, grpc
-from viam_billing_sandbox.server.http2 import StreamClosed
+from viam_billing_sandbox.server.stream import StreamClosed
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from viam_billing_sandbox.faults import Plan, When
     from viam_billing_sandbox.methods import Method
     from viam_billing_sandbox.scenario import Key
-    from viam_billing_sandbox.server.http2 import Stream
+    from viam_billing_sandbox.server.stream import Stream
 
 _BEARER: Final = "Bearer "
 _CHUNK_BYTES: Final = 64 * 1024
@@ -111,7 +111,7 @@ class Calls:
         request = _decoded(method, stream)
         plan = self.faults.plan(method.name, _ids(request))
         if plan.first(lambda fault: fault.ignore_pings):
-            stream.connection.acknowledges_pings = False
+            stream.connection.output.acknowledges_pings = False
         goaway = plan.first(lambda fault: fault.goaway)
         if goaway == "graceful":
             stream.connection.go_away()

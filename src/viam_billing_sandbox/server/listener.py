@@ -8,7 +8,9 @@ import socket
 import stat
 from typing import TYPE_CHECKING, Final, Literal
 
-from viam_billing_sandbox.server.http2 import Connection, Stream, reset_transport
+from viam_billing_sandbox.server.http2 import Connection
+from viam_billing_sandbox.server.output import Output
+from viam_billing_sandbox.server.stream import Stream
 
 if TYPE_CHECKING:
     import ssl
@@ -76,12 +78,12 @@ class Listener:
         """Resets all open connections."""
         connections: list[Connection | _Silent] = [*self.connections, *self._silent]
         for connection in connections:
-            connection.abort()
+            connection.output.abort()
 
     def mute(self) -> None:
         """Has all open connections hear and say nothing from now on, without closing them."""
         for connection in self.connections:
-            connection.mute()
+            connection.output.mute()
 
     def close(self) -> None:
         """Stops listening and cuts everything."""
@@ -131,20 +133,16 @@ class _Silent(asyncio.Protocol):
     def __init__(self, connections: set[_Silent], *, is_refused: bool) -> None:
         self._connections = connections
         self._is_refused = is_refused
-        self._transport: asyncio.Transport
+        self.output: Output
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # As in http2.Connection.
         assert isinstance(transport, asyncio.Transport)  # noqa: S101
-        self._transport = transport
+        self.output = Output(transport)
         if self._is_refused:
-            self.abort()
+            self.output.abort()
         else:
             self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._connections.discard(self)
-
-    def abort(self) -> None:
-        """Cuts the connection."""
-        reset_transport(self._transport)
