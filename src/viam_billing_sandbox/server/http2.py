@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _CONFIGURATION: Final = H2Configuration(
     client_side=False,
-    # A fault may send what HTTP/2 forbids, and a client's odd header is its own affair.
+    # Faults send what HTTP/2 forbids, and odd headers of a client do no harm.
     validate_outbound_headers=False,
     normalize_outbound_headers=False,
     validate_inbound_headers=False,
@@ -73,7 +73,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greets the client with the server's settings."""
-        # asyncio hands a Transport to a stream protocol, but says so only in its documentation.
+        # asyncio passes a Transport to stream protocols, although its types promise less.
         assert isinstance(transport, asyncio.Transport)  # noqa: S101
         self.output = Output(transport)
         self._connections.add(self)
@@ -150,7 +150,7 @@ class Connection(asyncio.Protocol):
         Streams above it are dropped: the client may take them for never processed.
         """
         self._last_stream_id = last_stream_id
-        # By hand: after a GOAWAY of its own h2 would let no answer out.
+        # By hand: h2 sends nothing more after a GOAWAY of its own.
         self.send_frame(_GOAWAY, struct.pack(">II", last_stream_id, ErrorCodes.NO_ERROR))
         for stream in [each for each in self._streams.values() if each.id > last_stream_id]:
             del self._streams[stream.id]
@@ -229,6 +229,6 @@ def _ignore(_event: Event) -> None:
 
 def _pairs(headers: Iterable[object]) -> Iterable[tuple[bytes, bytes]]:
     for header in headers:
-        # h2 gives bytes as long as no encoding is configured; its types say that it may be text too.
+        # Without a configured encoding h2 returns bytes, although its types allow text.
         if isinstance(header, tuple) and isinstance(header[0], bytes) and isinstance(header[1], bytes):
             yield header[0], header[1]

@@ -23,9 +23,9 @@ _BACKLOG: Final = 1024
 
 
 class Listener:
-    """Listens, and knows every open connection.
+    """Accepts connections and knows those that are open.
 
-    `mode` holds for new connections: `refuse` resets them at once, `silent` accepts them and never says a word.
+    `mode` applies to new connections: `refuse` resets them, `silent` accepts them and sends nothing.
     """
 
     def __init__(self, on_request: Callable[[Stream], None], tls: ssl.SSLContext | None) -> None:
@@ -40,7 +40,7 @@ class Listener:
 
     @property
     def open_connections(self) -> int:
-        """How many clients are connected, those that are ignored among them."""
+        """The number of open connections, silent ones included."""
         return len(self.connections) + len(self._silent)
 
     def listen_tcp(self, host: str, port: int) -> int:
@@ -56,7 +56,7 @@ class Listener:
         return bound
 
     def listen_unix(self, path: Path) -> None:
-        """Listens on a unix socket; one that was left behind is replaced.
+        """Listens on a unix socket; a left-over socket is replaced.
 
         Raises:
             OSError: Something other than a socket is there, or the path is too long.
@@ -81,7 +81,7 @@ class Listener:
             connection.output.abort()
 
     def mute(self) -> None:
-        """Has all open connections hear and say nothing from now on, without closing them."""
+        """Silences all open connections without closing them."""
         for connection in self.connections:
             connection.output.mute()
 
@@ -110,13 +110,13 @@ class Listener:
         while True:
             accepted, _ = await loop.sock_accept(listening)
             if accepted.family != socket.AF_UNIX:
-                # asyncio does it by itself only for sockets that it has made.
+                # asyncio sets it only for sockets that it makes itself.
                 accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._start(self._open(accepted))
 
     async def _open(self, accepted: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        # A client that leaves during the TLS handshake, or that speaks no TLS, is its own affair.
+        # A client may leave during the TLS handshake, or speak no TLS.
         with contextlib.suppress(OSError):
             if self.mode == "normal":
                 await loop.connect_accepted_socket(
@@ -128,7 +128,7 @@ class Listener:
 
 
 class _Silent(asyncio.Protocol):
-    """A connection on which nothing is ever said, not even in a TLS handshake; or one that is reset at once."""
+    """A connection that is never answered, not even in a TLS handshake, or that is reset at once."""
 
     def __init__(self, connections: set[_Silent], *, is_refused: bool) -> None:
         self._connections = connections

@@ -16,8 +16,8 @@ Headers = list[tuple[bytes, bytes]]
 EARLY_HINTS: Final = (b":status", b"103")
 
 
-class StreamClosed(Exception):  # noqa: N818 - the client's right, not an error of the sandbox
-    """The client has reset the stream or is gone; nothing more can be sent."""
+class StreamClosed(Exception):  # noqa: N818 - no error: clients may do so
+    """The client has reset the stream or left; nothing more can be sent."""
 
 
 class Stream:
