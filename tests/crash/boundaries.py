@@ -2,91 +2,84 @@
 
 audit begin | examine | read the invoices | reserve | mark as sent | send | the cloud | answer | settle | audit end
 `---- each write: before BEGIN, before COMMIT, after COMMIT, returned; each send: before, handed over, on the way ----'
+
+The module announces its fault points as audit events (PEP 578), which cost nothing while no hook listens:
+
+| event, after `viam_billing.` | arguments | when |
+|---|---|---|
+| `storage.begin`, `.before_commit`, `.after_commit`, `.returned` | file, transaction | on the disk thread |
+| `cloud.about_to_send`, `.handed_over`, `.answered` | RPC | before connecting or sending; sent whole; answer read |
+| `charging.examined` | key | key, limits and block are checked |
+| `charging.invoices_asked`, `.invoices_read` | key | around reading the invoices |
+| `charging.reserved`, `.sent` | key | the reservation, the mark as sent is on the disk |
+| `charging.settling`, `.settled` | key | around writing the outcome |
+
+Transactions have the names of the methods of `Journal`, and `begin_attempt` and `end_attempt` of the audit log.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from viam_billing_sandbox.control import Fault
 
 RPC = "ChargeOrganization"
-
-
-@dataclass(frozen=True)
-class Place:
-    """A place in the module's own course: an event of the interpreter's profiler in a function of a file.
-
-    `transaction` is the function whose step `Store._transaction` runs; with `nth_execute` its BEGIN (1) or COMMIT (2).
-    `returns` is the type of what is returned; `after` a function that has to be called first.
-    """
-
-    file: str
-    function: str
-    event: str
-    transaction: str | None = None
-    nth_execute: int = 0
-    returns: str | None = None
-    after: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """As the launcher takes it."""
-        return asdict(self)
+_JOURNAL = "journal.db"
 
 
 @dataclass(frozen=True)
 class Boundary:
-    """Where a module is killed: at a place by itself, or from outside while the cloud holds its answer.
+    """Where a module is killed: at a fault point by itself, or from outside while the cloud holds its answer.
 
-    `worked` says what the cloud has done by then: False nothing, True its work, None either (the request is under way).
-    `unnoted`: between the cloud's work and the journal's note of it.
+    `event` is the fault point's name and its first arguments; None for a kill from outside. `worked` tells whether the
+    cloud has charged by then; None where the request is under way. `holds` is what keeps the cloud at this boundary.
+    `unnoted`: between the cloud's charge and the journal's note of it.
     """
 
     name: str
-    place: Place | None
+    event: tuple[str, ...] | None
     worked: bool | None
     holds: Fault | None = None
-    """What keeps the cloud at this boundary, for a kill from outside."""
-
     unnoted: bool = False
 
 
 def _write(what: str, transaction: str, *, worked: bool, unnoted: bool = False) -> list[Boundary]:
-    store = ("storage/database.py", "_transaction")
+    def at(point: str, *, unnoted: bool = False) -> Boundary:
+        event = (f"viam_billing.storage.{point}", _JOURNAL, transaction)
+        return Boundary(f"{what}: {point.replace('_', ' ')}", event, worked, unnoted=unnoted)
+
     return [
-        Boundary(f"{what}: begins", Place(*store, "call", transaction), worked, unnoted=unnoted),
-        Boundary(f"{what}: before COMMIT", Place(*store, "c_call", transaction, 2), worked, unnoted=unnoted),
-        Boundary(f"{what}: after COMMIT", Place(*store, "c_return", transaction, 2), worked),
-        Boundary(f"{what}: returned", Place(*store, "return", transaction), worked),
+        at("begin", unnoted=unnoted),
+        at("before_commit", unnoted=unnoted),
+        at("after_commit"),
+        at("returned"),
     ]
 
 
+def _cloud(name: str, point: str, *, worked: bool | None, unnoted: bool = False) -> Boundary:
+    return Boundary(name, (f"viam_billing.cloud.{point}", RPC), worked, unnoted=unnoted)
+
+
+def _step(name: str, point: str, *, worked: bool, unnoted: bool = False) -> Boundary:
+    return Boundary(name, (f"viam_billing.charging.{point}",), worked, unnoted=unnoted)
+
+
 BOUNDARIES = (
-    *_write("audit entry", "State.begin_attempt", worked=False),
-    Boundary(
-        "key, limits, block examined",
-        Place("storage/database.py", "_transaction", "return", "Journal.examine"),
-        worked=False,
-    ),
-    Boundary("invoices: asked for", Place("charging/desk.py", "invoices", "call"), worked=False),
-    Boundary("invoices: read", Place("cloud/decoding.py", "seen_invoices", "return"), worked=False),
-    *_write("reservation", "Journal.reserve", worked=False),
-    *_write("mark as sent", "Journal.mark_sent", worked=False),
-    Boundary("request: about to be sent", Place("cloud/cloud_client.py", "call", "call"), worked=False),
-    Boundary("request: stream opened", Place("cloud/calls.py", "before_send", "call"), worked=False),
-    Boundary(
-        "request: handed over", Place("grpclib/client.py", "recv_message", "call", after="before_send"), worked=None
-    ),
+    *_write("audit entry", "begin_attempt", worked=False),
+    _step("key, limits, block examined", "examined", worked=False),
+    _step("invoices: asked for", "invoices_asked", worked=False),
+    _step("invoices: read", "invoices_read", worked=False),
+    *_write("reservation", "reserve", worked=False),
+    _step("reserved", "reserved", worked=False),
+    *_write("mark as sent", "mark_sent", worked=False),
+    _step("marked as sent", "sent", worked=False),
+    _cloud("request: about to be sent", "about_to_send", worked=False),
+    _cloud("request: handed over", "handed_over", worked=None),
     Boundary("cloud: has it, works", None, worked=None, holds=Fault(RPC, latency_before_s=0.4)),
     Boundary("cloud: has worked, answers", None, worked=True, holds=Fault(RPC, latency_after_s=3), unnoted=True),
-    Boundary(
-        "answer: read",
-        Place("cloud/cloud_client.py", "call", "return", returns="ChargeOrganizationResponse"),
-        worked=True,
-        unnoted=True,
-    ),
-    Boundary("answer: about to be noted", Place("charging/outcomes.py", "settle", "call"), worked=True, unnoted=True),
-    *_write("outcome", "Journal.settle", worked=True, unnoted=True),
-    *_write("audit end", "State.end_attempt", worked=True),
+    _cloud("answer: read", "answered", worked=True, unnoted=True),
+    _step("answer: about to be noted", "settling", worked=True, unnoted=True),
+    *_write("outcome", "settle", worked=True, unnoted=True),
+    _step("settled", "settled", worked=True),
+    *_write("audit end", "end_attempt", worked=True),
 )

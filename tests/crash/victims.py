@@ -46,7 +46,7 @@ class Victim:
 
     @property
     def command(self) -> dict[str, Any]:
-        """The charge, the same at every call; its key stands in the description, so that the ledger tells it."""
+        """The charge, the same at every call. Its description is its key, which the ledger shows."""
         return {
             "command": "charge_organization",
             "org_id": self.org_id,
@@ -69,12 +69,12 @@ class Killable(ModuleProcess):
 
     @override
     def _started(self) -> subprocess.Popen[bytes]:
-        if self.kill_at is None or self.kill_at.boundary.place is None:
+        if self.kill_at is None or self.kill_at.boundary.event is None:
             return super()._started()
         self._report.write_text("")
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("VIAM_")}
         trap = {
-            "CRASH_AT": json.dumps(self.kill_at.boundary.place.as_json()),
+            "CRASH_AT": json.dumps(self.kill_at.boundary.event),
             "CRASH_DELAY_S": str(self.kill_at.delay_s),
             "CRASH_REPORT": str(self._report),
         }
@@ -94,7 +94,7 @@ class Killable(ModuleProcess):
             await asyncio.sleep(0.002)
 
     async def arm(self) -> None:
-        """From now on the trap may spring."""
+        """Arm the trap."""
         self.process.send_signal(signal.SIGUSR1)
         await self._reported("armed", _ARMED_S)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import resource
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -163,19 +166,37 @@ async def test_revealed_payment_details_are_kept_apart(
     assert control.stats().calls["GetOrgBillingInformation"] == 2
 
 
-async def test_payment_details_go_when_they_are_no_longer_revealed(
-    module: ModuleProcess, block: dict[str, Any], state_dir: Path
+async def test_revealed_payment_details_are_never_on_disk(
+    module: ModuleProcess, block: dict[str, Any], state_dir: Path, control: SandboxControl
 ) -> None:
-    """Taken back, `reveal_payment_details` leaves nothing of them in any file."""
-    async with service(module, {**block, "reveal_payment_details": True}) as billing:
-        await billing.ask("get_org_billing_information", org_id=HARBOR_ID)
-    async with service(module, block) as billing:
-        await billing.ask("get_org_billing_information", org_id=HARBOR_ID)
-    await power_cut(module)
-    async with service(module, block) as billing:
-        await billing.ask("get_org_billing_information", org_id=HARBOR_ID)
-        content = all_bytes(state_dir)
+    """They are remembered in memory, and gone with the service that may show them."""
+    async with service(module, block) as other:
+        await other.ask("get_current_month_usage")
+        async with service(module, {**block, "reveal_payment_details": True}) as billing:
+            for _ in range(2):
+                await billing.ask("get_org_billing_information", org_id=HARBOR_ID)
+            await read_all(billing)
+            content = all_bytes(state_dir)
+        async with service(module, {**block, "reveal_payment_details": True}) as billing:
+            await billing.ask("get_org_billing_information", org_id=HARBOR_ID)
+    assert HARBOR_ID.encode() in content
     assert [secret for secret in SECRETS if secret in content] == []
+    assert control.stats().calls["GetOrgBillingInformation"] == 2
+
+
+@pytest.mark.parametrize("held", [False, True])
+async def test_a_call_whose_service_is_removed_before_the_disk_has_answered_ends_at_once(
+    module: ModuleProcess, block: dict[str, Any], state_dir: Path, *, held: bool
+) -> None:
+    """The service is new and reads what an earlier process left, if need be from a file that another process holds."""
+    state_dir.mkdir(0o700)  # noqa: ASYNC240 - the test itself may wait for its own small files
+    with contextlib.closing(sqlite3.connect(state_dir / "cache.db", isolation_level=None)) as other:
+        if held:
+            other.execute("BEGIN EXCLUSIVE")
+        await module.add(block)
+        call = outcome(module.do({"get_location_usage": {}}, timeout_s=30))
+        found, _ = await asyncio.wait_for(asyncio.gather(call, module.remove()), 5)
+    assert found.code == "cloud_unreachable"
 
 
 def damaged(state_dir: Path) -> None:

@@ -46,7 +46,7 @@ def become_file(folder: str) -> None:
 
 def empty(folder: str) -> None:
     """Put a new folder in its place."""
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)
     os.mkdir(folder, 0o700)
 
 
@@ -137,25 +137,31 @@ async def test_a_folder_that_became_a_file_while_a_charge_was_under_way(
     assert keys(control.stats()) == ["a"]
 
 
-async def test_an_empty_folder_in_its_place(
+async def test_a_lost_journal_is_charged_and_read_no_more_until_its_owner_accepts_it(
     own: ModuleProcess, charging: dict[str, Any], control: SandboxControl
 ) -> None:
-    """It is a new journal, which does not know what was charged: nothing is, until a restart says so in the log.
-
-    What was under way ends all the same.
-    """
     control.set_fault(Fault(RPC, latency_after_s=0.6, count=1))
     call = asyncio.create_task(own.do(charge("a")))
     await sent(control)
-    before = own.log.count("is empty")
-    empty(charging["state_dir"])
+    journal_id = (await own.status())["journal"]["id"]
+    shutil.rmtree(charging["state_dir"])
+    for command in ({"command": "list_charges"}, {"command": "get_charge", "idempotency_key": "a"}):
+        refusal = await refused(own.do(command))
+        assert (refusal.code, journal_id in refusal.text) == ("state_unavailable", True)
+    status = await own.status()
+    assert not {"journal", "unknown_charges", "charged_last_24h"} & status.keys()
+    assert not Path(charging["state_dir"]).exists()  # noqa: ASYNC240 - a look at a local folder
     assert (await refused(own.do(charge("b", NORTHWIND_ID)))).code == "state_unavailable"
-    assert own.log.count("is empty") == before
     assert (await call)["state"] == "succeeded"
-    assert (await refused(own.do(charge("a")))).code == "state_unavailable"
+    empty(charging["state_dir"])
     await own.restart()
     await own.add(charging)
-    assert (await own.do(charge("a")))["replayed"] is True
+    for command in (charge("a"), charge("b", dry_run=True), {"command": "reconcile_charges"}):
+        assert (await refused(own.do(command))).code == "state_unavailable"
+    assert "journal" not in await own.status()
+    assert own.log.count("the charge journal is gone") == 2  # one for each process
+    await own.remove()
+    await own.add({**charging, "accept_lost_journal": journal_id})
     assert (await own.do(charge("b", NORTHWIND_ID)))["state"] == "succeeded"
     assert sorted(keys(control.stats())) == ["a", "b"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 import shutil
 import subprocess
@@ -42,9 +43,29 @@ class Result:
         return bool(self.killer) and not self.problem
 
 
-def places(mutation: Mutation, root: Path = ROOT) -> int:
-    """In how many places of the source the mutation's text stands: it has to be one."""
-    return (root / PACKAGE / mutation.file).read_text().count(mutation.old)
+def source_of(mutation: Mutation, root: Path = ROOT) -> Path:
+    """The file of the mutation's function."""
+    return (root / PACKAGE / mutation.function.partition(":")[0].replace(".", "/")).with_suffix(".py")
+
+
+def mutated(mutation: Mutation, source: str) -> tuple[str, int]:
+    """The source with the rule broken, and in how many places that changed it."""
+    tree = ast.parse(source)
+    names = [name for name in mutation.function.partition(":")[2].split(".") if name]
+    owner, target = tree, tree
+    for name in names:
+        owner, target = target, next(each for each in getattr(target, "body", []) if _name_of(each) == name)
+    changed, places = mutation.rule(target)
+    if names:
+        body = getattr(owner, "body", [])
+        body[body.index(target)] = changed
+    return ast.unparse(ast.fix_missing_locations(tree)), places
+
+
+def _name_of(node: ast.AST) -> str | None:
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return node.target.id
+    return getattr(node, "name", None)
 
 
 def copied(folder: Path) -> Path:
@@ -77,12 +98,12 @@ def _environment() -> dict[str, str]:
 def tried(mutation: Mutation, root: Path) -> Result:
     """Break a rule in a copy, run its tests, and put the rule back."""
     started_s = time.monotonic()
-    if places(mutation, root) != 1:
-        problem = f"its text stands in {places(mutation, root)} places of {mutation.file}"
-        return Result(mutation, "", problem, 0.0)
-    path = root / PACKAGE / mutation.file
+    path = source_of(mutation, root)
     before = path.read_text()
-    path.write_text(before.replace(mutation.old, mutation.new))
+    after, places = mutated(mutation, before)
+    if places != mutation.places:
+        return Result(mutation, "", f"its rule changes {places} places of {mutation.function}", 0.0)
+    path.write_text(after)
     try:
         status, said = run(mutation.tests, root)
     finally:

@@ -1,167 +1,121 @@
-"""Mutations of the money rules: what each breaks, where, and the tests that must notice."""
+"""Mutations of the money rules: what each breaks, where, by which rule, and the tests that must notice."""
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-UNIT: Final = "tests/unit/charging/"
+from mutations.rules import (
+    Rule,
+    after,
+    again,
+    always,
+    argument,
+    assign,
+    call,
+    condition,
+    constant,
+    early,
+    handler,
+    item,
+    never,
+    relaxed,
+    skip,
+    sql,
+    sql_text,
+    twice,
+    without,
+)
 
-
-# ruff: noqa: E501 - lines of the source stand here as they stand there
+_UNIT: Final = "tests/unit/charging/"
+_SERVICE: Final = f"{_UNIT}test_service.py"
+_JOURNAL: Final = f"{_UNIT}test_journal.py"
+_RECONCILIATION: Final = f"{_UNIT}test_reconciliation.py"
+_RECONCILER: Final = f"{_UNIT}test_reconciler.py"
+_IDENTITY: Final = f"{_UNIT}test_identity.py"
+_LOCK: Final = f"{_UNIT}test_lock.py"
+_RETRY: Final = "tests/unit/test_retry_charges.py"
+_CALLS: Final = "tests/unit/test_calls_charges.py"
 
 
 class Mutation(NamedTuple):
-    """`old` stands in one place of `file`, which is under `src/viam_billing`; with `new` there a test must fail."""
+    """`function` is `module:name` under `viam_billing`, or a module. `places` is how many places the rule changes."""
 
     breaks: str
-    file: str
-    old: str
-    new: str
+    function: str
+    rule: Rule
     tests: tuple[str, ...]
+    places: int = 1
 
 
-def _of(breaks: str, file: str, old: str, new: str, *tests: str) -> Mutation:
-    return Mutation(breaks, file, old, new, tests)
+def _of(breaks: str, function: str, rule: Rule, *tests: str, places: int = 1) -> Mutation:
+    return Mutation(breaks, function, rule, tests, places)
 
 
-CHARGER: Final = f"{UNIT}test_charger.py"
-TROUBLES: Final = f"{UNIT}test_charger_troubles.py"
-JOURNAL: Final = f"{UNIT}test_journal.py"
-SETTLING: Final = f"{UNIT}test_settling.py"
-OUTCOMES: Final = f"{UNIT}test_outcomes.py"
-WATCH: Final = f"{UNIT}test_watch.py"
-LOCK: Final = f"{UNIT}test_lock.py"
-RETRY: Final = "tests/unit/test_retry_charges.py"
-CALLS: Final = "tests/unit/test_calls_charges.py"
+_SERVICE_OF: Final = "charging.service:ChargeService"
+_JOURNAL_OF: Final = "charging.journal:Journal"
+_RECOVERY_OF: Final = "charging.recovery:Recovery"
 
-MUTATIONS: Final = (
-    # --- sending ---
-    _of(
-        "mark after sending",
-        "cloud/calls.py",
-        "            await mark_sent()\n            return await session.client.call(rpc, request, deadline.remaining_s(), before_send)\n",
-        "            answer = await session.client.call(rpc, request, deadline.remaining_s(), before_send)\n"
-        "            await mark_sent()\n            return answer\n",
-        CALLS,
-    ),
+_SENDING: Final = (
+    _of("mark after sending", "cloud.calls", after("mark_sent", "call"), _CALLS),
+    _of("a charge is retried", "cloud.calls:Calls.charge", twice(), _CALLS),
+    _of("changes are retried", "cloud.calls:Calls.change", twice(), "tests/unit/test_calls.py"),
+    _of("a charge is sent again after UNAUTHENTICATED", "cloud.calls", again("log_in"), _CALLS),
     _of(
         "no mark at all",
-        "charging/service.py",
-        "            latest = await self.journal.mark_sent(entry)\n",
-        "            latest = entry.becoming('sent', sent_at=0.0)\n",
-        CHARGER,
+        "charging.service",
+        call("mark_sent", by="entry.becoming('sent', sent_at=0.0)"),
+        _SERVICE,
     ),
     _of(
-        "shield removed: an attempt dies with its caller",
-        "charging/attempt.py",
-        "            await asyncio.wait({task}, timeout=deadline.remaining_s())\n",
-        "            await asyncio.wait_for(task, deadline.remaining_s())\n",
-        CHARGER,
+        "an attempt dies with its caller",
+        "charging.attempt:Attempt.outcome",
+        call("wait", by="await asyncio.wait_for(self.task, deadline.remaining_s())"),
+        _SERVICE,
     ),
     _of(
         "an attempt that is reserved is dropped with its last caller",
-        "charging/service.py",
-        "            if not attempt.waiting and not attempt.reserved:\n",
-        "            if not attempt.waiting:\n",
-        CHARGER,
+        "charging.service",
+        without("reserved", beside="waiting"),
+        _SERVICE,
     ),
+    _of("an attempt that was dropped goes on", "charging.service", never("dropped"), _SERVICE),
     _of(
-        "an attempt that was dropped goes on if its cancellation got lost",
-        "charging/service.py",
-        "            if attempt.dropped:",
-        "            if False:",
-        TROUBLES,
+        "a caller does not find the attempt to join",
+        f"{_SERVICE_OF}.charge",
+        call("get", by="None"),
+        _SERVICE,
+        places=2,
     ),
+    _of("two charges of an organization at a time", "charging.service", skip("turn"), _SERVICE),
     _of(
-        "a caller that joins starts another attempt",
-        "charging/service.py",
-        "        if attempt is not None:\n            return await self._joined(attempt, request, caller)\n",
-        "",
-        CHARGER,
+        "a charge is not blocked by what ended unknown while it waited",
+        f"{_SERVICE_OF}._run",
+        skip("examine"),
+        _SERVICE,
     ),
-    _of(
-        "one turn an organization removed",
-        "charging/turns.py",
-        "            async with lock:\n                yield waits\n",
-        "            yield waits\n",
-        f"{UNIT}test_turns.py",
-        CHARGER,
-    ),
-    _of(
-        "a waiter is not blocked by what ended unknown before it",
-        "charging/service.py",
-        "                await self.journal.check_not_blocked(request.org_id)\n",
-        "",
-        CHARGER,
-    ),
-    _of(
-        "a stopping module begins charges",
-        "charging/service.py",
-        "        if self.stopping or desk.closed:\n",
-        "        if desk.closed:\n",
-        TROUBLES,
-    ),
-    _of(
-        "a charge is retried",
-        "cloud/calls.py",
-        "            return await self._sent_once(rpc, request, deadline, charge_outcome, mark_sent, self._log_in_later)\n",
-        "            try:\n"
-        "                return await self._sent_once(rpc, request, deadline, charge_outcome, mark_sent, self._log_in_later)\n"
-        "            except BillingError:\n"
-        "                return await self._sent_once(rpc, request, deadline, charge_outcome, mark_sent, self._log_in_later)\n",
-        CALLS,
-    ),
-    _of(
-        "changes are retried",
-        "cloud/calls.py",
-        "            await self._sent_once(rpc, request, deadline, change_outcome, _nothing, self._log_in_anew)\n        except",
-        "            try:\n"
-        "                await self._sent_once(rpc, request, deadline, change_outcome, _nothing, self._log_in_anew)\n"
-        "            except BillingError:\n"
-        "                await self._sent_once(rpc, request, deadline, change_outcome, _nothing, self._log_in_anew)\n        except",
-        "tests/unit/test_calls.py",
-    ),
-    _of(
-        "a charge is sent again after UNAUTHENTICATED",
-        "cloud/calls.py",
-        "            raise await log_in(rpc, session, deadline) from None\n",
-        "            await log_in(rpc, session, deadline)\n"
-        "            return await self._sent_once(rpc, request, deadline, outcome_of, mark_sent, log_in)\n",
-        CALLS,
-    ),
-    # --- what an error means ---
-    _of(
-        "a deadline is taken for never sent",
-        "cloud/error_mapping.py",
-        "    if not sent:\n        return Outcome.NEVER_SENT\n    if error.cloud_status in _CHARGE_REFUSALS:\n",
-        "    if not sent or (isinstance(error, errors.CloudTimeoutError) and error.cloud_status is None):\n"
-        "        return Outcome.NEVER_SENT\n    if error.cloud_status in _CHARGE_REFUSALS:\n",
-        RETRY,
-    ),
-    _of(
-        "a lost connection is taken for never sent",
-        "cloud/error_mapping.py",
-        "    if not sent:\n        return Outcome.NEVER_SENT\n    if error.cloud_status in _CHARGE_REFUSALS:\n",
-        "    if not sent or error.connection_lost:\n"
-        "        return Outcome.NEVER_SENT\n    if error.cloud_status in _CHARGE_REFUSALS:\n",
-        RETRY,
-    ),
-    _of(
-        "an OSError is taken for never sent",
-        "cloud/error_mapping.py",
-        "    if not sent:\n        return Outcome.NEVER_SENT\n    if error.cloud_status in _CHARGE_REFUSALS:\n",
-        "    if not sent or (isinstance(error, errors.CloudUnreachableError) and error.cloud_status is None):\n"
-        "        return Outcome.NEVER_SENT\n    if error.cloud_status in _CHARGE_REFUSALS:\n",
-        RETRY,
+    _of("a stopping module begins charges", "charging.service", without("stopping"), _SERVICE),
+)
+
+_OUTCOMES: Final = (
+    *(
+        _of(
+            f"{what} is taken for never sent",
+            "cloud.error_mapping:charge_outcome",
+            early(when, "Outcome.NEVER_SENT"),
+            _RETRY,
+        )
+        for what, when in (
+            ("a deadline", "isinstance(error, errors.CloudTimeoutError) and error.cloud_status is None"),
+            ("a lost connection", "error.connection_lost"),
+            ("an OSError", "isinstance(error, errors.CloudUnreachableError) and error.cloud_status is None"),
+        )
     ),
     *(
         _of(
             f"{status} is taken for a refusal",
-            "cloud/error_mapping.py",
-            "_CHARGE_REFUSALS: Final = frozenset(\n    {\n",
-            f"_CHARGE_REFUSALS: Final = frozenset(\n    {{\n        Status.{status},\n",
-            RETRY,
-            OUTCOMES,
+            "cloud.error_mapping:charge_outcome",
+            early(f"error.cloud_status is Status.{status}", "Outcome.REFUSED"),
+            _RETRY,
         )
         for status in (
             "UNAVAILABLE",
@@ -173,388 +127,207 @@ MUTATIONS: Final = (
         )
     ),
     _of(
-        "FAILED_PRECONDITION is a refusal without a look",
-        "charging/outcomes.py",
-        "        if outcome is Outcome.LOOK and await self._left_nothing_behind(entry, desk):\n",
-        "        if outcome is Outcome.LOOK:\n",
-        OUTCOMES,
+        "FAILED_PRECONDITION is a refusal without reading the invoices",
+        "charging.service",
+        condition("LOOK", "outcome is Outcome.LOOK"),
+        _SERVICE,
     ),
     _of(
-        "a look that fails is taken for an empty one",
-        "charging/outcomes.py",
-        "        except Exception:  # noqa: BLE001 - whatever it is, there is no list that speaks for a failure\n            return False\n",
-        "        except Exception:\n            return True\n",
-        OUTCOMES,
+        "invoices that cannot be read are taken for none",
+        "charging.access:ServiceAccess.shows_no_new_invoice",
+        handler("Exception", "return True"),
+        _SERVICE,
     ),
     _of(
         "a defect while charging is taken for a refusal",
-        "charging/service.py",
-        'meaning = InternalError("the module has a defect in charging.", Outcome.UNKNOWN)',
-        'meaning = InternalError("the module has a defect in charging.", Outcome.REFUSED)',
-        TROUBLES,
+        "charging.service",
+        argument("InternalError", 1, "Outcome.REFUSED"),
+        _SERVICE,
     ),
-    # --- the disk ---
-    _of(
-        "an outcome that was not written counts as written",
-        "charging/outcomes.py",
-        "            self._unwritten[entry.key] = partial(self._write, entry)\n",
-        "",
-        TROUBLES,
-        OUTCOMES,
-    ),
-    _of(
-        "charges go on while an outcome is not written",
-        "charging/recovery.py",
-        "            await self._outcomes.write_left_over()\n",
-        "            pass\n",
-        TROUBLES,
-    ),
-    _of(
-        "a reservation that was not written is forgotten",
-        "charging/service.py",
-        "            self.outcomes.release_later(request.key, error)\n",
-        "",
-        TROUBLES,
-    ),
-    _of(
-        "a reservation is sent although another process has ended it",
-        "charging/journal_rows.py",
-        "WHERE app_address = ? AND key = ? AND state = 'reserved' AND attempts = ?\"\n    )\n    times",
-        'WHERE app_address = ? AND key = ? AND ? > 0"\n    )\n    times',
-        JOURNAL,
+    _of("a certain failure is taken for unknown", "charging.service", never("NEVER_SENT"), _SERVICE),
+)
+
+_DISK: Final = (
+    _of("an outcome that was not written counts as written", f"{_RECOVERY_OF}.settle", skip("partial"), _SERVICE),
+    _of("charges go on while an outcome is not written", "charging.recovery", skip("write_unwritten"), _SERVICE),
+    _of("a reservation that was not written is forgotten", "charging.service", skip("release_later"), _SERVICE),
+    *(
+        _of(f"a reservation is sent whatever its {column}", "charging.journal_rows:_MARK_SENT", sql(column), _JOURNAL)
+        for column in ("state", "attempts")
     ),
     _of(
         "an outcome is written over another attempt's",
-        "charging/reconciliation.py",
-        "    if before is None or (before[0] == entry.attempts",
-        "    if True or (before[0] == entry.attempts",
-        JOURNAL,
+        "charging.reconciliation:write_outcome",
+        always("attempts"),
+        _JOURNAL,
     ),
-    _of(
-        "what another process has under way is taken for a success",
-        "charging/service.py",
-        "            return await self._send(entry, request, desk) if own else _good(entry)\n",
-        "            return await self._send(entry, request, desk) if own else entry\n",
-        TROUBLES,
-    ),
+    _of("what another process has under way is taken for a success", "charging.service", skip("of_entry"), _SERVICE),
     _of(
         "the journal is not synced",
-        "storage/database.py",
-        'self._synchronous = "FULL" if synced else "NORMAL"',
-        'self._synchronous = "NORMAL"',
-        "tests/unit/test_store.py",
-        "tests/unit/test_runtime.py",
+        "module.shared",
+        argument("Database", "synced", "False"),
+        "tests/unit/module/test_container.py",
     ),
-    # --- after a crash ---
-    _of(
-        "sent at restart is taken for failed",
-        "charging/refusals.py",
-        '    if entry.state == "reserved":\n',
-        '    if entry.state in ("reserved", "sent"):\n',
-        TROUBLES,
-        f"{UNIT}test_entry.py",
-    ),
-    _of(
-        "nothing is recovered at a restart",
-        "charging/recovery.py",
-        "                await self._recover()\n",
-        "",
-        TROUBLES,
-    ),
-    _of(
-        "recovering ends what this process has under way",
-        "charging/recovery.py",
-        "await self._journal.recover(self._under_way())",
-        "await self._journal.recover([])",
-        TROUBLES,
-    ),
-    _of(
-        "no lock",
-        "charging/lock.py",
-        "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
-        "            pass\n",
-        LOCK,
-        TROUBLES,
-    ),
-    _of(
-        "a lock on a file that was replaced is kept",
-        "charging/lock.py",
-        "            if self._descriptor >= 0 and not self._is_at_its_place():\n",
-        "            if False:\n",
-        LOCK,
-    ),
-    # --- keys ---
+    _of("a journal that is not there is read as an empty one", "charging.journal", skip("on_disk"), _IDENTITY),
+    _of("a journal that was replaced is charged with", "charging.journal", skip("check"), _IDENTITY),
+    _of("another journal is charged with", "charging.identity:Identity.check", without("journal_id"), _IDENTITY),
+    _of("an older copy is charged with", "charging.identity:Identity.check", without("entries"), _IDENTITY),
+    _of("a used journal leaves no mark", "charging.journal", skip("write_mark"), _IDENTITY),
+    _of("any loss is accepted", "charging.identity", never("_accepted"), _IDENTITY, places=2),
+)
+
+_CRASHES: Final = (
+    _of("sent at a restart is taken for failed", "charging.charge:Entry.left_behind", always("state"), _SERVICE),
+    _of("nothing is recovered at a restart", "charging.recovery", never("generation"), _SERVICE),
+    _of("recovering ends what this process has under way", "charging.recovery", argument("recover", 0, "[]"), _SERVICE),
+    _of("no lock", "charging.lock", skip("flock"), _LOCK),
+    _of("a lock on a file that was replaced is kept", "charging.lock", call("samestat", by="True"), _LOCK),
+)
+
+_KEYS: Final = (
     _of(
         "an unknown charge is sent again",
-        "charging/journal.py",
-        '                if known.state != "failed":\n                    return known\n',
-        '                if known.state not in ("failed", "unknown"):\n                    return known\n',
-        CHARGER,
+        "charging.journal",
+        condition("failed", "{} and entry.state != 'unknown'"),
+        _SERVICE,
     ),
+    _of("other parameters are answered with the first charge", "charging.journal", skip("conflict"), _SERVICE),
+    _of("other parameters join a charge under way", f"{_SERVICE_OF}.charge", skip("conflict"), _SERVICE),
+    _of("a late invoice is ignored", "charging.journal", skip("late"), _RECONCILIATION),
     _of(
-        "other parameters are answered with the first charge",
-        "charging/refusals.py",
-        "    if not request.is_same(entry):\n",
-        "    if False:\n",
-        CHARGER,
+        "the reservation checks nothing",
+        f"{_JOURNAL_OF}.reserve",
+        assign("used", "None"),
+        _RECONCILIATION,
     ),
-    _of(
-        "other parameters join a charge under way",
-        "charging/service.py",
-        "        if attempt.request != request:\n            raise refusals.conflict(request.key)\n        return await self._waited_for(attempt, caller), True\n",
-        "        return await self._waited_for(attempt, caller), True\n",
-        CHARGER,
+)
+
+_LIMITS: Final = (
+    *(
+        _of(f"what is {state} does not count and does not block", "charging.charge:UNSETTLED", item(state), _JOURNAL)
+        for state in ("reserved", "sent", "unknown")
     ),
-    _of(
-        "a late invoice is ignored",
-        "charging/journal.py",
-        "                if known.late_invoice is not None:\n                    raise late(known)\n",
-        "",
-        SETTLING,
-    ),
-    _of(
-        "a late invoice is ignored in the reservation",
-        "charging/journal.py",
-        "                if before.late_invoice is not None:\n                    raise late(before)\n",
-        "",
-        SETTLING,
-    ),
-    _of(
-        "a late invoice is forgotten by an attempt that cannot read",
-        "charging/journal.py",
-        '(before.state == "failed" and before.late_invoice is None)',
-        'before.state == "failed"',
-        SETTLING,
-    ),
-    # --- limits ---
     *(
         _of(
-            f"{what} does not count in the limits and does not block",
-            "charging/charge.py",
-            'UNSETTLED: Final[tuple[State, ...]] = ("reserved", "sent", "unknown")',
-            f"UNSETTLED: Final[tuple[State, ...]] = {left}",
-            JOURNAL,
+            f"what is {state} does not count in the limits",
+            "charging.journal_rows:Rows.charged",
+            constant("_IN_UNSETTLED", f"\"state IN ('reserved', 'sent', 'unknown') AND state <> '{state}'\""),
+            _JOURNAL,
         )
-        for what, left in (
-            ("what is reserved", ("sent", "unknown")),
-            ("what is in flight", ("unknown",)),
-            ("what is unknown", ("reserved", "sent")),
-        )
-    ),
-    _of(
-        "what is in flight does not count in the limits",
-        "charging/journal_rows.py",
-        "for state in UNSETTLED)",
-        "for state in ('unknown',))",
-        JOURNAL,
-    ),
-    _of(
-        "what is unknown does not count in the limits",
-        "charging/journal_rows.py",
-        "for state in UNSETTLED)",
-        "for state in ('reserved', 'sent'))",
-        JOURNAL,
+        for state in ("sent", "unknown")
     ),
     _of(
         "the limits are not checked in the reservation",
-        "charging/journal.py",
-        "            self._check_limits(db, request.total, limits)\n            check_not_blocked(journal_rows.of_org(db, self._app, request.org_id, UNSETTLED))\n",
-        "            check_not_blocked(journal_rows.of_org(db, self._app, request.org_id, UNSETTLED))\n",
-        CHARGER,
+        f"{_JOURNAL_OF}.reserve",
+        argument("_check", 2, "Limits(10**9, 10**9)"),
+        _SERVICE,
     ),
     _of(
-        "an unsettled charge of the organization does not block a reservation",
-        "charging/journal.py",
-        "            check_not_blocked(journal_rows.of_org(db, self._app, request.org_id, UNSETTLED))\n",
-        "",
-        JOURNAL,
+        "an unsettled charge does not block a reservation",
+        f"{_JOURNAL_OF}.reserve",
+        argument("_check", 3, "()"),
+        _JOURNAL,
     ),
-    _of(
-        "an unknown charge does not block",
-        "charging/journal.py",
-        "            check_not_blocked(journal_rows.of_org(db, self._app, request.org_id, BLOCKING))\n            return None\n",
-        "            return None\n",
-        JOURNAL,
-    ),
-    _of(
-        "the day's limit may be passed by a cent",
-        "charging/refusals.py",
-        "    if charged + total > limits.per_day:\n",
-        "    if charged + total > limits.per_day + 1:\n",
-        JOURNAL,
-    ),
-    _of(
-        "no limit for one charge",
-        "charging/refusals.py",
-        "    if total > limits.per_charge:\n",
-        "    if False:\n",
-        JOURNAL,
-    ),
+    _of("an unknown charge does not block", f"{_JOURNAL_OF}.examine", argument("_check", 3, "()"), _JOURNAL),
+    _of("the day's limit may be passed by a cent", "charging.limits:check_limits", relaxed("per_day"), _JOURNAL),
+    _of("no limit for one charge", "charging.limits:check_limits", never("per_charge"), _JOURNAL),
     _of(
         "tax is not counted",
-        "commands/charges.py",
-        "money.total((parameters.subtotal, parameters.tax))",
-        "money.total((parameters.subtotal,))",
+        "commands.charges:charge_organization",
+        argument("total", 0, "(parameters.subtotal,)"),
         "tests/unit/test_commands_charges.py",
     ),
-    # --- clocks ---
+)
+
+_CLOCKS: Final = (
     _of(
         "journal time runs backwards",
-        "charging/journal_rows.py",
-        "(*(time_s for time_s in _clock(db, app_address) if time_s > now_s), now_s)",
-        "(now_s,)",
-        JOURNAL,
+        "charging.journal_rows:Rows.sending_times",
+        assign("times", "(self.now_s,)"),
+        _JOURNAL,
     ),
+    _of("what lies in the future is not dated to now", "charging.journal", skip("redate"), _JOURNAL),
+    _of("a refusal undoes what was dated to now", "charging.journal", handler("BillingError", "raise"), _JOURNAL),
     _of(
-        "what comes from the future is not dated to now",
-        "charging/journal.py",
-        "            self._check_journal(db)\n            journal_rows.redate(db, self._app, self._now())\n",
-        "            self._check_journal(db)\n",
-        JOURNAL,
+        "an earlier time of an entry is forgotten",
+        "charging.journal_rows:Rows.redate",
+        sql_text("json_insert(times, '$[#]', ?)", "json_array(?)"),
+        _JOURNAL,
     ),
-    _of(
-        "a refusal undoes what was dated to now",
-        "charging/journal.py",
-        "            except BillingError as refusal:\n                return refusal\n",
-        "            except BillingError:\n                raise\n",
-        JOURNAL,
-    ),
-    _of(
-        "a time that was thought of before is forgotten",
-        "charging/journal_rows.py",
-        "times = json_insert(times, '$[#]', ?) ",
-        "times = json_array(?) ",
-        JOURNAL,
-    ),
-    _of(
-        "a look does not date what comes from the future",
-        "charging/journal.py",
-        "            now_s = self._now()\n            journal_rows.redate(db, self._app, now_s)\n            return step(db, self._app, now_s)\n",
-        "            now_s = self._now()\n            return step(db, self._app, now_s)\n",
-        SETTLING,
-    ),
-    # --- reconciling ---
-    _of(
-        "reconciling ignores the list before sending",
-        "charging/reconciliation.py",
-        "        if invoice.id not in before\n        and",
-        "        if",
-        SETTLING,
-    ),
-    _of(
-        "reconciling ignores the amount",
-        "charging/reconciliation.py",
-        "        and invoice.amount == total\n",
-        "",
-        SETTLING,
-    ),
-    _of(
-        "reconciling ignores the date",
-        "charging/reconciliation.py",
-        "        and invoice.date_s >= sent_at - OLDEST_S\n",
-        "",
-        SETTLING,
-    ),
-    _of(
-        "reconciling ignores other entries",
-        "charging/reconciliation.py",
-        "[each for each in fits if journal_rows.owner_of(db, app, each, but_not=charge.key) is None]",
-        "fits",
-        SETTLING,
-    ),
-    *(
-        _of(
-            f"a journal that was replaced is charged with: {what}",
-            "charging/journal.py",
-            "        if self._entries and (journal_id != self._id or entries < self._entries):\n",
-            f"        if self._entries and ({left}):\n",
-            f"{UNIT}test_replaced_journal.py",
-        )
-        for what, left in (("another one", "entries < self._entries"), ("an older copy", "journal_id != self._id"))
-    ),
+)
+
+_FITTING: Final = "charging.reconciliation:fitting"
+_RECONCILING: Final = (
+    _of("reconciling ignores the invoices before sending", _FITTING, without("before"), _RECONCILIATION),
+    _of("reconciling ignores the amount", _FITTING, without("amount"), _RECONCILIATION),
+    _of("reconciling ignores the date", _FITTING, without("OLDEST_S"), _RECONCILIATION),
+    _of("an invoice that is listed twice counts twice", _FITTING, call("fromkeys", by="fits"), _RECONCILIATION),
+    _of("reconciling ignores other entries", "charging.reconciliation", always("owner_of"), _RECONCILIATION),
     _of(
         "a decision falls on another attempt",
-        "charging/reconciliation.py",
-        "    if entry.attempts != decision.attempt:\n",
-        "    if False:\n",
-        f"{UNIT}test_late_invoices.py",
+        "charging.reconciliation:resolve",
+        never("attempts"),
+        _RECONCILIATION,
     ),
     _of(
         "an invoice that fits two attempts is taken for the earlier one's",
-        "charging/reconciliation.py",
-        '        if entry is None or entry.state == "unknown":\n',
-        "        if entry is None:\n",
-        f"{UNIT}test_late_invoices.py",
+        "charging.reconciliation",
+        without("unknown"),
+        _RECONCILIATION,
     ),
-    _of(
-        "reconciling takes the first of two",
-        "charging/reconciliation.py",
-        "    if len(fits) == 1:\n",
-        "    if fits:\n",
-        SETTLING,
-    ),
+    _of("reconciling takes the first of two", "charging.reconciliation", condition("len", "fits"), _RECONCILIATION),
     _of(
         "reconciling concludes that a charge failed",
-        "charging/reconciliation.py",
-        "        checked = structs.replace(entry, checked_at=now_s, candidates=tuple(fits))\n",
-        "        checked = structs.replace(entry, state='unknown' if fits else 'failed', checked_at=now_s)\n",
-        SETTLING,
+        "charging.reconciliation:_settle_unknown",
+        argument("put", 0, "checked if fits else structs.replace(checked, state='failed')"),
+        _RECONCILIATION,
     ),
+    _of("no reconciling at the start", "charging.reconciler:Reconciler.join", skip("create_task"), _RECONCILER),
     _of(
-        "no reconciling at the start",
-        "charging/watch.py",
-        '            self._loop = asyncio.create_task(self._look_for_ever(), name="viam-billing charge watch")\n        self.wake()\n',
-        "            pass\n",
-        WATCH,
-    ),
-    _of(
-        "reconciling by itself comes at once",
-        "charging/watch.py",
-        " and waits_s.get(org_id, 0.0) <= 0}\n",
-        "}\n",
-        WATCH,
+        "reconciling in the background comes at once",
+        "charging.reconciler:Reconciler.round",
+        without("waits_s"),
+        _RECONCILER,
     ),
     _of(
         "an unknown charge wakes nobody and is not in the log",
-        "charging/outcomes.py",
-        "        self.announce([unknown])\n",
-        "",
-        OUTCOMES,
+        f"{_RECOVERY_OF}.settle",
+        skip("announce"),
+        _RECONCILER,
     ),
-    # --- resolving ---
-    _of(
-        "resolve from any state",
-        "charging/reconciliation.py",
-        '    if entry.state != "unknown":\n        raise',
-        '    if entry.state == "reserved":\n        raise',
-        SETTLING,
-    ),
+)
+
+_RESOLVING: Final = (
+    _of("resolve from any state", "charging.reconciliation:resolve", never("state"), _RECONCILIATION),
     _of(
         "resolved as failed although an invoice matches",
-        "charging/reconciliation.py",
-        "    if fits:\n        raise InvalidRequestError(\n",
-        "    if False:\n        raise InvalidRequestError(\n",
-        SETTLING,
+        "charging.reconciliation:_resolved_as_failed",
+        never("fits"),
+        _RECONCILIATION,
     ),
-    _of(
-        "an invoice of another charge settles by hand",
-        "charging/reconciliation.py",
-        "    if owner:\n",
-        "    if False:\n",
-        SETTLING,
-    ),
+    _of("an invoice of another charge settles by hand", "charging.reconciliation", never("owner"), _RECONCILIATION),
     _of(
         "no watch for a late invoice",
-        "charging/reconciliation.py",
-        "        journal_rows.put_watched(db, app, watched)\n",
-        "",
-        SETTLING,
+        "charging.reconciliation:_resolved_as_failed",
+        skip("watch"),
+        _RECONCILIATION,
     ),
     _of(
         "a late invoice is looked for while a charge is under way",
-        "charging/reconciliation.py",
-        '    if all(entry.state == "unknown" for entry in mine):',
-        "    if True:",
-        SETTLING,
+        "charging.reconciliation:settle",
+        always("all"),
+        _RECONCILIATION,
     ),
+)
+
+MUTATIONS: Final = (
+    *_SENDING,
+    *_OUTCOMES,
+    *_DISK,
+    *_CRASHES,
+    *_KEYS,
+    *_LIMITS,
+    *_CLOCKS,
+    *_RECONCILING,
+    *_RESOLVING,
 )

@@ -1,4 +1,4 @@
-"""A cloud that charges when the test says so, and a folder that can be full: what charges meet, without a network."""
+"""A fake cloud that charges when the test says so, a disk that can be full, and a process that charges."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.cache import Cache
 from viam_billing.cache.memory import Memory
 from viam_billing.cache.queries import Reads
-from viam_billing.charging.books import Book
+from viam_billing.charging.access import ServiceAccess
 from viam_billing.charging.charge import ChargeRequest, Entry
-from viam_billing.charging.desk import Desk
+from viam_billing.charging.identity import Identity
 from viam_billing.charging.journal import Journal
 from viam_billing.charging.lock import FolderLock
-from viam_billing.charging.service import Charger
-from viam_billing.charging.watch import Watch
+from viam_billing.charging.service import ChargeService
 from viam_billing.cloud.calls import Calls, Counters
 from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.cloud.client import CloudClient
@@ -91,9 +90,12 @@ class Sending(Struct, eq=False):
         self.fail(LOST)
 
     def fail(self, error: CallError) -> None:
-        """The call fails, and means what `cloud.failures` says."""
-        meaning = translate(error, "ChargeOrganization", outcome_of_charge(error))
-        self._end(lambda: self.answer.set_exception(meaning))
+        """The call fails, with the meaning that `cloud.failures` gives it."""
+        self.end_in(translate(error, "ChargeOrganization", outcome_of_charge(error)))
+
+    def end_in(self, error: Exception) -> None:
+        """The call ends in an error of the module's own."""
+        self._end(lambda: self.answer.set_exception(error))
 
     def _end(self, how: Callable[[], None]) -> None:
         if not self.answer.done():  # else whoever waited has died
@@ -120,7 +122,7 @@ class ChargeCloud(CloudClient):
         self._asked = asyncio.Event()
 
     def add_invoice(self, org_id: str, cents: int, *, visible: bool = True) -> Invoice:
-        """Somebody is charged."""
+        """An organization is charged."""
         invoice = Invoice(f"inv-{next(self._ids)}", org_id, cents, self._now(), visible)
         self.ledger.append(invoice)
         return invoice
@@ -180,42 +182,57 @@ class TroubledStore(Database):
     trouble = ""
 
     @override
-    async def run(self, work: Callable[[sqlite3.Connection], T], *, sync: bool = True) -> T:
+    async def run(self, work: Callable[[sqlite3.Connection], T], *, sync: bool = True, name: str = "") -> T:
         trouble = self.trouble
         if trouble == "before":
             raise StateUnavailableError("the disk is full.")
-        result = await super().run(work, sync=sync)
+        result = await super().run(work, sync=sync, name=name)
         if trouble == "after":
             raise StateUnavailableError("the disk is full.")
         return result
 
 
 class Scene:
-    """One process over a folder: a charger with its parts, and as many services as the test wants."""
+    """One process over a folder: what charges, and as many services as the test wants.
+
+    `marks` is the folder for what used journals leave outside of their own.
+    """
 
     def __init__(
-        self, folder: str, clock: Clock | None = None, cloud: ChargeCloud | None = None, disk: Disk | None = None
+        self,
+        folder: str,
+        clock: Clock | None = None,
+        cloud: ChargeCloud | None = None,
+        marks: str | None = None,
+        disk: Disk | None = None,
     ) -> None:
         self.folder = folder
         self.clock = clock or Clock()
         self.cloud = cloud or ChargeCloud(self.clock)
         self.disk = disk or Disk()
-        self.store = TroubledStore(self.disk, folder, journal_schema.FILE_NAME, journal_schema.MIGRATIONS, synced=False)
+        self.store = self.make_store()
         self.lock = FolderLock(folder, self.disk)
-        self.journal = Journal(self.store, APP, self.clock)
-        self.charger = Charger(self.journal, self.lock)
-        self.watch = Watch(self.charger, self.clock, self.clock)
-        self.charger.outcomes.when_unknown = self.watch.wake
+        self.journal = self.make_journal(Identity(folder, APP, marks))
+        self.charging = ChargeService(self.journal, self.lock, self.clock)
+        self.recovery, self.reconciler = self.charging.recovery, self.charging.reconciler
 
-    def desk(self, per_day: float = 1000.0, per_charge: float = 500.0, orgs: tuple[str, ...] = ORGS) -> Desk:
-        """A service."""
-        return Desk(self.cloud, Policy(settings(self.folder, per_day, per_charge, orgs)))
+    def make_store(self) -> TroubledStore:
+        """The journal's database, for a test that needs one of its own."""
+        return TroubledStore(self.disk, self.folder, journal_schema.FILE_NAME, journal_schema.MIGRATIONS, synced=False)
+
+    def make_journal(self, identity: Identity) -> Journal:
+        """The journal, for a test that needs one of its own."""
+        return Journal(self.store, APP, self.clock, identity)
+
+    def access(self, per_day: float = 1000.0, per_charge: float = 500.0, orgs: tuple[str, ...] = ORGS) -> ServiceAccess:
+        """The access of one service."""
+        return ServiceAccess(self.cloud, Policy(settings(self.folder, per_day, per_charge, orgs)))
 
     async def charge(
-        self, key: str = "k", org_id: str = "a", cents: int = 1000, desk: Desk | None = None
+        self, key: str = "k", org_id: str = "a", cents: int = 1000, access: ServiceAccess | None = None
     ) -> tuple[Entry, bool]:
-        """Charge, with all the time in the world."""
-        return await self.charger.charge(request(key, org_id, cents), desk or self.desk(), FOR_EVER)
+        """Charge without a deadline."""
+        return await self.charging.charge(request(key, org_id, cents), access or self.access(), FOR_EVER)
 
     def context(self, attributes: Mapping[str, object] | None = None, service: str = "billing") -> Context:
         """A service's parts, with more or other attributes than a service that may charge has."""
@@ -233,14 +250,14 @@ class Scene:
             email_cooldown=EmailCooldown(self.store, APP, self.clock, {}),
             history=None,
             crossed=CrossedThresholds(None),
-            desk=Desk(self.cloud, policy),
-            book=Book(self.folder, self.store, self.charger, self.watch),
+            access=ServiceAccess(self.cloud, policy),
+            charge_service=self.charging,
             now=self.clock,
             commands=COMMANDS,
         )
 
     async def entry(self, key: str = "k") -> Entry:
-        """What the journal has."""
+        """The key's entry in the journal."""
         found = await self.journal.find(key)
         assert found is not None
         return found

@@ -18,7 +18,7 @@ from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.cache import Cache
 from viam_billing.cache.memory import Memory
 from viam_billing.cache.queries import Call, Reads
-from viam_billing.charging.desk import Desk
+from viam_billing.charging.access import ServiceAccess
 from viam_billing.cloud.calls import Calls, Counters
 from viam_billing.cloud.client import CloudClient
 from viam_billing.commands import COMMANDS, EFFECTS
@@ -122,8 +122,8 @@ def make_context(
         email_cooldown=EmailCooldown(database, settings.app.text, clock, {}),
         history=None,
         crossed=CrossedThresholds(None),
-        desk=Desk(gateway, Policy(settings)),
-        book=None,
+        access=ServiceAccess(gateway, Policy(settings)),
+        charge_service=None,
         now=clock,
         commands=commands,
     )

@@ -120,7 +120,9 @@ async def test_what_is_not_allowed_is_refused(scene: Scene) -> None:
 async def test_without_a_folder_nothing_is_charged(scene: Scene) -> None:
     """There is no journal."""
     context = scene.context()
-    without = type(context)(**{**{name: getattr(context, name) for name in context.__struct_fields__}, "book": None})
+    without = type(context)(
+        **{**{name: getattr(context, name) for name in context.__struct_fields__}, "charge_service": None}
+    )
     assert (await refused(without, CHARGE)).code == "state_unavailable"
 
 

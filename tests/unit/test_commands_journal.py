@@ -62,7 +62,7 @@ async def test_a_charge_is_told_with_its_payment(scene: Scene) -> None:
 async def test_what_is_looked_at_is_what_the_status_tells(scene: Scene, command: dict[str, Any]) -> None:
     """Also of a service that only reads, beside a process that charges."""
     reader = Scene(scene.folder, scene.clock, scene.cloud)
-    await reader.journal.refresh()
+    await reader.journal.read_figures()
     await answer(scene.context(), CHARGE)
     await answer(reader.context({"allowed_commands": ["read"]}), command)
     assert reader.journal.figures is not None

@@ -6,13 +6,24 @@ from pathlib import Path
 from unit.test_structure import PACKAGES
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs/structure.md").read_text()
 
 
 def test_every_package_has_its_row_in_the_structure() -> None:
     """In the order of the imports, so that a newcomer finds which folder to open."""
-    page = (ROOT / "docs/structure.md").read_text()
-    rows = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| `")]
+    rows = [line.split("|")[1].strip() for line in PAGE.splitlines() if line.startswith("| `")]
     assert rows == [f"`{name}`" for name in PACKAGES if (ROOT / "src/viam_billing" / name).is_dir()]
+
+
+def test_every_file_is_named_in_its_packages_row() -> None:
+    rows = {line.split("|")[1].strip("` "): line for line in PAGE.splitlines() if line.startswith("| `")}
+    missing = {
+        f"{package}.{path.stem}"
+        for package, row in rows.items()
+        for path in (ROOT / "src/viam_billing" / package).glob("*.py")
+        if path.stem != "__init__" and f"`{path.stem}`" not in row
+    }
+    assert not missing
 
 
 def test_every_make_target_that_is_documented_exists() -> None:

@@ -159,7 +159,7 @@ class AuditLog:
             )
 
         try:
-            await self._usable().run(work, sync=sync)
+            await self._usable().run(work, sync=sync, name="begin_attempt")
         except StateUnavailableError as error:
             row.lost = True
             logged = list(parameters.items())[:_MOST_LOGGED]
@@ -188,7 +188,7 @@ class AuditLog:
             ended(None)
             return
         try:
-            ending = self._usable().begin(work, sync=False)
+            ending = self._usable().begin(work, sync=False, name="end_attempt")
         except StateUnavailableError as error:
             ended(error)
         else:

@@ -18,6 +18,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from copy import copy
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, field
@@ -83,6 +84,8 @@ class Cache:
         self._circuit_breaker = circuit_breaker
         self._file = file
         self._memory = memory or Memory()
+        if file is None:
+            self._memory.restore(())
         self._siblings = [self] if siblings is None else siblings
         self._fetches: dict[str, _Fetch] = {}
         self._changing: dict[str, int] = {}
@@ -147,7 +150,7 @@ class Cache:
             last = under_way.deadline.last_error
         del under_way  # an error that somebody keeps must not keep the call's connection
         if isinstance(last, BillingError):
-            raise last.copy()
+            raise copy(last)
         raise CloudTimeoutError("the cloud did not answer in time. Try again later.")
 
     @asynccontextmanager

@@ -68,7 +68,7 @@ class Memory:
         self._entries: dict[str, Entry] = {}
         self._distrusted: dict[str, float] = {}
         self._dropped: set[str] = set()
-        self._cleared = False
+        self._restored = self._cleared = False
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -88,16 +88,17 @@ class Memory:
 
     def restore(self, stored: Iterable[StoredEntry]) -> None:
         """Keep the entries of an earlier process, but for those that were replaced or dropped since."""
-        if self._cleared:
-            return
         for query, value, as_of_s, valid_until_s in stored:
-            if query not in self._dropped:
+            if query not in self._dropped and not self._cleared:
                 self._entries.setdefault(query, Entry(value, as_of_s, None, valid_until_s))
+        self._restored = True
+        self._dropped.clear()
 
     def drop(self, query: str) -> None:
         """Forget an answer."""
         self._entries.pop(query, None)
-        self._dropped.add(query)
+        if not self._restored:
+            self._dropped.add(query)
 
     def clear(self) -> None:
         """Forget all answers."""
@@ -110,24 +111,20 @@ class Memory:
 
     def fresh(self, query: str, ttl_s: float, max_age_s: float | None) -> Reading | None:
         """The answer, if it is younger than a caller's `max_age_s`; without one, than its share of `ttl_s`."""
-        entry = self._valid(query)
-        if entry is None:
+        entry = self._entries.get(query)
+        if entry is None or self._wall_s() >= entry.valid_until_s or self._clock_s() < self._distrusted.get(query, 0.0):
             return None
         fresh_for_s = entry.share * ttl_s if max_age_s is None else max_age_s
-        if not 0 <= self._age_s(entry) < fresh_for_s or self._is_distrusted(query):
+        if not 0 <= self._age_s(entry) < fresh_for_s:
             return None
         return Reading(entry.value, self._as_of_s(entry))
 
     def stale(self, query: str, max_stale_s: float, reason: str) -> Reading | None:
         """The answer, if it is at most `max_stale_s` old, as one that stands in for the cloud's because of `reason`."""
-        entry = self._valid(query)
-        if entry is None or self._age_s(entry) > max_stale_s:
+        entry = self._entries.get(query)
+        if entry is None or self._wall_s() >= entry.valid_until_s or self._age_s(entry) > max_stale_s:
             return None
         return Reading(entry.value, self._as_of_s(entry), reason)
-
-    def _valid(self, query: str) -> Entry | None:
-        entry = self._entries.get(query)
-        return entry if entry is not None and self._wall_s() < entry.valid_until_s else None
 
     def _age_s(self, entry: Entry) -> float:
         """Seconds since the cloud gave it; below 0 where the wall clock says that it comes from the future."""
@@ -142,10 +139,3 @@ class Memory:
             if abs(as_of_s - entry.as_of_s) > _CLOCK_STEP_S:
                 entry.as_of_s = as_of_s
         return entry.as_of_s
-
-    def _is_distrusted(self, query: str) -> bool:
-        until_s = self._distrusted.get(query)
-        if until_s is not None and self._clock_s() >= until_s:
-            del self._distrusted[query]
-            return False
-        return until_s is not None

@@ -1,8 +1,12 @@
-"""Charging a customer: at most once whatever dies, and never forgotten.
+"""Charging a customer at most once, whatever dies on the way, and never forgetting a charge.
 
-    commands/charges -> desk (one service: its cloud, its limits)
-      -> charger (one attempt for each key, one turn for each organization) -> journal (what is on the disk)
-      reconcile, watch: what became of a charge whose answer was lost
+commands/charges -> service (one attempt for each key, one charge at a time for each organization)
+  journal.reserve -> journal.mark_sent -> cloud -> journal.settle
+recovery     before anything is charged: the folder's lock, what a dead process left, outcomes that are not written yet
+reconciler   when the invoices of unknown charges are read; `reconciliation` decides what they tell
+identity     whether the journal is the one that was charged with, and not an empty one in its place
+registry     what the services of one process share
 
-`entry` draws the states of a charge.
+`charge` draws the states of a charge. The code announces its steps as audit events (PEP 578, `sys.audit`) named
+`viam_billing.charging.<step>`, each with the idempotency key; tests listen to them.
 """

@@ -1,20 +1,20 @@
-r"""One charge as the journal keeps it: its states, and what may follow what.
+r"""One charge as the journal keeps it: its states, and which may follow which.
 
-the cloud refused it, or it certainly never left
+the cloud refused it, or it was certainly never sent
 .-----------------------------------------------------.
-|  the module died before the sending                 v
+|  the module died before sending it                  v
 --> reserved --------------------------------------------------> failed --> the same key again: reserved
 |                                                           ^
 | on disk before the first byte leaves                      |
 v          refused                                          |
 sent -------------------------------------------------------->|
 |  \                                                        |
-|   \  no answer that says which; the module died           | a person says so
+|   \  no answer tells the outcome; the module died         | a person says so
 |    v                                                      |
 |   unknown ------------------------------------------------'
 |      |  exactly one invoice fits; a person says so
 v      v
-succeeded                 for ever: the same key is answered from here
+succeeded                 final: the same key is answered from here
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
-from viam_billing.core.errors import BillingError
+from viam_billing.core.errors import BillingError, ChargeOutcomeUnknownError, CloudUnreachableError
 from viam_billing.core.money import Cents, to_dollars
 from viam_billing.core.times import to_rfc3339
 
@@ -37,22 +37,18 @@ NEXT: Final[Mapping[State, frozenset[State]]] = MappingProxyType(
         "reserved": frozenset({"sent", "failed"}),
         "sent": frozenset({"succeeded", "failed", "unknown"}),
         "unknown": frozenset({"succeeded", "failed"}),
-        "failed": frozenset({"reserved", "failed"}),
+        "failed": frozenset({"reserved"}),
         "succeeded": frozenset(),
     }
 )
-"""What may follow each state; `failed` follows itself where a new attempt ends before it is reserved."""
+"""What may follow each state."""
 
 UNSETTLED: Final[tuple[State, ...]] = ("reserved", "sent", "unknown")
-"""States in which money may have moved or may yet move: they count in the limits, however old they are."""
-
-
-BLOCKING: Final[tuple[State, ...]] = ("unknown",)
-"""States that keep other charges of the organization from being sent; for one under way they wait."""
+"""States in which money may have moved or may still move: they count in the limits, however old they are."""
 
 
 class ChargeRequest(Struct, frozen=True):
-    """A charge that somebody asks for. `parameters` are those that differ from their defaults, aliases resolved."""
+    """A charge that a caller asks for. `parameters` is JSON: those that differ from their defaults, in one order."""
 
     key: str
     command: str
@@ -62,29 +58,21 @@ class ChargeRequest(Struct, frozen=True):
 
     @classmethod
     def of(cls, command: str, org_id: str, total: Cents, key: str, parameters: Mapping[str, object]) -> ChargeRequest:
-        """With its parameters in the one form in which two requests are compared."""
-        words = msgspec.json.encode(dict(sorted(parameters.items()))).decode()
-        return cls(key, command, org_id, total, words)
+        """The request with these parameters, aliases resolved."""
+        return cls(key, command, org_id, total, msgspec.json.encode(dict(sorted(parameters.items()))).decode())
 
     def is_same(self, entry: Entry) -> bool:
-        """Whether an entry is of the same command with the same parameters."""
+        """Whether an entry has the same command with the same parameters."""
         return (self.command, self.parameters) == (entry.command, entry.parameters)
-
-
-class Limits(Struct, frozen=True):
-    """`charge_limits` of one service, tax included."""
-
-    per_charge: Cents
-    per_day: Cents
 
 
 class Entry(Struct, frozen=True):
     """An entry of the journal. Times are Unix seconds.
 
-    `times` are all the times at which the last sending may have been, latest first, and `journal_time` the latest that
-    was ever thought of: see `rows.count`.
-    `known_invoices` are the ids of the list read before the sending, kept until the charge is settled; None where the
-    key may not read it.
+    `times` are all the times at which the latest attempt may have been sent, the latest first, where the clock was set
+    back in between; `journal_time` is the latest of them. See `Rows.charged`.
+    `known_invoices` are the ids of the invoices read before sending, kept until the charge is settled; None where the
+    API key may not read them.
     """
 
     key: str
@@ -117,13 +105,9 @@ class Entry(Struct, frozen=True):
         journal_time: float,
         known: Iterable[str] | None,
     ) -> Entry:
-        """A new attempt, the first of the key or another one; `known` are invoices, None if they are not readable."""
+        """A new attempt, the key's first or the one after `before`. `known` are invoice ids, None if not readable."""
         return cls(
-            key=request.key,
-            command=request.command,
-            org_id=request.org_id,
-            total=request.total,
-            parameters=request.parameters,
+            **msgspec.structs.asdict(request),
             state="reserved",
             created_at=now_s if before is None else before.created_at,
             journal_time=journal_time,
@@ -140,18 +124,24 @@ class Entry(Struct, frozen=True):
         return msgspec.structs.replace(self, state=state, **changes)
 
     def failed(self, error: BillingError) -> Entry:
-        """The entry after an attempt of which it is certain that it charged nobody."""
+        """The entry after an attempt that certainly charged nobody."""
         return self.becoming("failed", error_code=error.code, error_text=error.text, known_invoices=None)
 
     def succeeded(self, invoice_id: str | None) -> Entry:
-        """The entry after the cloud's work."""
+        """The entry of a charge that was made."""
         return self.becoming(
             "succeeded", invoice_id=invoice_id or None, error_code=None, error_text=None, known_invoices=None
         )
 
     def unknown(self, error: BillingError) -> Entry:
-        """The entry after an attempt of which nobody knows whether it charged."""
+        """The entry after an attempt that may or may not have charged."""
         return self.becoming("unknown", error_code=error.code, error_text=error.happened or error.text)
+
+    def left_behind(self) -> Entry:
+        """The entry of a process that died: reserved, nothing was sent; sent, the outcome is unknown."""
+        if self.state == "reserved":
+            return self.failed(CloudUnreachableError("the module ended before the charge was sent. Nothing was sent."))
+        return self.unknown(ChargeOutcomeUnknownError("the module ended before the cloud's answer was noted."))
 
     def shown(self) -> dict[str, Any]:
         """The entry as callers see it."""
@@ -178,7 +168,10 @@ class Entry(Struct, frozen=True):
 
 
 class Watched(Struct, frozen=True):
-    """An attempt that a person called failed: its invoice may still turn up until `until_s`. `found` are those told."""
+    """An attempt that a person resolved as failed, watched for a late invoice until `until_s`.
+
+    `found` are the invoices that were reported.
+    """
 
     key: str
     attempt: int

@@ -1,4 +1,4 @@
-"""The steps of the journal's transactions; each takes the database of one that is under way."""
+"""The SQL of the charge journal: the rows of one cloud inside a transaction."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from viam_billing.core.times import DAY_S
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-# ruff: noqa: S608 - what is put into a statement are names of columns, constants and question marks
+# ruff: noqa: S608 - names of columns and constants are put into statements, values never are
 
 _COLUMNS: Final = Entry.__struct_fields__
 _LISTS: Final = ("times", "candidates", "known_invoices")
@@ -24,17 +24,32 @@ _UPSERT: Final = (
     f"INSERT INTO charges (app_address, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)}) "
     f"ON CONFLICT (app_address, key) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS)}"
 )
+_MARK_SENT: Final = (
+    "UPDATE charges SET state = ?, sent_at = ?, times = ?, journal_time = ? "
+    "WHERE app_address = ? AND key = ? AND state = 'reserved' AND attempts = ?"
+)
 _IN_UNSETTLED: Final = f"state IN ({', '.join(repr(state) for state in UNSETTLED)})"
-_COUNTS: Final = (
-    "(state = 'succeeded' AND (sent_at > :since OR (journal_time > :since AND EXISTS "
-    "(SELECT 1 FROM json_each(times) WHERE value > :since AND value <= :now))))"
+_SUCCEEDED_TODAY: Final = (
+    "state = 'succeeded' AND (sent_at > :since OR (journal_time > :since AND EXISTS "
+    "(SELECT 1 FROM json_each(times) WHERE value > :since AND value <= :now)))"
+)
+_FIGURES: Final = (
+    "SELECT id, created_at, (SELECT coalesce(max(rowid), 0) FROM charges), "
+    "(SELECT count(*) FROM charges WHERE app_address = :app AND state = 'unknown'), "
+    "(SELECT count(*) FROM late_watch WHERE app_address = :app), "
+    f"(SELECT coalesce(sum(total), 0) FROM charges WHERE app_address = :app AND {_IN_UNSETTLED}) FROM journal"
+)
+_OWNERS: Final = (
+    "SELECT key FROM charges WHERE app_address = :app AND invoice_id = :invoice AND key <> :key",
+    "SELECT key FROM charges WHERE app_address = :app AND late_invoice = :invoice AND key <> :key",
+    "SELECT w.key FROM late_watch w, json_each(found) WHERE app_address = :app AND w.key <> :key AND value = :invoice",
 )
 
 
 class Figures(Struct, frozen=True):
-    """What `get_status` tells of the charges of one cloud, as of one moment.
+    """What `get_status` tells of one cloud's charges, and whether a late invoice is watched for. Times in Unix seconds.
 
-    `counted` are the charges that succeeded less than a day before: when each stops to count, and its cents.
+    `counted` are the charges that succeeded within a day: when each stops counting, and its cents.
     """
 
     journal_id: str
@@ -46,192 +61,156 @@ class Figures(Struct, frozen=True):
     counted: tuple[tuple[float, Cents], ...]
 
     def charged(self, now_s: float) -> Cents:
-        """Cents of the last 24 hours, and of what is not settled."""
+        """Cents that count towards the last 24 hours: what succeeded in them, and all that is not settled."""
         return Cents(self.unsettled_total + sum(cents for until_s, cents in self.counted if until_s > now_s))
 
 
-def put(db: sqlite3.Connection, app_address: str, entry: Entry) -> None:
-    """Write an entry in the place of the one with its key, or as a new one."""
-    values = {**structs.asdict(entry), **{name: _to_json(getattr(entry, name)) for name in _LISTS}}
-    db.execute(_UPSERT, (app_address, *(values[name] for name in _COLUMNS)))
+class Rows:
+    """The rows of one `app_address` in a transaction at the time `now_s`."""
 
+    def __init__(self, db: sqlite3.Connection, app_address: str, now_s: float) -> None:
+        self._db = db
+        self._app = app_address
+        self.now_s = now_s
 
-def mark_sent(db: sqlite3.Connection, app_address: str, entry: Entry) -> bool:
-    """Write what changes when an entry becomes `sent`. Returns whether the disk had this attempt with it reserved."""
-    sql = (
-        "UPDATE charges SET state = ?, sent_at = ?, times = ?, journal_time = ? "
-        "WHERE app_address = ? AND key = ? AND state = 'reserved' AND attempts = ?"
-    )
-    times = _to_json(entry.times)
-    values = (entry.state, entry.sent_at, times, entry.journal_time, app_address, entry.key, entry.attempts)
-    return db.execute(sql, values).rowcount == 1
+    # --- entries ---
 
+    def find(self, key: str) -> Entry | None:
+        """The entry of a key."""
+        row = self._db.execute(f"{_SELECT} AND key = ?", (self._app, key)).fetchone()
+        return _entry(row) if row else None
 
-def attempt_and_state(db: sqlite3.Connection, app_address: str, key: str) -> tuple[int, str] | None:
-    """How many attempts the entry of a key has had, and its state; without the rest, which can be long."""
-    sql = "SELECT attempts, state FROM charges WHERE app_address = ? AND key = ?"
-    found: tuple[int, str] | None = db.execute(sql, (app_address, key)).fetchone()
-    return found
+    def in_states(self, states: Sequence[str], org_id: str | None = None) -> list[Entry]:
+        """Entries in one of the states, of one organization or all; the newest by order of creation first."""
+        sql = f"{_SELECT} AND state IN ({', '.join('?' * len(states))})"
+        values = [self._app, *states]
+        if org_id is not None:
+            sql += " AND org_id = ?"
+            values.append(org_id)
+        return [_entry(row) for row in self._db.execute(f"{sql} ORDER BY rowid DESC", values)]
 
+    def put(self, entry: Entry) -> None:
+        """Write an entry, in place of the one with its key."""
+        values = {**structs.asdict(entry), **{name: _to_json(getattr(entry, name)) for name in _LISTS}}
+        self._db.execute(_UPSERT, (self._app, *(values[name] for name in _COLUMNS)))
 
-def find(db: sqlite3.Connection, app_address: str, key: str) -> Entry | None:
-    """The entry of a key."""
-    row = db.execute(f"{_SELECT} AND key = ?", (app_address, key)).fetchone()
-    return _entry(row) if row else None
+    def mark_sent(self, entry: Entry) -> bool:
+        """Write that a reservation is sent. Returns whether this attempt's reservation was there."""
+        times = _to_json(entry.times)
+        values = (entry.state, entry.sent_at, times, entry.journal_time, self._app, entry.key, entry.attempts)
+        return self._db.execute(_MARK_SENT, values).rowcount == 1
 
+    def owner_of(self, invoice_id: str, *, but_not: str) -> str | None:
+        """The key of another entry than `but_not` that an invoice belongs to, as its own or as a late one."""
+        values = {"app": self._app, "invoice": invoice_id, "key": but_not}
+        found = (self._db.execute(sql, values).fetchone() for sql in _OWNERS)
+        return next((str(row[0]) for row in found if row), None)
 
-def in_states(db: sqlite3.Connection, app_address: str, states: Sequence[str]) -> Iterator[Entry]:
-    """Entries in one of the states, newest first: in the order in which they were made, whatever the clock said."""
-    marks = ", ".join("?" * len(states))
-    rows = db.execute(
-        f"{_SELECT} AND state IN ({marks}) ORDER BY rowid DESC",
-        (app_address, *states),
-    )
-    return (_entry(row) for row in rows)
+    # --- time and limits ---
 
+    def redate(self) -> None:
+        """Date what lies in the future to now: the clock was set back, or was ahead when it was written.
 
-def of_org(db: sqlite3.Connection, app_address: str, org_id: str, states: Sequence[str]) -> Entry | None:
-    """A charge of an organization in one of the states."""
-    sql = f"{_SELECT} AND state IN ({', '.join('?' * len(states))}) AND org_id = ? LIMIT 1"
-    row = db.execute(sql, (app_address, *states, org_id)).fetchone()
-    return _entry(row) if row else None
+        Nothing tells which of the two, so `times` keeps the earlier times too.
+        """
+        now_s, later = self.now_s, (self._app, self.now_s, self.now_s)
+        self._db.execute(  # `journal_time` is never before the other two, and has an index
+            "UPDATE charges SET created_at = ? WHERE app_address = ? AND journal_time > ? AND created_at > ?",
+            (now_s, *later),
+        )
+        self._db.execute(
+            "UPDATE charges SET sent_at = ?, times = json_insert(times, '$[#]', ?) "
+            "WHERE app_address = ? AND journal_time > ? AND sent_at > ?",
+            (now_s, now_s, *later),
+        )
+        self._db.execute("UPDATE late_watch SET sent_at = ? WHERE app_address = ? AND sent_at > ?", (now_s, *later[:2]))
+        clock = self._clock()
+        if clock and clock[-1] > now_s:
+            self._set_clock((*clock, now_s))
 
+    def sending_times(self) -> tuple[float, ...]:
+        """The times at which an attempt made now may really be, the latest first, the clock's own last.
 
-def owner_of(db: sqlite3.Connection, app_address: str, invoice_id: str, *, but_not: str) -> str | None:
-    """The key of another entry than `but_not` that an invoice belongs to, found or late."""
-    for column in ("invoice_id", "late_invoice"):
-        sql = f"SELECT key FROM charges WHERE app_address = ? AND {column} = ? AND key <> ?"
-        row = db.execute(sql, (app_address, invoice_id, but_not)).fetchone()
-        if row:
-            return str(row[0])
-    sql = (
-        "SELECT key FROM late_watch WHERE app_address = ? AND key <> ? "
-        "AND EXISTS (SELECT 1 FROM json_each(found) WHERE value = ?)"
-    )
-    row = db.execute(sql, (app_address, but_not, invoice_id)).fetchone()
-    return str(row[0]) if row else None
+        A clock behind an earlier attempt was set back, or was ahead then: that attempt's times may be this one's.
+        """
+        times = (*(time_s for time_s in self._clock() if time_s > self.now_s), self.now_s)
+        self._set_clock(times)
+        return times
 
+    def newest_time(self) -> float:
+        """The latest time that any attempt may have been made at, or now."""
+        return max((self.now_s, *self._clock()))
 
-def identity(db: sqlite3.Connection) -> tuple[str, int]:
-    """Which journal it is, and how many entries it has; none is ever removed."""
-    journal_id: str = db.execute("SELECT id FROM journal").fetchone()[0]
-    entries: int = db.execute("SELECT coalesce(max(rowid), 0) FROM charges").fetchone()[0]
-    return journal_id, entries
+    def _clock(self) -> tuple[float, ...]:
+        """The times at which the newest attempt may have been made, the latest first."""
+        row = self._db.execute("SELECT times FROM journal_clock WHERE app_address = ?", (self._app,)).fetchone()
+        return tuple(json.loads(row[0])) if row else ()
 
+    def _set_clock(self, times: Sequence[float]) -> None:
+        self._db.execute("INSERT OR REPLACE INTO journal_clock VALUES (?, ?)", (self._app, json.dumps(times)))
 
-def redate(db: sqlite3.Connection, app_address: str, now_s: float) -> None:
-    """Date what comes from the future to now: the clock was set back, or was ahead when the entry was made.
+    def charged(self) -> Cents:
+        """Cents that count towards `per_day`: all that is not settled, and what succeeded within 24 hours.
 
-    Which of the two, only the future tells: the times that were thought of before are kept in `times`.
-    """
-    app_and_times = (app_address, now_s, now_s)
-    db.execute(  # `journal_time` is before neither of the two, and has an index
-        "UPDATE charges SET created_at = ? WHERE app_address = ? AND journal_time > ? AND created_at > ?",
-        (now_s, *app_and_times),
-    )
-    db.execute(
-        "UPDATE charges SET sent_at = ?, times = json_insert(times, '$[#]', ?) "
-        "WHERE app_address = ? AND journal_time > ? AND sent_at > ?",
-        (now_s, now_s, *app_and_times),
-    )
-    db.execute("UPDATE late_watch SET sent_at = ? WHERE app_address = ? AND sent_at > ?", (now_s, app_address, now_s))
-    clock = _clock(db, app_address)
-    if clock and clock[-1] > now_s:
-        _set_clock(db, app_address, (*clock, now_s))
+        A charge is within them if any of its times is: a clock that was set back for a while must not make what was
+        charged an hour ago a day old, and one that was ahead must not make it count for ever. A time in the future
+        says nothing, but `redate` has put now beside it.
+        """
+        return Cents(self._sum(_IN_UNSETTLED) + self._sum(_SUCCEEDED_TODAY))  # each with an index of its own
 
+    def _sum(self, condition: str) -> int:
+        sql = f"SELECT coalesce(sum(total), 0) FROM charges WHERE app_address = :app AND {condition}"
+        cents: int = self._db.execute(sql, self._day()).fetchone()[0]
+        return cents
 
-def sending_times(db: sqlite3.Connection, app_address: str, now_s: float) -> tuple[float, ...]:
-    """The times at which an attempt may be that is made now, latest first, the clock's own last.
+    def _day(self) -> dict[str, object]:
+        return {"app": self._app, "since": self.now_s - DAY_S, "now": self.now_s}
 
-    A clock that is behind an earlier attempt was set back, or was ahead then: that attempt's times may be this one's.
-    """
-    times = (*(time_s for time_s in _clock(db, app_address) if time_s > now_s), now_s)
-    _set_clock(db, app_address, times)
-    return times
+    # --- the journal itself ---
 
+    def identity(self) -> tuple[str, int]:
+        """The journal's id, and how many entries it has of all clouds; none is ever removed."""
+        journal_id: str = self._db.execute("SELECT id FROM journal").fetchone()[0]
+        entries: int = self._db.execute("SELECT coalesce(max(rowid), 0) FROM charges").fetchone()[0]
+        return journal_id, entries
 
-def _clock(db: sqlite3.Connection, app_address: str) -> tuple[float, ...]:
-    """The times at which the newest attempt may have been, latest first."""
-    row = db.execute("SELECT times FROM journal_clock WHERE app_address = ?", (app_address,)).fetchone()
-    return tuple(json.loads(row[0])) if row else ()
+    def figures(self) -> Figures:
+        """What `get_status` tells."""
+        totals: tuple[str, float, int, int, int, Cents] = self._db.execute(_FIGURES, self._day()).fetchone()
+        counted = self._db.execute(
+            "SELECT iif(sent_at >= journal_time, sent_at, "
+            "max(sent_at, coalesce((SELECT max(value) FROM json_each(times) WHERE value <= :now), 0))), total "
+            f"FROM charges WHERE app_address = :app AND {_SUCCEEDED_TODAY}",
+            self._day(),
+        )
+        return Figures(*totals, tuple((time_s + DAY_S, Cents(cents)) for time_s, cents in counted))
 
+    # --- late invoices ---
 
-def _set_clock(db: sqlite3.Connection, app_address: str, times: Sequence[float]) -> None:
-    db.execute("INSERT OR REPLACE INTO journal_clock VALUES (?, ?)", (app_address, json.dumps(times)))
+    def watch(self, watched: Watched) -> None:
+        """Watch for an attempt's late invoice, or update what was found."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO late_watch (app_address, key, attempt, org_id, total, sent_at, until, "
+            "known_invoices, found) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (self._app, *structs.astuple(watched)[:6], _to_json(watched.known_invoices), _to_json(watched.found)),
+        )
 
+    def watched(self, org_id: str | None = None) -> list[Watched]:
+        """The attempts whose late invoice is watched for, of one organization or all.
 
-def count(db: sqlite3.Connection, app_address: str, now_s: float) -> Cents:
-    """Cents that count towards `per_day`: all that is not settled, and what succeeded within 24 hours.
-
-    A sending is within them if one of its times is. A clock that was set back for a while must not make yesterday of
-    what was charged an hour ago once it is right again; and one that was ahead must not count for ever. A time in the
-    future says nothing, but `redate` has put now beside it.
-    """
-    words = {"app": app_address, "since": now_s - DAY_S, "now": now_s}
-    cents = 0
-    for which in (_IN_UNSETTLED, _COUNTS):  # two questions, each with an index of its own; one would read all entries
-        sql = f"SELECT coalesce(sum(total), 0) FROM charges WHERE app_address = :app AND {which}"
-        cents += db.execute(sql, words).fetchone()[0]
-    return Cents(cents)
-
-
-def figures(db: sqlite3.Connection, app_address: str, now_s: float) -> Figures:
-    """What `get_status` tells."""
-    journal_id, entries = identity(db)
-    (created_at,) = db.execute("SELECT created_at FROM journal").fetchone()
-    unknown, unsettled = db.execute(
-        f"SELECT coalesce(sum(state = 'unknown'), 0), coalesce(sum(total), 0) FROM charges "
-        f"WHERE app_address = ? AND {_IN_UNSETTLED}",
-        (app_address,),
-    ).fetchone()
-    counted = db.execute(
-        "SELECT iif(sent_at >= journal_time, sent_at, "
-        "max(sent_at, coalesce((SELECT max(value) FROM json_each(times) WHERE value <= :now), 0))), total "
-        f"FROM charges WHERE app_address = :app AND {_COUNTS}",
-        {"app": app_address, "since": now_s - DAY_S, "now": now_s},
-    ).fetchall()
-    (watches,) = db.execute("SELECT count(*) FROM late_watch WHERE app_address = ?", (app_address,)).fetchone()
-    ends = tuple((time_s + DAY_S, Cents(cents)) for time_s, cents in counted)
-    return Figures(journal_id, created_at, entries, unknown, watches, Cents(unsettled), ends)
-
-
-def put_watched(db: sqlite3.Connection, app_address: str, watched: Watched) -> None:
-    """Begin to look for an attempt's late invoice."""
-    db.execute(
-        "INSERT OR REPLACE INTO late_watch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            app_address,
-            watched.key,
-            watched.attempt,
-            watched.org_id,
-            watched.total,
-            watched.sent_at,
-            watched.until_s,
-            _to_json(watched.known_invoices),
-            _to_json(watched.found),
-        ),
-    )
-
-
-def watched(db: sqlite3.Connection, app_address: str, now_s: float, org_id: str | None = None) -> list[Watched]:
-    """The attempts, of one organization or all, whose late invoice is still looked for.
-
-    Those whose time is over stay: with a clock that is ahead for a while it may only seem to be.
-    """
-    sql = (
-        "SELECT key, attempt, org_id, total, sent_at, until, known_invoices, found FROM late_watch "
-        "WHERE app_address = ? AND until > ?"
-    )
-    return [
-        Watched(key, attempt, org, total, sent_at, until, tuple(json.loads(known)), tuple(json.loads(found)))
-        for key, attempt, org, total, sent_at, until, known, found in db.execute(sql, (app_address, now_s))
-        if org_id in (None, org)
-    ]
-
-
-def newest_time(db: sqlite3.Connection, app_address: str, now_s: float) -> float:
-    """The latest time that anybody has thought of: a clock that is behind it was set back."""
-    return max((now_s, *_clock(db, app_address)))
+        Rows stay when their time is over: with a clock that is ahead for a while it may only seem to be.
+        """
+        sql = (
+            "SELECT key, attempt, org_id, total, sent_at, until, known_invoices, found FROM late_watch "
+            "WHERE app_address = ? AND until > ?"
+        )
+        return [
+            Watched(key, attempt, org, total, sent_at, until_s, tuple(json.loads(known)), tuple(json.loads(found)))
+            for key, attempt, org, total, sent_at, until_s, known, found in self._db.execute(
+                sql, (self._app, self.now_s)
+            )
+            if org_id in (None, org)
+        ]
 
 
 def _to_json(values: Sequence[object] | None) -> str | None:
@@ -240,8 +219,6 @@ def _to_json(values: Sequence[object] | None) -> str | None:
 
 def _entry(row: Sequence[Any]) -> Entry:
     values = dict(zip(_COLUMNS, row, strict=True))
-    for name in _LISTS:
-        values[name] = None if values[name] is None else tuple(json.loads(values[name]))
-    values["candidates"] = values["candidates"] or ()
-    values["times"] = values["times"] or ()
-    return Entry(**{**values, "reconcilable": bool(values["reconcilable"])})
+    lists = {name: None if values[name] is None else tuple(json.loads(values[name])) for name in _LISTS}
+    lists["times"], lists["candidates"] = lists["times"] or (), lists["candidates"] or ()
+    return Entry(**{**values, **lists, "reconcilable": bool(values["reconcilable"])})

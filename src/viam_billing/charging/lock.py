@@ -1,9 +1,10 @@
-"""One process at a time charges with a journal: a lock on `journal.lock` beside it, which the system ends with us."""
+"""One process at a time charges with a journal: a lock on `journal.lock` beside it, which ends with the process."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+from concurrent.futures import Future
 from typing import Final
 
 from viam_billing.core.errors import StateUnavailableError, quoted
@@ -23,33 +24,31 @@ class FolderLock:
         self._descriptor = -1
         self._released = False
         self.generation = 0
-        """Counts how often the lock was taken: whoever sees a new number may find what another process left."""
+        """How often the lock was taken: after each time, another process may have left something."""
 
     async def take(self) -> int:
-        """Take the lock, if it is not held already. Returns its generation.
+        """Take the lock, unless it is held already. Returns its generation.
 
         Raises:
             StateUnavailableError: if another process holds it, or the folder cannot be used.
         """
         return await self._thread.run(self._take)
 
-    def release(self) -> None:
-        """Give it back for good, soon and before another service takes it. May be called twice."""
+    def release(self) -> Future[None]:
+        """Release it for good, soon, and before another service takes it. May be called twice."""
         self._released = True
-        self._thread.submit(self._let_go)
+        return self._thread.submit(self._let_go)
 
     def _take(self) -> int:
-        if self._released:  # it would be held until the process ends
+        if self._released:  # nobody would release it again
             raise self._unusable("the service was closed")
-        if self._descriptor >= 0 and not self._is_at_its_place():
-            self._let_go()  # the folder was replaced: a lock on the old file keeps nobody away
+        if self._descriptor >= 0 and not self._is_in_place():
+            self._let_go()  # the folder was replaced: a lock on the old file keeps no other process away
         if self._descriptor < 0:
             try:
                 self._open()
             except BlockingIOError:
-                raise self._unusable(
-                    "another process charges with it, or a service that spells state_dir differently"
-                ) from None
+                raise self._unusable("another process charges with it") from None
             except OSError as error:
                 raise self._unusable(error.strerror or type(error).__name__) from None
             self.generation += 1
@@ -65,7 +64,7 @@ class FolderLock:
             raise
         self._descriptor = descriptor
 
-    def _is_at_its_place(self) -> bool:
+    def _is_in_place(self) -> bool:
         try:
             return os.path.samestat(os.fstat(self._descriptor), os.stat(self._path))
         except OSError:

@@ -1,53 +1,59 @@
-"""Before anything is charged: the lock, what a dead process left behind, what could not be written before."""
+"""What comes before any charge: the folder's lock, what a dead process left, and outcomes that are not written yet."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from viam import logging
 
+from viam_billing.charging import refusals
+from viam_billing.core.errors import BillingError, StateUnavailableError, quoted
 from viam_billing.core.tasks import retrieve_exception
 
 if TYPE_CHECKING:
+    from viam_billing.charging.charge import Entry
     from viam_billing.charging.journal import Journal
     from viam_billing.charging.lock import FolderLock
-    from viam_billing.charging.outcomes import Outcomes
 
 LOGGER: Final = logging.getLogger(__name__)
 
 
 class Recovery:
-    """Makes one journal ready. `under_way` are the keys that this process is charging with."""
+    """Makes one journal ready to charge with, and keeps what could not be written into it."""
 
-    def __init__(
-        self, journal: Journal, outcomes: Outcomes, lock: FolderLock, under_way: Callable[[], Iterable[str]]
-    ) -> None:
+    def __init__(self, journal: Journal, lock: FolderLock, under_way: Callable[[], Iterable[str]]) -> None:
+        """`under_way` tells the keys that this process is charging with."""
         self._journal = journal
-        self._outcomes = outcomes
         self._lock = lock
         self._under_way = under_way
         self._one_at_a_time = asyncio.Lock()
         self._recovered_in = 0
+        self._unwritten: dict[str, Callable[[], Awaitable[None]]] = {}
+        self.when_unknown: Callable[[], None] = lambda: None
+        """Called when a charge became unknown, or its outcome could not be written."""
 
     async def prepare(self) -> None:
-        """Hold the lock, settle what a dead process left, and write what could not be written before.
+        """Take the lock, settle what a dead process left, and write what could not be written before.
 
         Raises:
-            StateUnavailableError: if one of them cannot be done. Nothing is charged then.
+            StateUnavailableError: if one of them cannot be done. Nothing may be charged then.
         """
         preparing = asyncio.ensure_future(self._prepare())
         preparing.add_done_callback(retrieve_exception)
-        await asyncio.shield(preparing)  # a caller that leaves now must not take the news of what was found with it
+        await asyncio.shield(preparing)  # what is found has to be announced, whether or not this caller leaves
 
     async def _prepare(self) -> None:
         async with self._one_at_a_time:
+            await self._journal.is_there()  # the lock makes a folder, which a journal that is gone must not get
             generation = await self._lock.take()
             if generation != self._recovered_in:
                 await self._recover()
                 self._recovered_in = generation
-            await self._outcomes.write_left_over()
+            await self.write_unwritten()
 
     async def _recover(self) -> None:
         unknown = await self._journal.recover(self._under_way())
@@ -58,4 +64,56 @@ class Recovery:
                 "is lost: put the folder back before anything is charged",
                 figures.journal_id,
             )
-        self._outcomes.announce(unknown)
+        for entry in unknown:
+            self.announce(entry)
+
+    async def settle(self, entry: Entry) -> None:
+        """Write an outcome. If that fails, the caller gets it all the same, and nothing is charged until it is written.
+
+        An unknown charge is announced.
+        """
+        sys.audit("viam_billing.charging.settling", entry.key)
+        try:
+            await self._write(entry)
+        except StateUnavailableError as error:
+            LOGGER.error(  # noqa: TRY400 - a traceback says no more
+                "the outcome %s of the charge %s cannot be written, so nothing is charged until it can: %s",
+                entry.state,
+                quoted(entry.key),
+                error.text,
+            )
+            self._unwritten[entry.key] = partial(self._write, entry)
+            self.when_unknown()
+        if entry.state == "unknown":
+            self.announce(entry)
+        sys.audit("viam_billing.charging.settled", entry.key)
+
+    def release_later(self, key: str, error: BillingError) -> None:
+        """End a reservation that could not be written: it may be on the disk all the same, and nothing was sent."""
+        self._unwritten[key] = partial(self._journal.release, key, error)
+
+    async def write_unwritten(self) -> None:
+        """Write what could not be written before.
+
+        Raises:
+            StateUnavailableError: if it still cannot.
+        """
+        for key, write in list(self._unwritten.items()):
+            await write()
+            if self._unwritten.get(key) is write:  # else something newer could not be written meanwhile
+                del self._unwritten[key]
+
+    def announce(self, unknown: Entry) -> None:
+        """Log a charge that became unknown, with what to do next, and have its invoice looked for."""
+        LOGGER.error("charge_outcome_unknown: %s", refusals.unknown(unknown).text)
+        self.when_unknown()
+
+    async def _write(self, entry: Entry) -> None:
+        if not await self._journal.settle(entry) and entry.state == "succeeded":
+            LOGGER.error(
+                "the charge %s was taken for ended and sent again, and both attempts have charged the organization %s: "
+                "the other invoice is %s. Look at it in the Viam app",
+                quoted(entry.key),
+                quoted(entry.org_id),
+                quoted(entry.invoice_id),
+            )

@@ -24,19 +24,10 @@ if TYPE_CHECKING:
     from viam_billing.commands.context import Command
     from viam_billing.settings.policy import Effect
 
+_FAMILIES: Final = (usage, fleet, budget, history, invoices, organizations, locations, charges, journal, meta)
+
 COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
-    {
-        **usage.ROWS,
-        **fleet.ROWS,
-        **budget.ROWS,
-        **history.ROWS,
-        **invoices.ROWS,
-        **organizations.ROWS,
-        **locations.ROWS,
-        **charges.ROWS,
-        **journal.ROWS,
-        **meta.ROWS,
-    }
+    {row.name: row for family in _FAMILIES for row in family.ROWS}
 )
 
 EFFECTS: Final[Mapping[str, Effect]] = MappingProxyType({row.name: row.effect for row in COMMANDS.values()})

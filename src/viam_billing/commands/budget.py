@@ -14,13 +14,12 @@ from viam_billing.cache.queries import Call, provenance
 from viam_billing.cloud import decoding
 from viam_billing.commands.context import (
     Answer,
-    Command,
     Context,
     LocationId,
     OrgId,
     ReadParameters,
     check_only_one,
-    rows,
+    command,
 )
 from viam_billing.commands.locations import payer_of
 from viam_billing.core import money, times
@@ -49,8 +48,9 @@ class CheckBudgetParameters(ReadParameters, frozen=True, kw_only=True):
         check_only_one("org_id", self.org_id, "location_id", self.location_id)
 
 
+@command("read", CheckBudgetParameters)
 async def check_budget(parameters: CheckBudgetParameters, context: Context, call: Call) -> Answer:
-    """What is used and projected of the monthly budget; a threshold that is newly crossed is a warning in the log."""
+    """Where the month stands in the configured budget, and which thresholds it has newly crossed."""
     config, max_age_s = context.config, given(parameters.max_age_s)
     readings: list[Reading] = []
     whose: Answer
@@ -130,12 +130,4 @@ async def _newly_crossed(
     return newly
 
 
-ROWS: Final = rows(
-    Command(
-        "check_budget",
-        "read",
-        "Where the month stands in the configured budget, and which thresholds it has newly crossed.",
-        CheckBudgetParameters,
-        check_budget,
-    ),
-)
+ROWS: Final = (check_budget,)

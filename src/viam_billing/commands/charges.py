@@ -1,4 +1,4 @@
-"""Charging a customer by either of the two calls."""
+"""The two commands that charge a customer."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from msgspec import UNSET, Meta, UnsetType, structs
 
 from viam_billing.cache.queries import Call
 from viam_billing.charging.charge import ChargeRequest
-from viam_billing.commands.context import Answer, Command, Context, DryRun, Flag, Id, rows
+from viam_billing.commands.context import Answer, Context, DryRun, Flag, Id, command
 from viam_billing.core import money
 from viam_billing.core.money import Cents, is_whole_cents
 from viam_billing.settings.records import Record, given
 
 _OURS: Final = frozenset({"idempotency_key", "dry_run"})
-"""Parameters that the cloud does not get."""
+"""Parameters that are not sent to the cloud."""
 
 ChargedOrg = Annotated[Id, Meta(description="The organization to charge.")]
 BrandingOrg = Annotated[Id, Meta(description="The organization whose name and logo the invoice carries.")]
@@ -39,7 +39,7 @@ IdempotencyKey = Annotated[
 
 
 class ChargeParameters(Record, frozen=True, kw_only=True):
-    """Of `charge_organization`."""
+    """Parameters of `charge_organization`."""
 
     org_id_to_charge: ChargedOrg
     subtotal: Amount
@@ -54,7 +54,7 @@ class ChargeParameters(Record, frozen=True, kw_only=True):
 
 
 class CreateInvoiceParameters(Record, frozen=True, kw_only=True):
-    """Of `create_invoice_and_charge_immediately`."""
+    """Parameters of `create_invoice_and_charge_immediately`."""
 
     org_id_to_charge: ChargedOrg
     amount: Amount
@@ -67,16 +67,18 @@ class CreateInvoiceParameters(Record, frozen=True, kw_only=True):
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"amount": is_whole_cents}
 
 
+@command("charge", ChargeParameters)
 async def charge_organization(parameters: ChargeParameters, context: Context, call: Call) -> Answer:
-    """Charge, at most once for each key."""
+    """Charge an organization, at most once for each idempotency_key."""
     total = money.total((parameters.subtotal, parameters.tax))
     return await _charge("charge_organization", parameters, money.to_cents(total), context, call)
 
 
+@command("charge", CreateInvoiceParameters)
 async def create_invoice_and_charge_immediately(
     parameters: CreateInvoiceParameters, context: Context, call: Call
 ) -> Answer:
-    """The same by the other call."""
+    """Charge an organization by a call that Viam has deprecated and that answers up to two minutes later."""
     total = money.to_cents(parameters.amount)
     return await _charge("create_invoice_and_charge_immediately", parameters, total, context, call)
 
@@ -91,19 +93,19 @@ async def _charge(
         context.policy.check_org(branding)
     sent = _fields(parameters)
     request = ChargeRequest.of(command, org_id, total, parameters.idempotency_key, sent)
-    charger = context.open_book().charger
+    charging = context.charging()
     if parameters.dry_run:
-        known = await charger.check(request, context.desk.limits)
-        if known is not None:  # the call would be answered from the journal, also while the cloud is away
+        known = await charging.check(request, context.access.limits)
+        if known is not None:  # the charge would be answered from the journal, also while the cloud is away
             return {"dry_run": True, "would_send": {}, "reconcilable": known.reconcilable}
-        invoices = await context.desk.invoices_if_permitted(org_id)
+        invoices = await context.access.invoices_if_permitted(org_id)
         return {"dry_run": True, "would_send": sent, "reconcilable": invoices is not None}
-    entry, replayed = await charger.charge(request, context.desk, call.caller)
+    entry, replayed = await charging.charge(request, context.access, call.caller)
     return {**entry.shown(), "replayed": replayed}
 
 
 def _fields(parameters: Record) -> dict[str, Any]:
-    """The fields of the cloud's request: what was given and differs from its default."""
+    """The fields of the cloud's request: those that differ from their defaults."""
     fields = _defaults(type(parameters))
     values = {name: getattr(parameters, name) for name in fields}
     return {name: value for name, value in values.items() if value is not UNSET and value != fields[name]}
@@ -111,23 +113,8 @@ def _fields(parameters: Record) -> dict[str, Any]:
 
 @functools.cache
 def _defaults(kind: type[Record]) -> Mapping[str, Any]:
-    """Of the cloud's fields. Reading them evaluates every annotation anew, which takes half a millisecond."""
+    """The defaults of the cloud's fields. Cached: msgspec takes half a millisecond to evaluate the annotations."""
     return {field.name: field.default for field in structs.fields(kind) if field.name not in _OURS}
 
 
-ROWS: Final = rows(
-    Command(
-        "charge_organization",
-        "charge",
-        "Charge an organization, at most once for each idempotency_key.",
-        ChargeParameters,
-        charge_organization,
-    ),
-    Command(
-        "create_invoice_and_charge_immediately",
-        "charge",
-        "The same by a call that Viam has deprecated and that answers up to two minutes later.",
-        CreateInvoiceParameters,
-        create_invoice_and_charge_immediately,
-    ),
-)
+ROWS: Final = (charge_organization, create_invoice_and_charge_immediately)

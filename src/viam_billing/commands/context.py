@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from viam_billing.audit.audit_log import AuditLog
     from viam_billing.audit.email_cooldown import EmailCooldown
     from viam_billing.cache.queries import Call, Reads
-    from viam_billing.charging.books import Book
-    from viam_billing.charging.desk import Desk
+    from viam_billing.charging.access import ServiceAccess
+    from viam_billing.charging.service import ChargeService
     from viam_billing.cloud.client import CloudClient
     from viam_billing.settings.attributes import Config
     from viam_billing.settings.policy import Effect, Policy
@@ -109,39 +109,44 @@ class Context(Struct, frozen=True):
     email_cooldown: EmailCooldown
     history: UsageHistory | None
     crossed: CrossedThresholds
-    desk: Desk
-    book: Book | None
+    access: ServiceAccess
+    charge_service: ChargeService | None
     now: Callable[[], float]
     commands: Mapping[str, Command]
 
-    def open_book(self) -> Book:
-        """The charge journal.
+    def charging(self) -> ChargeService:
+        """What charges, and has the journal.
 
         Raises:
-            StateUnavailableError: there is no folder for one.
+            StateUnavailableError: there is no folder for a journal.
         """
-        if self.book is None:
+        if self.charge_service is None:
             raise no_state_dir()
-        return self.book
+        return self.charge_service
+
+
+Handler: TypeAlias = Callable[[Any, Context, "Call"], Awaitable[Answer]]
+"""What runs a command: it gets the parameters, the service's parts and the call, and returns the answer or raises a
+`BillingError`."""
 
 
 class Command(Struct, frozen=True):
-    """One row of the table of commands: its name, effect, summary for `help`, parameters and handler.
-
-    The handler gets the parameters, the service's parts, and the call with its deadline. It returns the answer or
-    raises a `BillingError`.
-    """
+    """One row of the table of commands: its name, effect, summary for `help`, parameters and handler."""
 
     name: str
     effect: Effect
     summary: str
     parameters: type[Record]
-    run: Callable[[Any, Context, Call], Awaitable[Answer]]
+    run: Handler
 
 
-def rows(*commands: Command) -> Mapping[str, Command]:
-    """Rows of the table by the commands' names."""
-    return {command.name: command for command in commands}
+def command(effect: Effect, parameters: type[Record]) -> Callable[[Handler], Command]:
+    """Make a handler a row of the table: its name is the command's, its docstring's first line the summary."""
+
+    def row(run: Handler) -> Command:
+        return Command(run.__name__.removesuffix("_"), effect, (run.__doc__ or "").partition("\n")[0], parameters, run)
+
+    return row
 
 
 async def read_back(value: Awaitable[str | None], sent: str) -> str:

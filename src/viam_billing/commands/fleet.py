@@ -18,13 +18,12 @@ from viam_billing.cloud import decoding
 from viam_billing.commands.context import (
     ID_LENGTH,
     Answer,
-    Command,
     Context,
     Id,
     OrgId,
     ReadParameters,
     check_only_one,
-    rows,
+    command,
 )
 from viam_billing.commands.locations import no_payer
 from viam_billing.commands.worker_pool import for_each
@@ -69,8 +68,9 @@ class FleetUsageParameters(ReadParameters, frozen=True, kw_only=True):
         check_only_one("location_ids", self.location_ids, "org_id", self.org_id)
 
 
+@command("read", FleetUsageParameters)
 async def get_fleet_usage(parameters: FleetUsageParameters, context: Context, call: Call) -> Answer:
-    """A row for each paying organization and each location."""
+    """What all locations of an organization, or those listed, cost this month, by the organization that pays."""
     max_age_s: float | None = given(parameters.max_age_s)
     names: dict[str, Answer]
     listed: list[Reading] = []
@@ -187,12 +187,4 @@ def _provenance(listed: list[Reading], payers: Mapping[str, _Read], usages: Mapp
     return facts
 
 
-ROWS: Final = rows(
-    Command(
-        "get_fleet_usage",
-        "read",
-        "What all locations of an organization, or those listed, cost this month, by the organization that pays.",
-        FleetUsageParameters,
-        get_fleet_usage,
-    ),
-)
+ROWS: Final = (get_fleet_usage,)

@@ -11,16 +11,15 @@ from msgspec import UNSET, Meta, UnsetType
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.commands.context import (
     Answer,
-    Command,
     Context,
     LocationId,
     Moment,
     OrgId,
     ReadParameters,
     check_only_one,
+    command,
     is_moment,
     moment_s,
-    rows,
 )
 from viam_billing.commands.locations import payer_of
 from viam_billing.core.errors import NotConfiguredError, no_state_dir
@@ -52,8 +51,12 @@ class UsageHistoryParameters(ReadParameters, frozen=True, kw_only=True):
         check_only_one("org_id", self.org_id, "location_id", self.location_id)
 
 
+@command("read", UsageHistoryParameters)
 async def get_usage_history(parameters: UsageHistoryParameters, context: Context, call: Call) -> Answer:
-    """Points of an hour or a day, oldest first. Asks the cloud only who pays for a location."""
+    """How an organization's cost went, by hour or day, from what this machine has seen.
+
+    Asks the cloud only who pays for a location.
+    """
     if context.history is None:
         raise no_state_dir() if context.config.state_dir is None else _no_key()
     since_s, until_s = _period_s(parameters, context.now())
@@ -93,12 +96,4 @@ def _no_key() -> NotConfiguredError:
     return NotConfiguredError("no API key is known, so no usage was seen. Set the attributes api_key and api_key_id.")
 
 
-ROWS: Final = rows(
-    Command(
-        "get_usage_history",
-        "read",
-        "How an organization's cost went, by hour or day, from what this machine has seen.",
-        UsageHistoryParameters,
-        get_usage_history,
-    ),
-)
+ROWS: Final = (get_usage_history,)

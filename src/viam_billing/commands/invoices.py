@@ -13,7 +13,6 @@ from viam_billing.cache.queries import Call, provenance
 from viam_billing.cloud import decoding
 from viam_billing.commands.context import (
     Answer,
-    Command,
     Context,
     DryRun,
     Id,
@@ -21,9 +20,9 @@ from viam_billing.commands.context import (
     Moment,
     OrgId,
     ReadParameters,
+    command,
     is_moment,
     moment_s,
-    rows,
 )
 from viam_billing.core import money
 from viam_billing.core.errors import BillingError, CloudAwayError, KeyRejectedError, NotConfiguredError, Outcome
@@ -89,8 +88,12 @@ class EmailParameters(Record, frozen=True, kw_only=True):
     dry_run: DryRun = False
 
 
+@command("read", InvoicesParameters)
 async def get_invoices_summary(parameters: InvoicesParameters, context: Context, call: Call) -> Answer:
-    """The API's answer, its invoices filtered and newest first; the figures are those of all invoices."""
+    """An organization's invoices, newest first, what is outstanding and what is overdue.
+
+    `status`, `since` and `limit` choose what is listed; the figures are those of all invoices.
+    """
     org_id = context.policy.org_in_scope(parameters.org_id)
     summary = await context.reads.invoices(org_id, call, given(parameters.max_age_s))
     invoices = sorted(summary.value["invoices"], key=_invoice_date_s, reverse=True)
@@ -123,8 +126,12 @@ def _is_overdue(invoice: Mapping[str, Any], now_s: float) -> bool:
     return invoice["status"] == "outstanding" and due_s is not None and due_s < now_s
 
 
+@command("read", PdfParameters)
 async def get_invoice_pdf(parameters: PdfParameters, context: Context, call: Call) -> Answer:
-    """The PDF in the answer, or in a file in `state_dir`. Always asks the cloud."""
+    """An invoice's PDF, in the answer or saved to a file in state_dir.
+
+    Always asks the cloud.
+    """
     org_id = context.policy.org_in_scope(parameters.org_id)
     from viam_billing.commands.invoice_pdf import InlinePdf, SavedPdf  # noqa: PLC0415 - hashlib and tempfile, not needed to start
 
@@ -148,8 +155,9 @@ async def get_invoice_pdf(parameters: PdfParameters, context: Context, call: Cal
     }
 
 
+@command("notify", EmailParameters)
 async def send_payment_required_email(parameters: EmailParameters, context: Context, call: Call) -> Answer:
-    """Have Viam write to a customer's owners that a payment is due, at most once in 24 hours."""
+    """Have Viam write to a customer's owners that a payment is due; once in 24 hours for each customer."""
     customer = parameters.customer_org_id
     context.policy.check_org(customer)
     owner = given(parameters.billing_owner_org_id) or context.policy.own_org()
@@ -181,26 +189,4 @@ async def _check_that_cloud_answers(context: Context, deadline: Deadline) -> Non
         return  # it answered
 
 
-ROWS: Final = rows(
-    Command(
-        "get_invoices_summary",
-        "read",
-        "An organization's invoices, newest first, what is outstanding and what is overdue.",
-        InvoicesParameters,
-        get_invoices_summary,
-    ),
-    Command(
-        "get_invoice_pdf",
-        "read",
-        "An invoice's PDF, in the answer or saved to a file in state_dir.",
-        PdfParameters,
-        get_invoice_pdf,
-    ),
-    Command(
-        "send_payment_required_email",
-        "notify",
-        "Have Viam write to a customer's owners that a payment is due; once in 24 hours for each customer.",
-        EmailParameters,
-        send_payment_required_email,
-    ),
-)
+ROWS: Final = (get_invoices_summary, get_invoice_pdf, send_payment_required_email)

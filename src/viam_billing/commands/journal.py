@@ -1,4 +1,4 @@
-"""The charge journal and the audit log: to look at, to settle what is unknown."""
+"""The commands that show the charge journal and the audit log, and those that settle unknown charges."""
 
 from __future__ import annotations
 
@@ -9,21 +9,19 @@ from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 from msgspec import UNSET, Meta, UnsetType
 
 from viam_billing.cache.queries import Call, provenance
-from viam_billing.charging import reconciliation
-from viam_billing.charging.books import Book
+from viam_billing.charging import reconciliation, refusals
 from viam_billing.charging.charge import State
 from viam_billing.commands.charges import IdempotencyKey
 from viam_billing.commands.context import (
     Answer,
-    Command,
     Context,
     Id,
     Limit,
     Moment,
     ReadParameters,
+    command,
     is_moment,
     moment_s,
-    rows,
 )
 from viam_billing.core.errors import BillingError
 from viam_billing.core.times import to_rfc3339
@@ -32,10 +30,10 @@ from viam_billing.settings.records import Record, given
 
 _STATES: Final[tuple[str, ...]] = get_args(State)
 _USUAL_LIMIT: Final = 1000
-"""Without `limit`: what fits into an answer many times over."""
+"""How many entries are answered without `limit`; they fit into an answer many times over."""
 
 _ROUNDED_S: Final = 0.0005
-"""Times are shown in whole milliseconds: an entry's own time, given back as `since`, has to find that entry."""
+"""Times are shown in whole milliseconds: an entry's time, given as `since`, has to find that entry."""
 
 _ORG_FIELDS: Final = (
     "org_id",
@@ -49,13 +47,13 @@ _ORG_FIELDS: Final = (
 
 
 class ChargeKeyParameters(ReadParameters, frozen=True, kw_only=True):
-    """Of `get_charge`."""
+    """Parameters of `get_charge`."""
 
     idempotency_key: IdempotencyKey
 
 
 class ListChargesParameters(Record, frozen=True, kw_only=True):
-    """Of `list_charges`."""
+    """Parameters of `list_charges`."""
 
     state: (
         Annotated[
@@ -68,11 +66,11 @@ class ListChargesParameters(Record, frozen=True, kw_only=True):
 
 
 class ReconcileParameters(Record, frozen=True, kw_only=True):
-    """Of `reconcile_charges`."""
+    """Parameters of `reconcile_charges`."""
 
 
 class ResolveParameters(Record, frozen=True, kw_only=True):
-    """Of `resolve_charge`."""
+    """Parameters of `resolve_charge`."""
 
     idempotency_key: IdempotencyKey
     outcome: Annotated[
@@ -103,19 +101,21 @@ class ResolveParameters(Record, frozen=True, kw_only=True):
 
 
 class AuditParameters(Record, frozen=True, kw_only=True):
-    """Of `get_audit_log`."""
+    """Parameters of `get_audit_log`."""
 
     since: Annotated[Moment, Meta(description="Only attempts at this time or later.")] | UnsetType = UNSET
     limit: Limit | UnsetType = UNSET
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"since": is_moment}
 
 
+@command("read", ChargeKeyParameters)
 async def get_charge(parameters: ChargeKeyParameters, context: Context, call: Call) -> Answer:
-    """An entry of the journal, and the status of its invoice where the cloud tells it."""
-    book = await call.from_disk(_looked_at(context))
-    entry = await call.from_disk(book.charger.journal.find(parameters.idempotency_key))
+    """One charge of the journal by its idempotency_key, and whether its invoice is paid."""
+    charging = context.charging()
+    await call.from_disk(charging.read_figures())
+    entry = await call.from_disk(charging.journal.find(parameters.idempotency_key))
     if entry is None or not context.policy.sees_org(entry.org_id):
-        raise reconciliation.no_such_key(parameters.idempotency_key)
+        raise refusals.no_such_key(parameters.idempotency_key)
     answer = entry.shown()
     if entry.invoice_id is None:
         return answer
@@ -127,52 +127,57 @@ async def get_charge(parameters: ChargeKeyParameters, context: Context, call: Ca
     return answer if status is None else {**answer, "payment_status": status, **provenance([summary])}
 
 
+@command("read", ListChargesParameters)
 async def list_charges(parameters: ListChargesParameters, context: Context, call: Call) -> Answer:
-    """Entries of the journal, newest first."""
-    book = await call.from_disk(_looked_at(context))
+    """The charges of the journal, newest first."""
+    charging = context.charging()
+    await call.from_disk(charging.read_figures())
     states = _STATES if parameters.state is UNSET else (str(parameters.state),)
     entries = await call.from_disk(
-        book.charger.journal.entries(states, context.policy.sees_org, given(parameters.limit, _USUAL_LIMIT))
+        charging.journal.entries(states, context.policy.sees_org, given(parameters.limit, _USUAL_LIMIT))
     )
     return {"charges": [entry.shown() for entry in entries]}
 
 
+@command("charge", ReconcileParameters)
 async def reconcile_charges(parameters: ReconcileParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
-    """Look for the invoices of unknown charges now."""
-    book = context.open_book()
-    await book.charger.prepare()
-    found = await book.watch.look_for(context.desk)
+    """Look for the invoices of charges whose answer was lost."""
+    found = await context.charging().reconciler.reconcile(context.access)
     return {
         "settled": [entry.shown() for entry in found.settled],
         "still_unknown": [entry.shown() for entry in found.still_unknown],
     }
 
 
+@command("by_name", ResolveParameters)
 async def resolve_charge(parameters: ResolveParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
-    """A person's decision about an unknown charge."""
+    """Write down what a person has found out about an unknown charge."""
     key, invoice_id = parameters.idempotency_key, given(parameters.invoice_id)
-    charger = context.open_book().charger
-    await charger.prepare()
-    entry = await charger.journal.find(key)
+    charging = context.charging()
+    await charging.recovery.prepare()
+    entry = await charging.journal.find(key)
     if entry is None or not context.policy.sees_org(entry.org_id):
-        raise reconciliation.no_such_key(key)
+        raise refusals.no_such_key(key)
     invoices = None
     if parameters.outcome == "failed" and entry.state == "unknown":
         try:
-            invoices = await context.desk.invoices(entry.org_id)
+            invoices = await context.access.invoices(entry.org_id)
         except BillingError:
-            invoices = None  # a person may know more than the cloud tells now
+            invoices = None  # a person may know more than the cloud tells
     decision = reconciliation.Decision(key, entry.attempts, parameters.outcome, parameters.note, invoice_id, invoices)
-    resolved = await charger.journal.transact(partial(reconciliation.resolve, decision=decision))
-    context.open_book().watch.wake()
+    resolved = await charging.journal.reconcile(partial(reconciliation.resolve, decision=decision))
+    charging.reconciler.wake()
     return resolved.shown()
 
 
+@command("read", AuditParameters)
 async def get_audit_log(parameters: AuditParameters, context: Context, call: Call) -> Answer:
-    """Who tried to notify, change or charge: the newest attempts."""
+    """Attempts to notify, change or charge, newest first, the refused ones too."""
     since_s = moment_s(given(parameters.since)) - _ROUNDED_S if parameters.since is not UNSET else float("-inf")
     limit = given(parameters.limit, _USUAL_LIMIT)
     sees = partial(_sees, context.policy)
+    if await call.from_disk(context.charging().journal.read_figures()) is None:
+        return {"entries": []}
     attempts = await call.from_disk(context.audit_log.entries(sees, since_s=since_s, limit=limit))
     optional = ("code", "idempotency_key", "repeats")
     return {
@@ -189,14 +194,6 @@ async def get_audit_log(parameters: AuditParameters, context: Context, call: Cal
     }
 
 
-async def _looked_at(context: Context) -> Book:
-    """The journal as it is now; `get_status` of a service that only reads learns nothing of charges else."""
-    book = context.open_book()
-    await book.watch.recovered()
-    await book.charger.journal.refresh()
-    return book
-
-
 def _sees(policy: Policy, parameters: Mapping[str, object], org_id: str | None) -> bool:
     """Whether all organizations and locations that an attempt names are in scope; ids that are no text are none."""
     orgs = [org_id, *(parameters.get(name) for name in _ORG_FIELDS)]
@@ -206,40 +203,4 @@ def _sees(policy: Policy, parameters: Mapping[str, object], org_id: str | None) 
     )
 
 
-ROWS: Final = rows(
-    Command(
-        "get_charge",
-        "read",
-        "One charge of the journal by its idempotency_key, and whether its invoice is paid.",
-        ChargeKeyParameters,
-        get_charge,
-    ),
-    Command(
-        "list_charges",
-        "read",
-        "The charges of the journal, newest first.",
-        ListChargesParameters,
-        list_charges,
-    ),
-    Command(
-        "reconcile_charges",
-        "charge",
-        "Look for the invoices of charges whose answer was lost.",
-        ReconcileParameters,
-        reconcile_charges,
-    ),
-    Command(
-        "resolve_charge",
-        "by_name",
-        "Write down what a person has found out about an unknown charge.",
-        ResolveParameters,
-        resolve_charge,
-    ),
-    Command(
-        "get_audit_log",
-        "read",
-        "Attempts to notify, change or charge, newest first, the refused ones too.",
-        AuditParameters,
-        get_audit_log,
-    ),
-)
+ROWS: Final = (get_charge, list_charges, reconcile_charges, resolve_charge, get_audit_log)

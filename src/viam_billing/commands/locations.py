@@ -9,13 +9,12 @@ from msgspec import Meta
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.commands.context import (
     Answer,
-    Command,
     Context,
     DryRun,
     Id,
     LocationReadParameters,
+    command,
     read_back,
-    rows,
 )
 from viam_billing.core.errors import NotFoundError, quoted
 from viam_billing.settings.records import Record, given
@@ -33,8 +32,12 @@ class UpdateLocationPayerParameters(Record, frozen=True, kw_only=True):
     dry_run: DryRun = False
 
 
+@command("read", LocationReadParameters)
 async def get_location_billing_organization(parameters: LocationReadParameters, context: Context, call: Call) -> Answer:
-    """The API's answer, with `location_id`; without `billing_organization_id` where the API names none."""
+    """Which organization pays for a location.
+
+    `billing_organization_id` is left out where the API names none.
+    """
     location_id = context.policy.location_in_scope(parameters.location_id)
     payer = await context.reads.location_payer(location_id, call, given(parameters.max_age_s))
     return {"location_id": location_id, **payer.value, **provenance([payer])}
@@ -61,10 +64,14 @@ def no_payer(location_id: str) -> NotFoundError:
     )
 
 
+@command("change", UpdateLocationPayerParameters)
 async def update_location_billing_organization(
     parameters: UpdateLocationPayerParameters, context: Context, call: Call
 ) -> Answer:
-    """Read who pays, send unless it is the same, and read back who pays now."""
+    """Have another organization pay for a location.
+
+    Read who pays, send unless it is the same, and read back who pays now.
+    """
     location_id = context.policy.location_in_scope(parameters.location_id)
     org_id = context.policy.org_in_scope(parameters.billing_organization_id)
     previous = await _payer(context, location_id, call.deadline)
@@ -90,19 +97,4 @@ async def _payer(context: Context, location_id: str, deadline: Deadline) -> str:
     return (await context.gateway.get_location_billing_organization(location_id, deadline)).billing_organization_id
 
 
-ROWS: Final = rows(
-    Command(
-        "get_location_billing_organization",
-        "read",
-        "Which organization pays for a location.",
-        LocationReadParameters,
-        get_location_billing_organization,
-    ),
-    Command(
-        "update_location_billing_organization",
-        "change",
-        "Have another organization pay for a location.",
-        UpdateLocationPayerParameters,
-        update_location_billing_organization,
-    ),
-)
+ROWS: Final = (get_location_billing_organization, update_location_billing_organization)

@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from viam_billing.cache.memory import Reading
 from viam_billing.cache.queries import Call, provenance
-from viam_billing.commands.context import Answer, Command, Context, Id, rows
+from viam_billing.commands.context import Answer, Context, Id, command
 from viam_billing.core.errors import (
     BillingError,
     CloudAwayError,
@@ -41,8 +41,9 @@ class AccessParameters(Record, frozen=True, kw_only=True):
     """Parameters of `check_access`."""
 
 
+@command("always", HelpParameters)
 async def help_(parameters: HelpParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
-    """The table of commands, and which of them this service's configuration allows."""
+    """The commands, what each takes, and whether this service's configuration allows it."""
     name: str | None = given(parameters.name)
     if name is not None and name not in context.commands:
         raise unknown_command(name, context.commands)
@@ -70,8 +71,11 @@ def unknown_command(name: str, names: Iterable[str]) -> UnknownCommandError:
     return UnknownCommandError(f'there is no command {quoted(name)}. {hint}{{"help": {{}}}} lists the commands.')
 
 
+@command("read", AccessParameters)
 async def check_access(parameters: AccessParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
-    """Make each read call once, for the service's own organization and location, and tell how it ended.
+    """Whether the API key works and what it may read.
+
+    Make each read call once, for the service's own organization and location, and tell how it ended.
 
     A rejected key and a cloud that is away are answers here: `authenticated` is then false, or left out as not known.
     """
@@ -119,19 +123,4 @@ async def _outcome(read: _Read | None, deadline: Deadline) -> BillingError | Non
     return None
 
 
-ROWS: Final = rows(
-    Command(
-        "check_access",
-        "read",
-        "Whether the API key works and what it may read.",
-        AccessParameters,
-        check_access,
-    ),
-    Command(
-        "help",
-        "always",
-        "The commands, what each takes, and whether this service's configuration allows it.",
-        HelpParameters,
-        help_,
-    ),
-)
+ROWS: Final = (check_access, help_)

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta
 
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.cloud import decoding
-from viam_billing.commands.context import Answer, Command, Context, DryRun, Id, OrgReadParameters, read_back, rows
+from viam_billing.commands.context import Answer, Context, DryRun, Id, OrgReadParameters, command, read_back
 from viam_billing.core.errors import InvalidRequestError, KeyLacksPermissionError, quoted
 from viam_billing.settings.records import Record, given
 
@@ -26,23 +26,32 @@ class UpdateTierParameters(Record, frozen=True, kw_only=True):
     aliases: ClassVar[Mapping[str, str]] = {"org_id": "organization_id"}
 
 
+@command("read", OrgReadParameters)
 async def get_org_billing_information(parameters: OrgReadParameters, context: Context, call: Call) -> Answer:
-    """The API's answer, with `org_id`."""
+    """How an organization pays and the tier that it is on; payment details are masked."""
     org_id = context.policy.org_in_scope(parameters.org_id)
     information = await context.reads.billing_information(org_id, call, given(parameters.max_age_s))
     return {**information.value, "org_id": org_id, **provenance([information])}
 
 
+@command("read", OrgReadParameters)
 async def get_available_billing_tiers(parameters: OrgReadParameters, context: Context, call: Call) -> Answer:
-    """The API's answer. `org_id` is in Viam's docs but not in the API: it is checked and not sent."""
+    """The tiers that an organization can be put on.
+
+    `org_id` is in Viam's docs and not in the API: it is checked and not sent.
+    """
     if parameters.org_id is not UNSET:
         context.policy.check_org(parameters.org_id)
     tiers = await context.reads.tiers(call, given(parameters.max_age_s))
     return {**tiers.value, **provenance([tiers])}
 
 
+@command("change", UpdateTierParameters)
 async def update_organization_billing_tier(parameters: UpdateTierParameters, context: Context, call: Call) -> Answer:
-    """Check the tier, read the old one, send unless it is the same, and read the new one back."""
+    """Put an organization on another tier.
+
+    Check the tier, read the old one, send unless it is the same, and read the new one back.
+    """
     org_id, tier = parameters.organization_id, parameters.billing_tier
     context.policy.check_org(org_id)
     available = list((await context.gateway.get_available_billing_tiers(call.deadline)).tiers)
@@ -76,26 +85,4 @@ async def _tier(context: Context, org_id: str, deadline: Deadline) -> str | None
         return None
 
 
-ROWS: Final = rows(
-    Command(
-        "get_org_billing_information",
-        "read",
-        "How an organization pays and the tier that it is on; payment details are masked.",
-        OrgReadParameters,
-        get_org_billing_information,
-    ),
-    Command(
-        "get_available_billing_tiers",
-        "read",
-        "The tiers that an organization can be put on.",
-        OrgReadParameters,
-        get_available_billing_tiers,
-    ),
-    Command(
-        "update_organization_billing_tier",
-        "change",
-        "Put an organization on another tier.",
-        UpdateTierParameters,
-        update_organization_billing_tier,
-    ),
-)
+ROWS: Final = (get_org_billing_information, get_available_billing_tiers, update_organization_billing_tier)

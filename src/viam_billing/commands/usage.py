@@ -7,13 +7,14 @@ from typing import Final
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.cloud import decoding
 from viam_billing.commands.budget import budget_block
-from viam_billing.commands.context import Answer, Command, Context, LocationReadParameters, OrgReadParameters, rows
+from viam_billing.commands.context import Answer, Context, LocationReadParameters, OrgReadParameters, command
 from viam_billing.commands.locations import payer_of
 from viam_billing.settings.records import given
 
 
+@command("read", OrgReadParameters)
 async def get_current_month_usage(parameters: OrgReadParameters, context: Context, call: Call) -> Answer:
-    """The API's answer, with `org_id`, `cost_by_type` and `projection`."""
+    """What an organization has cost this month, by kind of usage and with an estimate of the month's total."""
     org_id = context.policy.org_in_scope(parameters.org_id)
     usage = await context.reads.usage(org_id, call, given(parameters.max_age_s))
     return {
@@ -24,8 +25,12 @@ async def get_current_month_usage(parameters: OrgReadParameters, context: Contex
     }
 
 
+@command("read", LocationReadParameters)
 async def get_location_usage(parameters: LocationReadParameters, context: Context, call: Call) -> Answer:
-    """The usage of the organization that pays for a location, which may be read through the location."""
+    """Who pays for a location and what that organization has cost this month.
+
+    An organization that is out of scope itself may be read through a location that it pays for.
+    """
     location_id = context.policy.location_in_scope(parameters.location_id)
     max_age_s = given(parameters.max_age_s)
     payer, org_id = await payer_of(context, location_id, call, max_age_s)
@@ -41,19 +46,4 @@ async def get_location_usage(parameters: LocationReadParameters, context: Contex
     }
 
 
-ROWS: Final = rows(
-    Command(
-        "get_current_month_usage",
-        "read",
-        "What an organization has cost this month, by kind of usage and with an estimate of the month's total.",
-        OrgReadParameters,
-        get_current_month_usage,
-    ),
-    Command(
-        "get_location_usage",
-        "read",
-        "Who pays for a location and what that organization has cost this month.",
-        LocationReadParameters,
-        get_location_usage,
-    ),
-)
+ROWS: Final = (get_current_month_usage, get_location_usage)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 from viam_billing.audit.audit_log import AuditLog
 from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.queries import Reads
-from viam_billing.charging.desk import Desk
+from viam_billing.charging.access import ServiceAccess
 from viam_billing.cloud.calls import Calls, Counters
 from viam_billing.cloud.client import CloudClient
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Context
-from viam_billing.core.errors import StateUnavailableError
 from viam_billing.core.money import to_dollars
+from viam_billing.core.tasks import retrieve_exception
 from viam_billing.core.times import to_rfc3339
 from viam_billing.module.shared import Key
 from viam_billing.settings.policy import Policy
@@ -25,7 +25,8 @@ from viam_billing.version import VERSION
 
 if TYPE_CHECKING:
     from viam_billing.cache.cache import Cache
-    from viam_billing.charging.books import Book
+    from viam_billing.charging.journal_rows import Figures
+    from viam_billing.charging.service import ChargeService
     from viam_billing.cloud.session import Session
     from viam_billing.module.shared import Shared
     from viam_billing.settings.attributes import Config
@@ -56,14 +57,14 @@ class Container:
         self._watching = contextlib.ExitStack()
         self._closed = False
         self._closing: asyncio.Task[None] | None = None
-        self._look: asyncio.Task[bool] | None = None
+        self._look: asyncio.Task[Figures | None] | None = None
         self._counters = Counters()
         session: Session | None = None
         cache: Cache | None = None
         private: Cache | None = None
         history: UsageHistory | None = None
         if config.api_key is not None and config.api_key_id is not None:
-            key = Key(config.app, config.api_key_id, config.api_key)
+            key = Key(config.app, config.api_key_id, config.api_key, config.ca_file)
             session = lease.enter_context(shared.session(key))
             cache = lease.enter_context(shared.cache(key, session, config.state_dir))
             if config.reveal_payment_details:
@@ -73,12 +74,12 @@ class Container:
         self._session = session
         gateway = CloudClient(Calls(session, self._counters, config.timeout_s))
         policy = Policy(config)
-        desk = Desk(gateway, policy)
-        book = None
+        access = ServiceAccess(gateway, policy)
+        charging: ChargeService | None = None
         if config.state_dir is not None:
-            book = lease.enter_context(shared.book(config.state_dir, config.app))
-        self._book = book
-        database = book.store if book is not None else None
+            charging = lease.enter_context(shared.charging(config.state_dir, config.app, config.accept_lost_journal))
+        self._charging = charging
+        database = charging.journal.store if charging is not None else None
         sent_emails = shared.sent_emails(config.state_dir, config.app)
         self.context = Context(
             config=config,
@@ -90,24 +91,17 @@ class Container:
             crossed=CrossedThresholds(history),
             audit_log=AuditLog(database, config.app.text, time.time, name),
             email_cooldown=EmailCooldown(database, config.app.text, time.time, sent_emails),
-            desk=desk,
-            book=book,
+            access=access,
+            charge_service=charging,
             now=time.time,
             commands=COMMANDS,
         )
-        if book is not None:
-            self._watch(book, desk, policy)
-
-    def _watch(self, book: Book, desk: Desk, policy: Policy) -> None:
-        """Look after the journal, for a service that may charge; for another one, learn its figures once."""
-        session = self._session
-        if session is None or not any(policy.allows(command, EFFECTS[command]) for command in _CHARGING):
-            book.watch.look_at_figures()
-            return
-        book.watch.join(desk)
-        self._watching.callback(book.watch.leave, desk)
-        session.circuit_breaker.when_closed.append(book.watch.wake)
-        self._watching.callback(session.circuit_breaker.when_closed.remove, book.watch.wake)
+        charges = any(policy.allows(command, EFFECTS[command]) for command in _CHARGING)
+        if charging is not None and session is not None and charges:
+            charging.reconciler.join(access)
+            self._watching.callback(charging.reconciler.leave, access)
+            session.circuit_breaker.when_closed.append(charging.reconciler.wake)
+            self._watching.callback(session.circuit_breaker.when_closed.remove, charging.reconciler.wake)
 
     async def status(self) -> dict[str, Any]:
         """What `get_status` answers; from memory, but for the journal's figures where they are not known yet."""
@@ -134,17 +128,17 @@ class Container:
 
     async def _charges(self) -> dict[str, Any]:
         """The journal's figures: 0 where there is no journal, none where it cannot be read."""
-        book = self._book
-        if book is None:
+        charging = self._charging
+        if charging is None:
             return dict(_NO_CHARGES)
-        journal = book.charger.journal
-        if journal.figures is None:
+        if charging.journal.figures is None:
             if self._look is None or self._look.done():
-                self._look = asyncio.create_task(_look(book), name="viam-billing charge figures")
+                self._look = asyncio.create_task(charging.read_figures(), name="viam-billing charge figures")
+                self._look.add_done_callback(retrieve_exception)
             done, _ = await asyncio.wait({self._look}, timeout=_FIRST_LOOK_S)
-            if any(not look.cancelled() and not look.result() for look in done):
+            if any(not look.cancelled() and look.exception() is None and look.result() is None for look in done):
                 return dict(_NO_CHARGES)
-        figures = journal.figures
+        figures = charging.journal.figures
         if figures is None:
             return {}
         return {
@@ -168,14 +162,13 @@ class Container:
         context = self.context
         self._watching.close()
         context.reads.close()
-        context.desk.closed = True
+        context.access.closed = True
         if self._look is not None:
             self._look.cancel()
         charges: set[asyncio.Task[Any]] = set()
-        if self._book is not None:
-            charger = self._book.charger
-            charger.drop_waiting(context.desk)
-            charges = {attempt.task for attempt in charger.under_way(context.desk) if attempt.task is not None}
+        if self._charging is not None:
+            self._charging.drop_waiting(context.access)
+            charges = {attempt.task for attempt in self._charging.under_way(context.access)}
         if charges or context.audit_log.under_way:
             self._closing = asyncio.create_task(self._close_when_idle(charges), name="viam-billing closing")
         else:
@@ -188,13 +181,3 @@ class Container:
             await self.context.audit_log.wait_idle()
         finally:
             self._lease.close()
-
-
-async def _look(book: Book) -> bool:
-    """Learn a journal's figures. Returns whether there is a journal."""
-    await book.watch.looked.wait()
-    journal = book.charger.journal
-    if journal.figures is None:
-        with contextlib.suppress(StateUnavailableError):
-            await journal.refresh()
-    return journal.figures is not None or await book.store.exists()

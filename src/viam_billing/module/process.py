@@ -67,7 +67,7 @@ async def _serve() -> int:
         except OSError as error:
             LOGGER.error("the module cannot serve on its socket: %s", error)  # noqa: TRY400 - a traceback says no more
         return 1
-    if await shared.books.stop(_CHARGES_S):
+    if await shared.stop_charging(_CHARGES_S):
         await asyncio.sleep(_LAST_ANSWERS_S)
     serving.cancel()
     with contextlib.suppress(asyncio.TimeoutError):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -11,13 +14,17 @@ from msgspec import Struct
 
 from viam_billing.cache.cache import Cache
 from viam_billing.cache.disk import CacheFile, cloud_name
-from viam_billing.charging.books import Books
+from viam_billing.charging.identity import Identity
+from viam_billing.charging.journal import Journal
+from viam_billing.charging.lock import FolderLock
+from viam_billing.charging.service import ChargeService
 from viam_billing.cloud.session import Session
+from viam_billing.storage import journal_schema
+from viam_billing.storage.database import Database
 from viam_billing.storage.disk import Disk
 from viam_billing.usage.history import UsageHistory
 
 if TYPE_CHECKING:
-    from viam_billing.charging.books import Book
     from viam_billing.settings.app_address import AppAddress
 
 T = TypeVar("T")
@@ -29,6 +36,7 @@ class Key(Struct, frozen=True):
     address: AppAddress
     key_id: str
     key: str
+    ca_file: str | None = None
 
 
 class _Part(Struct):
@@ -38,11 +46,16 @@ class _Part(Struct):
 
 
 class Shared:
-    """Made once by the process. Its context managers hand out the parts; none of them does I/O."""
+    """Made once by the process. Its context managers hand out the parts; none of them does I/O.
 
-    def __init__(self) -> None:
+    `marks_dir` is where charge journals leave their marks, by default the environment's `VIAM_MODULE_DATA`.
+    """
+
+    def __init__(self, marks_dir: str | None = None) -> None:
         self.disk = Disk()
-        self.books = Books(self.disk)
+        self._marks_dir = marks_dir or os.environ.get("VIAM_MODULE_DATA") or None
+        self._stopping = False
+        self._charge_services: list[ChargeService] = []
         self._parts: dict[Hashable, _Part] = {}
         self._caches: defaultdict[str, list[Cache]] = defaultdict(list)
         self._sent_emails: defaultdict[tuple[str | None, str], dict[str, float]] = defaultdict(dict)
@@ -51,7 +64,7 @@ class Shared:
         """The login and the connection of a key."""
 
         def make(closing: ExitStack) -> Session:
-            session = Session(key.address, key.key_id, key.key)
+            session = Session(key.address, key.key_id, key.key, key.ca_file)
             closing.callback(session.close)
             return session
 
@@ -92,13 +105,44 @@ class Shared:
         return self._part(("history", folder, address.text), make)
 
     @contextmanager
-    def book(self, folder: str, address: AppAddress) -> Iterator[Book]:
-        """The charge journal."""
-        book = self.books.open(folder, address.text)
-        try:
-            yield book
-        finally:
-            self.books.release(book)
+    def charging(self, folder: str, address: AppAddress, accept_lost: str | None = None) -> Iterator[ChargeService]:
+        """What charges, with the journal; `accept_lost` is the id of a journal that its owner knows to be lost."""
+
+        def make(closing: ExitStack) -> ChargeService:
+            database, lock = closing.enter_context(self._journal_folder(folder))
+            identity = Identity(folder, address.text, self._marks_dir)
+            service = ChargeService(Journal(database, address.text, time.time, identity), lock, time.time)
+            service.stopping = self._stopping
+            self._charge_services.append(service)
+            closing.callback(self._charge_services.remove, service)
+            return service
+
+        with self._part(("charging", folder, address.text), make) as service:
+            service.journal.identity.accept(accept_lost)
+            yield service
+
+    async def stop_charging(self, within_s: float) -> bool:
+        """Begin no more charges, and wait for those under way. Returns whether there were any."""
+        self._stopping = True
+        for service in self._charge_services:
+            service.stopping = True
+            service.drop_waiting()
+        tasks = [attempt.task for service in self._charge_services for attempt in service.under_way()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=within_s)
+        return bool(tasks)
+
+    def _journal_folder(self, folder: str) -> AbstractContextManager[tuple[Database, FolderLock]]:
+        """The database of the journals of all clouds, and the lock that keeps other processes from charging."""
+
+        def make(closing: ExitStack) -> tuple[Database, FolderLock]:
+            lock = FolderLock(folder, self.disk)
+            closing.callback(lock.release)
+            database = Database(self.disk, folder, journal_schema.FILE_NAME, journal_schema.MIGRATIONS)
+            closing.callback(database.close)
+            return database, lock
+
+        return self._part(("journal", folder), make)
 
     def sent_emails(self, folder: str | None, address: AppAddress) -> dict[str, float]:
         """When this process sent e-mails, by customer; kept until it ends."""

@@ -87,6 +87,9 @@ class Attributes(Record, frozen=True, kw_only=True):
     )
     state_dir: Annotated[str, Meta(title="the absolute path of a folder")] | UnsetType = UNSET
     ca_file: Annotated[str, Meta(title="the absolute path of a file of certificates (PEM)")] | UnsetType = UNSET
+    accept_lost_journal: (
+        Annotated[str, Meta(min_length=1, pattern=r"\S", title="the ID of a charge journal")] | UnsetType
+    ) = UNSET
     budget: Annotated[Budget, Meta(title='{"monthly": dollars, "warn_at": [fractions]}')] | UnsetType = UNSET
 
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {
@@ -119,6 +122,7 @@ class Config(Struct, frozen=True):
     per_day_limit: Cents | None
     state_dir: str | None
     ca_file: str | None
+    accept_lost_journal: str | None
     monthly_budget: Cents | None
     warn_at: tuple[float, ...]
 
@@ -216,6 +220,7 @@ def _resolved(valid: Attributes, environment: Mapping[str, str]) -> Config:
     if app is None:
         raise AssertionError("records.read has checked the address")
     limits, budget = given(valid.charge_limits), given(valid.budget)
+    state_dir = given(valid.state_dir) or environment.get("VIAM_MODULE_DATA") or None
     return Config(
         api_key=key,
         api_key_id=key_id,
@@ -232,8 +237,9 @@ def _resolved(valid: Attributes, environment: Mapping[str, str]) -> Config:
         max_pdf_bytes=valid.max_pdf_bytes,
         per_charge_limit=to_cents(limits.per_charge) if limits else None,
         per_day_limit=to_cents(limits.per_day) if limits else None,
-        state_dir=given(valid.state_dir) or environment.get("VIAM_MODULE_DATA") or None,
+        state_dir=os.path.normpath(state_dir) if state_dir else None,
         ca_file=given(valid.ca_file),
+        accept_lost_journal=given(valid.accept_lost_journal),
         monthly_budget=to_cents(budget.monthly) if budget else None,
         warn_at=tuple(sorted(set(budget.warn_at))) if budget else (),
     )

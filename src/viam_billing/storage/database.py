@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -49,26 +50,31 @@ class Database:
         self._identity: os.stat_result | None = None
         self._closed = False
 
-    async def run(self, work: Callable[[sqlite3.Connection], T], *, sync: bool = True) -> T:
+    async def run(self, work: Callable[[sqlite3.Connection], T], *, sync: bool = True, name: str = "") -> T:
         """Wait for the result of `work`, run in one transaction; see `begin`. A caller that is cancelled stops nothing.
 
         Raises:
             StateUnavailableError: if the folder or the file cannot be used, or the disk is full.
         """
-        return await asyncio.shield(self.begin(work, sync=sync))
+        return await asyncio.shield(self.begin(work, sync=sync, name=name))
 
-    def begin(self, work: Callable[[sqlite3.Connection], T], *, sync: bool = True) -> asyncio.Future[T]:
+    def begin(self, work: Callable[[sqlite3.Connection], T], *, sync: bool = True, name: str = "") -> asyncio.Future[T]:
         """Run `work` in one transaction, after all that were begun before. Nobody has to ask for the result.
 
         Without `sync`, a transaction of a synced database reaches the disk with the next one that is synced: a process
-        that is killed loses nothing, and a power cut only the most recent.
+        that is killed loses nothing, and a power cut only the most recent. `name` is the one that the transaction's
+        fault points announce.
 
         Raises:
             StateUnavailableError: after `close`; as the future's result in the cases of `run`.
         """
         if self._closed:
             raise self._unusable("the service was closed")
-        return self._thread.begin(lambda: self._transaction(work, sync=sync and self._synced))
+        return self._thread.begin(lambda: self._transaction(work, name, sync=sync and self._synced))
+
+    async def on_disk(self, work: Callable[[], T]) -> T:
+        """The result of work on the file's thread, outside of any transaction."""
+        return await self._thread.run(work)
 
     async def exists(self) -> bool:
         """Whether the file is there. Where that cannot be seen, it may be: True."""
@@ -110,16 +116,19 @@ class Database:
             return True
         return True
 
-    def _transaction(self, work: Callable[[sqlite3.Connection], T], *, sync: bool) -> T:
+    def _transaction(self, work: Callable[[sqlite3.Connection], T], name: str, *, sync: bool) -> T:
         import sqlite3  # noqa: PLC0415 - costs 6 ms, which a module that never writes does not pay at its start
 
+        sys.audit("viam_billing.storage.begin", self._file_name, name)
         try:
             connection = self._connected()
             self._set_sync(connection, sync=sync)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 result = work(connection)
+                sys.audit("viam_billing.storage.before_commit", self._file_name, name)
                 connection.execute("COMMIT")
+                sys.audit("viam_billing.storage.after_commit", self._file_name, name)
             except BaseException:
                 self._roll_back(connection)
                 raise
@@ -133,6 +142,7 @@ class Database:
         except OSError as error:
             self._disconnect()
             raise self._unusable(error.strerror or type(error).__name__) from None
+        sys.audit("viam_billing.storage.returned", self._file_name, name)
         return result
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:

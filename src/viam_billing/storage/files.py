@@ -33,6 +33,20 @@ def sync_folder(folder: str) -> None:
         os.close(descriptor)
 
 
+def write_file(path: str, content: bytes) -> None:
+    """Write a whole file, in place of another one.
+
+    Raises:
+        OSError: if that fails; the file is then as it was.
+    """
+    file = NewFile(os.path.dirname(path))
+    try:
+        file.write(content)
+        file.put(path)
+    finally:
+        file.discard()
+
+
 class NewFile:
     """A file that is written beside its place and put there once it is complete. Methods raise `OSError`."""
 

@@ -29,11 +29,12 @@ UNREADABLE: tuple[Answer, ...] = (
     "not_protobuf",
     "not_utf8",
     "too_short",
+    "too_long",
     "no_message",
+    "two_messages",
     "no_trailers",
 )
-"""Not among them: bytes beyond the message, for whose end gRPC core waits the whole time."""
-UNREADABLE_PART: tuple[Answer, ...] = ("broken_gzip", "not_protobuf", "too_short", "no_trailers")
+UNREADABLE_PART: tuple[Answer, ...] = ("broken_gzip", "not_protobuf", "too_short", "too_long", "no_trailers")
 """Of the stream of a PDF, which may have any number of messages and no text."""
 
 
@@ -157,3 +158,16 @@ async def test_an_answer_that_breaks_off_is_asked_for_again(make: Make, control:
 async def test_a_token_of_6_kib_is_used(make: Make, control: SandboxControl) -> None:
     control.set_fault(Fault("Authenticate", token_size_bytes=6 * 1024))
     assert (await (await make(**ALL)).ask("get_invoices_summary"))["stale"] is False
+
+
+@pytest.mark.parametrize("token", ["two\nlines", "tab\there", "ümlaut", "\x00", "日本"])
+async def test_a_token_that_no_header_can_carry_is_an_error_of_the_cloud(
+    make: Make, control: SandboxControl, module: ModuleProcess, token: str
+) -> None:
+    service = await make(**ALL)
+    begin = len(module.log)
+    control.set_fault(Fault("Authenticate", token=token))
+    assert (await outcome(service.ask("get_current_month_usage"))).code == "cloud_error"
+    control.clear_faults()
+    assert (await service.ask("get_current_month_usage"))["stale"] is False
+    assert not is_defect(module.log[begin:])

@@ -19,6 +19,8 @@ Make = Callable[..., Awaitable[Service]]
 
 USAGE, INVOICES, CHARGE = "GetCurrentMonthUsage", "GetInvoicesSummary", "ChargeOrganization"
 IGNORED: tuple[Frame, ...] = ("unknown", "origin", "altsvc", "priority_update")
+REFUSED_STREAM = "Stream removed (RST_STREAM (Received RST_STREAM with error code 7))"
+"""How gRPC core words it; the words of a cloud that met it further on hold a little more."""
 
 
 @pytest.mark.parametrize("frame", IGNORED)
@@ -41,6 +43,15 @@ async def test_early_hints_cost_one_attempt_of_a_read(make: Make, control: Sandb
     control.set_fault(Fault(rpc, frame="early_hints", count=1))
     service = await make()
     assert (await service.ask("get_current_month_usage", max_age_s=0))["stale"] is False
+    assert (await service.ask("get_current_month_usage", max_age_s=0))["stale"] is False
+
+
+async def test_early_hints_before_each_answer_of_one_call_cost_that_call_alone(
+    make: Make, control: SandboxControl
+) -> None:
+    service = await make()
+    control.set_fault(Fault(INVOICES, frame="early_hints"))
+    assert (await outcome(service.ask("get_invoices_summary"))).code == "cloud_unreachable"
     assert (await service.ask("get_current_month_usage", max_age_s=0))["stale"] is False
 
 
@@ -97,6 +108,7 @@ async def test_a_charge_that_is_refused_as_a_stream_has_failed(charger: Service,
         Fault(CHARGE, goaway="refused", when="after"),
         Fault(CHARGE, answer="cut_off"),
         Fault(CHARGE, drop_connection=True, when="after"),
+        Fault(CHARGE, status="UNAVAILABLE", message=f"upstream: {REFUSED_STREAM}", when="after"),
         Fault(CHARGE, status="UNAVAILABLE", message="RST_STREAM with error code 7", when="after"),
     ],
     ids=lambda fault: fault.reset or fault.answer or fault.goaway or fault.message or "drop_connection",
@@ -109,6 +121,19 @@ async def test_a_charge_that_ends_in_another_way_is_unknown(
     assert (await outcome(charger.do(charge("lost")))).code == "charge_outcome_unknown"
     assert await state_of(charger, "lost") == "unknown"
     assert keys(control.stats()) == ["lost"]
+
+
+@pytest.mark.parametrize("code", ["CANCEL", "INTERNAL_ERROR", "ENHANCE_YOUR_CALM", "REFUSED_STREAM"])
+async def test_a_call_whose_stream_is_always_reset_leaves_the_others_alone(
+    make: Make, control: SandboxControl, code: str
+) -> None:
+    """The connection stands, so the cloud is not away."""
+    service = await make()
+    control.set_fault(Fault(INVOICES, reset=code))
+    calls = (await service.ask("check_access"))["calls"]
+    assert calls.pop("get_invoices_summary") == "cloud_unreachable"
+    assert set(calls.values()) == {"ok"}
+    assert (await service.ask("get_current_month_usage", max_age_s=0))["stale"] is False
 
 
 async def test_a_connection_that_falls_silent_is_found_dead(make: Make, control: SandboxControl) -> None:

@@ -140,6 +140,18 @@ async def test_removed_answers_are_gone(opened: Callable[..., CacheFile], folder
     assert rows(folder) == [("cloud", "e"), ("other", "q")]
 
 
+async def test_revealed_details_of_an_earlier_version_are_in_no_file_any_more(
+    opened: Callable[..., CacheFile], folder: Path
+) -> None:
+    first = opened("other")
+    await saved(first, "revealed:o", value={"billing_email": "jane@example.com"})
+    assert b"jane@example.com" in all_bytes(folder)
+    first.close()
+    assert await loaded(opened()) == {}
+    assert b"jane@example.com" not in all_bytes(folder)
+    assert rows(folder) == []
+
+
 async def test_what_is_removed_right_before_the_end_is_removed(
     opened: Callable[..., CacheFile], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec import structs
 
 from support.fake_charges import APP, FOR_EVER, ChargeCloud, Scene, request, settings
 from support.fake_parts import Clock
 from viam_billing.audit.audit_log import AuditEntry
 from viam_billing.cache.queries import Call
-from viam_billing.charging.desk import Desk
 from viam_billing.charging.lock import FolderLock
 from viam_billing.commands import EFFECTS
 from viam_billing.core.errors import CloudUnreachableError, StateUnavailableError
@@ -45,7 +43,7 @@ def reading(folder: Path, shared: Shared, **attributes: Any) -> Container:  # no
 async def test_the_journal_survives_a_power_cut(tmp_path: Path, shared: Shared) -> None:
     """Every commit of it is synced in full: what was tried, and the cooldowns."""
     container = reading(tmp_path, shared)
-    synchronous = await container.context.open_book().store.run(
+    synchronous = await container.context.charging().journal.store.run(
         lambda db: db.execute("PRAGMA synchronous").fetchone()[0]
     )
     await container.close()
@@ -54,13 +52,13 @@ async def test_the_journal_survives_a_power_cut(tmp_path: Path, shared: Shared) 
 
 async def test_a_service_that_is_closed_gives_the_folder_back(tmp_path: Path, shared: Shared) -> None:
     first = charging(tmp_path, shared)
-    book = first.context.open_book()
-    await book.charger.prepare()
+    shares = first.context.charging()
+    await shares.recovery.prepare()
     await first.close()
     await first.close()
     second = charging(tmp_path, shared)
-    assert second.context.open_book() is not book
-    await second.context.open_book().charger.prepare()
+    assert second.context.charging() is not shares
+    await second.context.charging().recovery.prepare()
     await second.close()
 
 
@@ -70,7 +68,7 @@ async def test_a_service_that_is_recreated_twice_in_a_row_reads_its_journal_at_o
     for _ in range(2):
         await charging(tmp_path, shared).close()
     container = charging(tmp_path, shared)
-    assert await asyncio.wait_for(container.context.open_book().charger.journal.find("k"), 2) is None
+    assert await asyncio.wait_for(container.context.charging().journal.find("k"), 2) is None
     await container.close()
 
 
@@ -98,7 +96,7 @@ async def test_an_attempt_under_way_keeps_what_a_closed_service_shares(tmp_path:
     async with log.attempt("do", {}, permitted=True, sync=True):
         await container.close()
         later = reading(tmp_path, shared)
-        assert later.context.open_book() is container.context.open_book()
+        assert later.context.charging() is container.context.charging()
         await later.close()
     await log.wait_idle()
     (entry,) = await read_log(reading(tmp_path, shared))
@@ -113,16 +111,15 @@ async def read_log(container: Container) -> list[AuditEntry]:
 
 
 async def test_a_charge_under_way_keeps_the_folder_of_a_closed_service(tmp_path: Path, shared: Shared) -> None:
-    """Until it has ended: its outcome has to get on the disk; a service made meanwhile shares the book."""
+    """Until it has ended: its outcome has to get on the disk; a service made meanwhile shares the journal."""
     container = charging(tmp_path, shared)
-    book, cloud = container.context.open_book(), ChargeCloud(Clock())
-    sends_to = Desk(cloud, container.context.policy)
-    container.context = structs.replace(container.context, desk=sends_to)
-    charge = asyncio.create_task(book.charger.charge(request(), sends_to, FOR_EVER))
+    shares, access, cloud = container.context.charging(), container.context.access, ChargeCloud(Clock())
+    access.cloud = cloud
+    charge = asyncio.create_task(shares.charge(request(), access, FOR_EVER))
     sending = await cloud.arrived()
     await container.close()
     later = charging(tmp_path, shared)
-    assert later.context.open_book() is book
+    assert later.context.charging() is shares
     await later.close()
     sending.succeed()
     entry, _ = await charge
@@ -130,7 +127,7 @@ async def test_a_charge_under_way_keeps_the_folder_of_a_closed_service(tmp_path:
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     with pytest.raises(StateUnavailableError):
-        await book.charger.journal.find("k")
+        await shares.journal.find("k")
 
 
 async def test_a_service_that_may_not_charge_takes_no_lock(tmp_path: Path, shared: Shared) -> None:
@@ -138,7 +135,7 @@ async def test_a_service_that_may_not_charge_takes_no_lock(tmp_path: Path, share
     container = reading(tmp_path, shared)
     other = FolderLock(str(tmp_path), Disk())
     assert await other.take() == 1
-    assert await container.context.open_book().charger.journal.find("k") is None
+    assert await container.context.charging().journal.find("k") is None
     assert (await container.status())["unknown_charges"] == 0
     await container.close()
     other.release()
@@ -177,7 +174,7 @@ async def test_the_figures_of_a_journal_that_cannot_be_read_are_left_out(
 async def test_a_journal_that_is_slow_is_not_waited_for(tmp_path: Path, shared: Shared) -> None:
     """What it tells is there when it has been read."""
     container = Container(settings(str(tmp_path), 100.0, 100.0, ("a",), {"allowed_commands": ["read"]}), shared)
-    store, goes_on = container.context.open_book().store, threading.Event()
+    store, goes_on = container.context.charging().journal.store, threading.Event()
     held = asyncio.ensure_future(store.run(lambda _: goes_on.wait()))
     assert not FIGURES & (await container.status()).keys()
     goes_on.set()

@@ -65,7 +65,7 @@ def test_a_private_cache_is_shared_with_nobody(shared: Shared, service: Service)
 
 def test_handing_out_touches_no_disk(shared: Shared, tmp_path: Path) -> None:
     folder = tmp_path / "state"
-    with shared.history(str(folder), HERE), shared.book(str(folder), HERE):
+    with shared.history(str(folder), HERE), shared.charging(str(folder), HERE):
         Service(shared, folder=str(folder)).lease.close()
     assert not folder.exists()
 

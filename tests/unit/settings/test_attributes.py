@@ -48,6 +48,7 @@ def test_an_empty_block_is_good() -> None:
         per_day_limit=None,
         state_dir=None,
         ca_file=None,
+        accept_lost_journal=None,
         monthly_budget=None,
         warn_at=(),
     )
@@ -237,3 +238,9 @@ def test_a_charges_folder_outlives_the_module(variable: str, folder: str) -> Non
 
 def test_a_folder_with_a_similar_name_is_another() -> None:
     parsed({**CHARGING, "state_dir": "/opt/module2"}, {"VIAM_MODULE_DATA": "/opt/module"})
+
+
+def test_one_folder_has_one_spelling() -> None:
+    """The journal, its lock and its limits belong to the folder, however two services spell it."""
+    found = {parsed({"state_dir": spelling}).state_dir for spelling in ("/x/y", "/x/y/", "/x//y", "/x/z/../y")}
+    assert found == {"/x/y"}

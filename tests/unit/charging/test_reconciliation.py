@@ -7,12 +7,14 @@ from functools import partial
 from typing import Any, Literal
 
 import pytest
+from msgspec import structs
 
-from support.fake_charges import Scene, Sending, request
+from support.fake_charges import Scene, request
+from unit.charging.scene import unknown
 from viam_billing.charging import reconciliation
 from viam_billing.charging.charge import Entry
 from viam_billing.cloud.decoding import SeenInvoice
-from viam_billing.core.errors import BillingError, InvalidRequestError, KeyLacksPermissionError, NotFoundError
+from viam_billing.core.errors import BillingError, InvalidRequestError
 from viam_billing.core.money import Cents
 from viam_billing.core.times import DAY_S
 
@@ -30,50 +32,35 @@ def fitting(*invoices: SeenInvoice, known: list[str] | None = None) -> list[str]
 
 
 def test_a_new_invoice_of_the_amount_fits() -> None:
-    """All of them, in the list's order."""
     assert fitting(invoice("x"), invoice("y")) == ["x", "y"]
 
 
+def test_an_invoice_listed_twice_is_one_invoice() -> None:
+    assert fitting(invoice("x"), invoice("x")) == ["x"]
+
+
 def test_what_was_in_the_list_before_the_sending_does_not_fit() -> None:
-    """It is another charge's."""
     assert not fitting(invoice("old"), known=["old"])
 
 
 @pytest.mark.parametrize("amount", [999, 1001, None])
 def test_another_amount_does_not_fit(amount: int | None) -> None:
-    """By a cent, or one that is none."""
     assert not fitting(invoice(amount=amount))
 
 
 @pytest.mark.parametrize(("date_s", "fits"), [(SENT_S - DAY_S, True), (SENT_S - DAY_S - 1, False), (None, False)])
 def test_an_invoice_from_long_before_does_not_fit(date_s: float | None, fits: bool) -> None:  # noqa: FBT001 - from the table
-    """A day is what clocks may differ by."""
     assert bool(fitting(invoice(date_s=date_s))) is fits
 
 
 def test_without_a_list_or_a_sending_nothing_fits() -> None:
-    """There is nothing to tell new from old by."""
     assert not reconciliation.fitting(Cents(1000), SENT_S, None, [invoice()])
     assert not reconciliation.fitting(Cents(1000), None, [], [invoice()])
 
 
-async def unknown(scene: Scene, key: str = "k", org_id: str = "a", *, worked: bool = False) -> Sending:
-    """A charge whose answer was lost."""
-    number = len(scene.cloud.sendings) + 1
-    task = asyncio.ensure_future(scene.charge(key, org_id))
-    sending = await scene.cloud.arrived(number)
-    if worked:
-        sending.work()
-    sending.lose()
-    with pytest.raises(BillingError, match=r"."):
-        await task
-    assert (await scene.entry(key)).state == "unknown"
-    return sending
-
-
 async def look(scene: Scene, org_id: str = "a") -> reconciliation.Found:
     """Look at what the cloud has."""
-    return await scene.charger.outcomes.look(org_id, await scene.desk().invoices(org_id))
+    return await scene.reconciler.settle(org_id, await scene.access().invoices(org_id))
 
 
 async def resolve(
@@ -86,25 +73,14 @@ async def resolve(
     reads: bool = True,
 ) -> Entry:
     """A person decides, about the attempt that the journal has unless the test says another one."""
-    invoices = await scene.desk().invoices("a") if reads else None
+    invoices = await scene.access().invoices("a") if reads else None
     entry = await scene.journal.find(key)
     attempt = entry.attempts if attempt is None and entry is not None else attempt or 0
     decision = reconciliation.Decision(key, attempt, outcome, "seen in the app", invoice_id, invoices)
-    return await scene.journal.transact(partial(reconciliation.resolve, decision=decision))
-
-
-async def test_one_invoice_settles(scene: Scene) -> None:
-    """And the key is answered from then on."""
-    sending = await unknown(scene, worked=True)
-    found = await look(scene)
-    assert [entry.key for entry in found.settled] == ["k"]
-    entry, replayed = await scene.charge()
-    assert sending.invoice is not None
-    assert (entry.invoice_id, entry.checked_at, replayed) == (sending.invoice.id, scene.clock.now_s, True)
+    return await scene.journal.reconcile(partial(reconciliation.resolve, decision=decision))
 
 
 async def test_two_invoices_settle_nothing(scene: Scene) -> None:
-    """They are shown as candidates."""
     await unknown(scene, worked=True)
     scene.cloud.add_invoice("a", 1000)
     found = await look(scene)
@@ -113,14 +89,13 @@ async def test_two_invoices_settle_nothing(scene: Scene) -> None:
 
 
 async def test_no_invoice_settles_nothing(scene: Scene) -> None:
-    """It never concludes that a charge failed."""
     await unknown(scene)
     scene.clock.now_s += 30 * DAY_S
     assert [entry.state for entry in (await look(scene)).still_unknown] == ["unknown"]
+    assert (await scene.entry()).state == "unknown"
 
 
 async def test_another_charge_s_invoice_settles_nothing(scene: Scene) -> None:
-    """Whose answer came late to the list."""
     task = asyncio.ensure_future(scene.charge("k1"))
     sending = await scene.cloud.arrived()
     sending.work(visible=False)
@@ -131,16 +106,7 @@ async def test_another_charge_s_invoice_settles_nothing(scene: Scene) -> None:
     assert not (await look(scene)).settled
 
 
-async def test_another_organization_s_invoice_settles_nothing(scene: Scene) -> None:
-    """A look is at one organization."""
-    await unknown(scene)
-    scene.cloud.add_invoice("b", 1000)
-    assert not (await look(scene, "b")).settled
-    assert not (await look(scene)).settled
-
-
 async def test_a_charge_that_a_clock_far_ahead_has_dated_is_found(scene: Scene) -> None:
-    """As soon as the clock is right: its invoice has the cloud's date."""
     right_s = scene.clock.now_s
     scene.clock.now_s += 400 * DAY_S
     task = asyncio.ensure_future(scene.charge())
@@ -157,7 +123,6 @@ async def test_a_charge_that_a_clock_far_ahead_has_dated_is_found(scene: Scene) 
 
 @pytest.mark.parametrize("outcome", ["succeeded", "failed"])
 async def test_only_an_unknown_charge_can_be_resolved(scene: Scene, outcome: Any) -> None:  # noqa: ANN401 - from the table
-    """Not one under way, nor one that has ended."""
     task = asyncio.ensure_future(scene.charge())
     sending = await scene.cloud.arrived()
     with pytest.raises(InvalidRequestError, match="is sent"):
@@ -166,22 +131,12 @@ async def test_only_an_unknown_charge_can_be_resolved(scene: Scene, outcome: Any
     await task
     with pytest.raises(InvalidRequestError, match="is succeeded"):
         await resolve(scene, outcome)
-    await scene.journal.note_failure(request("f"), KeyLacksPermissionError("x"))
-    with pytest.raises(InvalidRequestError, match="is failed"):
-        await resolve(scene, outcome, "f")
-    reserved, _ = await scene.journal.reserve(request("r"), scene.desk().limits, [])
+    reserved, _ = await scene.journal.reserve(request("r"), scene.access().limits, [])
     with pytest.raises(InvalidRequestError, match="is reserved"):
         await resolve(scene, outcome, reserved.key)
 
 
-async def test_a_key_that_the_journal_does_not_have_is_not_found(scene: Scene) -> None:
-    """It names the command that shows those it has."""
-    with pytest.raises(NotFoundError, match="list_charges"):
-        await resolve(scene, "failed")
-
-
 async def test_a_person_may_say_that_it_succeeded(scene: Scene) -> None:
-    """With its invoice, which is then nobody else's."""
     await unknown(scene, worked=True)
     entry = await resolve(scene, "succeeded", invoice_id="inv-1")
     assert (entry.state, entry.invoice_id, entry.note, entry.error_code) == (
@@ -195,24 +150,7 @@ async def test_a_person_may_say_that_it_succeeded(scene: Scene) -> None:
         await resolve(scene, "succeeded", "k2", "inv-1")
 
 
-async def test_a_person_may_say_that_it_failed(scene: Scene) -> None:
-    """Then the key may be sent again, and the organization is free."""
-    await unknown(scene)
-    assert (await resolve(scene, "failed")).state == "failed"
-    scene.cloud.automatic = lambda sending: sending.succeed()
-    assert (await scene.charge())[0].attempts == 2
-
-
-async def test_what_has_an_invoice_cannot_be_called_failed(scene: Scene) -> None:
-    """The message names it."""
-    await unknown(scene, worked=True)
-    with pytest.raises(InvalidRequestError, match="inv-1"):
-        await resolve(scene, "failed")
-    assert (await resolve(scene, "failed", reads=False)).state == "failed"
-
-
 async def test_a_late_invoice_is_shown_and_its_key_never_sent_again(scene: Scene, caplog: Any) -> None:  # noqa: ANN401 - pytest's
-    """Within two days; an error in the log."""
     sending = await unknown(scene)
     await resolve(scene, "failed")
     scene.clock.now_s += 47 * 3600
@@ -224,12 +162,11 @@ async def test_a_late_invoice_is_shown_and_its_key_never_sent_again(scene: Scene
         await scene.charge()
     assert caught.value.code == "charge_outcome_unknown"
     with pytest.raises(BillingError, match="resolved as failed"):
-        await scene.charger.check(request(), scene.desk().limits)
+        await scene.charging.check(request(), scene.access().limits)
     assert (len(scene.cloud.sendings), scene.cloud.lists) == (1, 3)
 
 
 async def test_a_late_invoice_is_seen_when_the_key_is_sent_again(scene: Scene) -> None:
-    """In the list that is read before the sending."""
     sending = await unknown(scene)
     await resolve(scene, "failed")
     sending.work()
@@ -238,18 +175,7 @@ async def test_a_late_invoice_is_seen_when_the_key_is_sent_again(scene: Scene) -
     assert len(scene.cloud.sendings) == 1
 
 
-async def test_a_late_invoice_is_not_forgotten_by_an_attempt_that_cannot_read(scene: Scene) -> None:
-    """It was found while the attempt was on its way: the note of its failure leaves it where it is."""
-    sending = await unknown(scene)
-    await resolve(scene, "failed")
-    sending.work()
-    await look(scene)
-    await scene.journal.note_failure(request(), KeyLacksPermissionError("x"))
-    assert (await scene.entry()).late_invoice == "inv-1"
-
-
 async def test_a_late_invoice_is_looked_for_two_days(scene: Scene) -> None:
-    """Also where the clock was ahead for a while."""
     sending = await unknown(scene)
     await resolve(scene, "failed")
     sending.work()
@@ -260,7 +186,6 @@ async def test_a_late_invoice_is_looked_for_two_days(scene: Scene) -> None:
 
 
 async def test_a_late_invoice_is_not_that_of_a_charge_under_way(scene: Scene) -> None:
-    """While one is, nothing is concluded."""
     await unknown(scene, "k1")
     await resolve(scene, "failed", "k1")
     task = asyncio.ensure_future(scene.charge("k2"))
@@ -272,9 +197,61 @@ async def test_a_late_invoice_is_not_that_of_a_charge_under_way(scene: Scene) ->
     assert not (await look(scene)).late
 
 
-async def test_without_a_list_there_is_no_late_watch(scene: Scene) -> None:
-    """Nothing could be told from it."""
-    scene.cloud.reading_fails = KeyLacksPermissionError("no")
+async def test_a_clock_that_is_behind_makes_the_watch_no_shorter(scene: Scene) -> None:
+    sending = await unknown(scene)
+    now_s = scene.clock.now_s
+    scene.clock.now_s -= 3 * DAY_S
+    await resolve(scene, "failed")
+    scene.clock.now_s = now_s + 600
+    sending.work()
+    with pytest.raises(BillingError, match="resolved as failed"):
+        await scene.charge()
+    assert len(scene.cloud.sendings) == 1
+
+
+async def test_every_late_invoice_is_told(scene: Scene, caplog: Any) -> None:  # noqa: ANN401 - pytest's
     await unknown(scene)
-    assert (await resolve(scene, "failed", reads=False)).state == "failed"
-    assert (await scene.charger.outcomes.to_look_for()) == ([], [])
+    await resolve(scene, "failed")
+    scene.cloud.add_invoice("a", 1000)
+    await look(scene)
+    scene.cloud.add_invoice("a", 1000)
+    await look(scene)
+    await look(scene)
+    told = [message for message in caplog.messages if "resolved as failed" in message]
+    assert ['"inv-1"' in message for message in told] == [True, False]
+    assert (await scene.entry()).late_invoice == "inv-1"
+
+
+async def test_which_of_two_attempts_an_invoice_belongs_to_a_person_says(scene: Scene) -> None:
+    first = await unknown(scene)
+    await resolve(scene, "failed")
+    second = await unknown(scene)
+    first.work()
+    second.work()
+    for _ in range(2):
+        found = await look(scene)
+        assert [entry.candidates for entry in found.still_unknown] == [("inv-1", "inv-2")]
+        assert not found.late
+    assert (await resolve(scene, "succeeded", invoice_id="inv-1")).invoice_id == "inv-1"
+
+
+async def test_a_decision_is_about_the_attempt_that_was_looked_at(scene: Scene) -> None:
+    await unknown(scene)
+    await resolve(scene, "failed")
+    await unknown(scene)
+    with pytest.raises(InvalidRequestError, match="sent again meanwhile"):
+        await resolve(scene, "failed", attempt=1)
+    assert (await scene.entry()).state == "unknown"
+
+
+async def test_a_success_of_an_attempt_that_was_taken_for_ended_is_told(scene: Scene, caplog: Any) -> None:  # noqa: ANN401 - pytest's
+    await unknown(scene)
+    stale = await scene.entry()
+    await resolve(scene, "failed")
+    scene.cloud.automatic = lambda sending: sending.succeed()
+    await scene.charge()
+    await scene.recovery.settle(structs.replace(stale.succeeded("inv-other"), attempts=1))
+    entry = await scene.entry()
+    assert (entry.state, entry.attempts, entry.invoice_id) == ("succeeded", 2, "inv-1")
+    assert entry.late_invoice == "inv-other"
+    assert "both attempts have charged" in caplog.text

@@ -1,0 +1,99 @@
+"""Which journal was charged with: an empty or an older one in its place is refused, for reading and charging alike.
+
+A journal that was used leaves a mark outside `state_dir`, a file in `VIAM_MODULE_DATA` with the journal's id, so that a
+start on an empty folder is noticed as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from typing import Final
+
+from viam import logging
+
+from viam_billing.core.errors import StateUnavailableError, quoted
+from viam_billing.storage.files import write_file
+
+LOGGER: Final = logging.getLogger(__name__)
+
+
+class LostJournalError(StateUnavailableError):
+    """The journal that was charged with is gone."""
+
+
+class Identity:
+    """The journal of one folder and cloud as it was used last. Its methods block: call them from a disk thread."""
+
+    def __init__(self, state_dir: str, app_address: str, marks_dir: str | None) -> None:
+        self._state_dir = state_dir
+        name = hashlib.sha256(f"{state_dir}\n{app_address}".encode()).hexdigest()[:32]
+        self._mark = os.path.join(marks_dir, f"journal-{name}") if marks_dir else None
+        self._marked: str | None = None
+        """The id in the mark; None before the mark is read."""
+        self._id = ""
+        self._entries = 0
+        """The journal that was charged with, empty for none, and how many entries it had."""
+        self._accepted: set[str] = set()
+        self._reported = ""
+
+    def accept(self, lost_id: str | None) -> None:
+        """The owner says that a journal is lost for good: charging begins again with another one."""
+        if lost_id:
+            self._accepted.add(lost_id)
+
+    def check_missing(self) -> None:
+        """Raises: LostJournalError: if a journal was charged with; there is no file now."""
+        self._read_mark()
+        if self._id and self._id not in self._accepted:
+            raise self._lost("and there is none in its place")
+
+    def check(self, journal_id: str, entries: int) -> None:
+        """Check the journal that is there.
+
+        Raises:
+            LostJournalError: if it is another one than the one that was charged with, or an older copy of it.
+        """
+        self._read_mark()
+        if self._id and (journal_id != self._id or entries < self._entries):
+            if self._id not in self._accepted:
+                other = "an older copy of it" if journal_id == self._id else f"another one, {journal_id}"
+                raise self._lost(f"and {other}, which does not know what was charged, is in its place")
+            self._id, self._entries = "", 0
+        self._reported = ""
+
+    def note(self, journal_id: str, entries: int) -> None:
+        """The journal has so many entries on the disk."""
+        if entries:
+            self._entries = max(entries, self._entries if journal_id == self._id else 0)
+            self._id = journal_id
+
+    def write_mark(self, journal_id: str) -> None:
+        """Leave the journal's id outside of its folder. Where that cannot be written, charging goes on without."""
+        if self._mark is None or self._marked == journal_id:
+            return
+        self._marked = journal_id
+        try:
+            write_file(self._mark, journal_id.encode("ascii"))
+        except OSError as error:
+            LOGGER.warning("a loss of the charge journal would not be noticed at the next start: %s", error.strerror)
+
+    def _read_mark(self) -> None:
+        if self._marked is None:
+            self._marked = ""
+            if self._mark is not None:
+                with contextlib.suppress(OSError, UnicodeDecodeError), open(self._mark, encoding="ascii") as file:
+                    self._marked = file.read(64).strip()
+            self._id = self._id or self._marked
+
+    def _lost(self, what: str) -> LostJournalError:
+        text = (
+            f"the charge journal {self._id} in state_dir {quoted(self._state_dir)} is gone, {what}. Nothing is charged "
+            "or read. Put the folder back; or, if it is lost for good, look at the invoices in the Viam app and set "
+            f'the attribute accept_lost_journal to "{self._id}".'
+        )
+        if self._reported != self._id:
+            LOGGER.error("the charge journal is gone: %s", text)
+            self._reported = self._id
+        return LostJournalError(text)
