@@ -132,8 +132,8 @@ class Cache:
     async def _fetch(
         self, query: str, fetch: Callable[[Deadline], Awaitable[Fetched]], reader: Reader, deadline: Deadline
     ) -> Reading:
-        """A fetch's reading. While the cloud is away, only who starts the probe waits, and only without an entry."""
-        if deadline.remaining_s() <= 0:  # nobody would wait for it
+        """The reading of a fetch. While the cloud is away, only the caller that starts the probe waits for it."""
+        if deadline.remaining_s() <= 0:
             raise CloudTimeoutError("the caller's time was over before the cloud was asked. Try again later.")
         away = self._circuit_breaker.is_open
         under_way = self._fetches.get(query)
@@ -196,7 +196,7 @@ class Cache:
                 cache.drop(query)
 
     def drop(self, query: str) -> None:
-        """Forget an answer. A fetch under way still answers those who wait for it, and nobody else."""
+        """Forget an answer. A fetch under way still answers its callers, and is not kept."""
         self._fetches.pop(query, None)
         self._memory.drop(query)
         if self._file is not None:
