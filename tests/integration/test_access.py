@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from support.conditions import holds
 from support.module_process import ModuleProcess, Service, refused
 from support.sandbox_caller import HARBOR_ID, HARBOR_KEY, MACHINE_KEY
 from viam_billing_sandbox.control import Fault, SandboxControl
@@ -169,6 +170,5 @@ async def test_services_with_one_key_log_in_once(
     first, second = await make(), await make(cache_ttl_s=0)
     await first.ask("get_current_month_usage", max_age_s=0)
     await second.ask("get_current_month_usage", max_age_s=0)
-    stats = control.stats()
-    assert stats.logins == 1
-    assert stats.open_connections == 1
+    assert control.stats().logins == 1
+    await holds(lambda: control.stats().open_connections == 1)  # an earlier service's may still be closing

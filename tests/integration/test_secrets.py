@@ -73,7 +73,7 @@ async def test_the_clouds_words_are_told_without_secrets(
     debugged: ModuleProcess, attributes: dict[str, Any], control: SandboxControl, fault: Fault, code: str
 ) -> None:
     """What it echoes of a key or a token is in no error, no status and no line of the log; the rest of it is told."""
-    await debugged.add({**attributes, "timeout_s": 0.5})
+    await debugged.add({**attributes, "timeout_s": 2})
     control.set_fault(fault)
     with pytest.raises(GRPCError) as caught:
         await debugged.ask("get_current_month_usage")

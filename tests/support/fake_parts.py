@@ -10,9 +10,8 @@ from grpclib.const import Status
 from typing_extensions import override
 from viam.gen.app.v1 import billing_pb2
 
-from viam_billing.cloud.failures import CallFailedError
+from viam_billing.cloud.failures import CallError, CallFailedError
 from viam_billing.cloud.session import Session
-from viam_billing.cloud.token import Token
 from viam_billing.core.times import Deadline
 from viam_billing.settings.app_address import AppAddress
 
@@ -63,6 +62,10 @@ class FakeChannel:
         if self.connects is not None:
             raise self.connects
 
+    async def told_apart(self, error: CallError, *_: object) -> CallError:
+        """As the real one, where no page is met."""
+        return error
+
     async def close(self, grace_s: float | None = None) -> None:  # noqa: ARG002 - the channel's signature
         """As the real one."""
         self.closed = True
@@ -76,11 +79,15 @@ class FakeClient:
         self.scripts = list(scripts)
         self.asked: list[str] = []
         self.channel = FakeChannel(connects)
-        self.token = Token("token", calls=int(used), answered=used)
+        self.calls, self.answered = int(used), used
         self.metadata: dict[str, str] = {}
         self.billing = self
         self.sdk_billing = self
         self.app = self
+
+    def is_fresh(self) -> bool:
+        """As the real one, of a token that was just given out."""
+        return self.calls == 1
 
     def __getattr__(self, rpc: str) -> Callable[..., Awaitable[Message]]:
         async def call(*_: object, timeout: float | None = None, **__: object) -> Message:
@@ -103,10 +110,10 @@ class FakeSession(Session):
         self.error = error
 
     @override
-    async def client(self, deadline: Deadline, refused: Token | None = None) -> AppClient:
+    async def client(self, deadline: Deadline, refused: AppClient | None = None) -> AppClient:
         if self.error is not None:
             raise self.error
-        if refused is not None and refused is self.clients[0].token and len(self.clients) > 1:
+        if refused is not None and cast("FakeClient", refused) is self.clients[0] and len(self.clients) > 1:
             self.clients.pop(0)
             self.logins += 1
         return cast("AppClient", self.clients[0])

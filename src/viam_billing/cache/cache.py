@@ -18,6 +18,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from copy import copy
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, field
@@ -149,7 +150,7 @@ class Cache:
             last = under_way.deadline.last_error
         del under_way  # an error that somebody keeps must not keep the call's connection
         if isinstance(last, BillingError):
-            raise last.copy()
+            raise copy(last)
         raise CloudTimeoutError("the cloud did not answer in time. Try again later.")
 
     @asynccontextmanager

@@ -10,28 +10,20 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 from google.protobuf.message import Message
 from msgspec import Struct
 
 from viam_billing.cloud.error_mapping import translate
-from viam_billing.cloud.failures import CALL_ERRORS, PAGE, CallError, CallFailedError, Cause, cause_of
+from viam_billing.cloud.failures import CALL_ERRORS, CallError
 from viam_billing.cloud.session import CALLS_AT_ONCE, Session
-from viam_billing.core.errors import (
-    BillingError,
-    CloudError,
-    CloudTimeoutError,
-    CloudUnreachableError,
-    KeyRejectedError,
-    NotConfiguredError,
-    Outcome,
-)
+from viam_billing.core import errors
+from viam_billing.core.errors import BillingError, Outcome
+from viam_billing.core.times import Deadline
 
 if TYPE_CHECKING:
-    from viam_billing.cloud.token import Token
     from viam_billing.cloud.transport import AppClient
-    from viam_billing.core.times import Deadline
 
 T = TypeVar("T")
 Ask = Callable[["AppClient", float], Awaitable[T]]
@@ -60,16 +52,14 @@ class Calls:
         self, session: Session | None, counters: Counters, timeout_s: float, now: Callable[[], float] = time.time
     ) -> None:
         """`session` is None where no API key is known."""
-        self._session = session
+        self.session = session
         self._counters = counters
         self._patience_s = _PATIENCE_SHARE * timeout_s
         self._now = now
 
     async def read(self, rpc: str, ask: Ask[T], deadline: Deadline) -> T:
         """A call that changes nothing: made again after what may pass, until it answers or its time is over."""
-        session, started_s, pause_s = self._session, time.monotonic(), _FIRST_PAUSE_S
-        if session is None:
-            raise no_key()
+        session, started_s, pause_s = self.session or _no_key(), time.monotonic(), _FIRST_PAUSE_S
         circuit_breaker = session.circuit_breaker
         probe = circuit_breaker.is_open and circuit_breaker.enter()
         try:
@@ -89,7 +79,10 @@ class Calls:
                     raise circuit_breaker.unreachable()
         except BillingError as error:
             waited_s = time.monotonic() - started_s
-            if isinstance(error, (CloudUnreachableError, CloudTimeoutError)) and waited_s >= self._patience_s:
+            if (
+                isinstance(error, (errors.CloudUnreachableError, errors.CloudTimeoutError))
+                and waited_s >= self._patience_s
+            ):
                 session.no_answer_since(started_s, error)
             raise self._failed(error) from None
         finally:
@@ -98,7 +91,7 @@ class Calls:
 
     async def log_in(self, deadline: Deadline) -> None:
         """Connect and log in: what fails here was certainly not sent."""
-        session = self.session
+        session = self.session or _no_key()
         probe = False
         try:
             probe = session.circuit_breaker.enter()
@@ -111,31 +104,31 @@ class Calls:
 
     async def _attempt(self, rpc: str, ask: Ask[T], session: Session, deadline: Deadline) -> T:
         """One call; with a new token where the old one turns out to have expired."""
-        refused: Token | None = None
+        refused: AppClient | None = None
         while True:
             client = await session.client(deadline, refused)
             if session.slots.locked():
                 await _wait_for_slot(rpc, session, deadline)
             else:
                 await session.slots.acquire()
-            started_s = time.monotonic()
+            started_s, channel = time.monotonic(), client.channel
             try:
                 self._counters.cloud_calls += 1
-                client.token.calls += 1
+                client.calls += 1
                 answer = await ask(client, deadline.remaining_s())
             except CALL_ERRORS as call_error:
-                error = await _looked_at(call_error, client, deadline)
+                error = await channel.told_apart(call_error, client.metadata, deadline.remaining_s())
                 meaning = translate(error, rpc, Outcome.UNKNOWN, session.redact)
-                session.failed(error, meaning, client.channel, started_s)
-                if not isinstance(meaning, KeyRejectedError) or session.token_refused(client.token):
+                session.failed(error, meaning, channel, started_s)
+                if not isinstance(meaning, errors.KeyRejectedError) or session.token_refused(client):
                     raise meaning from None
             else:
-                session.answered(client.token)
+                session.answered(client)
                 self._counters.last_success = self._now()
                 return answer
             finally:
                 session.slots.release()
-            refused = client.token
+            refused = client
             self._counters.retries += 1
 
     async def send_once(
@@ -148,7 +141,7 @@ class Calls:
     ) -> Message:
         """A call that changes something, never repeated. What fails before `mark_sent` returns was never sent."""
         await self.log_in(deadline)
-        session = self.session
+        session = self.session or _no_key()
         client = await session.client(deadline)
         await _wait_for_slot(rpc, session, deadline)
         started_s, sent = time.monotonic(), False
@@ -157,27 +150,25 @@ class Calls:
             if mark_sent is not None:
                 await mark_sent()
             self._counters.cloud_calls += 1
-            client.token.calls += 1
+            client.calls += 1
             stub, sent = getattr(client.billing, rpc), True
             answer: Message = await stub(request, timeout=deadline.remaining_s(), metadata=client.metadata)
         except CALL_ERRORS as error:
             meaning = translate(error, rpc, outcome_of(error) if sent else Outcome.NEVER_SENT, session.redact)
             session.failed(error, meaning, client.channel, started_s)
-            if isinstance(meaning, KeyRejectedError) and not session.token_refused(client.token):
+            if isinstance(meaning, errors.KeyRejectedError) and not session.token_refused(client):
                 meaning = _login_expired(rpc)
             raise self._failed(meaning) from None
         finally:
             session.slots.release()
-        session.answered(client.token)
+        session.answered(client)
         self._counters.last_success = self._now()
         return answer
 
-    @property
-    def session(self) -> Session:
-        """Raises: NotConfiguredError: if no API key is known."""
-        if self._session is None:
-            raise no_key()
-        return self._session
+    def note_answer(self) -> None:
+        """A part of an answer came."""
+        if self.session is not None:
+            self.session.answered()
 
     def _failed(self, error: BillingError) -> BillingError:
         self._counters.last_error = error.message
@@ -189,27 +180,17 @@ async def _wait_for_slot(rpc: str, session: Session, deadline: Deadline) -> None
     try:
         await asyncio.wait_for(session.slots.acquire(), deadline.remaining_s())
     except asyncio.TimeoutError:
-        raise CloudTimeoutError(f"{CALLS_AT_ONCE} calls were before it ({rpc}). Try again later.") from None
+        raise errors.CloudTimeoutError(f"{CALLS_AT_ONCE} calls were before it ({rpc}). Try again later.") from None
 
 
-async def _looked_at(error: CallError, client: AppClient, deadline: Deadline) -> CallError:
-    """A read's error. A page in place of an answer is told apart by asking what answers."""
-    if not isinstance(error, CallFailedError) or cause_of(error) is not Cause.NO_TRAILERS:
-        return error
-    if await client.channel.meets_page(error.method, client.metadata, deadline.remaining_s()):
-        return CallFailedError(error.status, f"{PAGE}200")
-    return error
-
-
-def no_key() -> NotConfiguredError:
-    """What a call gets that needs an API key where none is known."""
-    return NotConfiguredError(
+def _no_key() -> NoReturn:
+    raise errors.NotConfiguredError(
         "no API key is known. Set the attributes api_key and api_key_id to an organization owner's key."
     )
 
 
-def _login_expired(rpc: str) -> CloudError:
-    return CloudError(
+def _login_expired(rpc: str) -> errors.CloudError:
+    return errors.CloudError(
         f"the login had expired and the cloud refused the call ({rpc}); nothing was done. "
         "The module logs in anew: repeat the call.",
         Outcome.REFUSED,

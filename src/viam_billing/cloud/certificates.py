@@ -8,12 +8,10 @@ import socket
 import ssl
 from collections.abc import Iterator
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from viam_billing.core.errors import NotConfiguredError, quoted
-
-if TYPE_CHECKING:
-    from viam_billing.settings.app_address import AppAddress
+from viam_billing.settings.app_address import AppAddress
 
 _LARGEST_BUNDLE_BYTES: Final = 8 * 2**20
 _LOOPBACK_S: Final = 5.0
@@ -47,18 +45,13 @@ def trust_for(address: AppAddress, ca_file: str | None) -> Trust:
 
 
 def _system_trust(ca_file: str | None) -> Trust:
-    """The system's certificates, and those of `ca_file` besides.
-
-    `SSL_CERT_FILE` takes the place of the system's bundle. Without any bundle gRPC core's own is taken.
-
-    Raises:
-        NotConfiguredError: if `ca_file` or `SSL_CERT_FILE` names a file without certificates.
-    """
+    """The system's certificates, or those of `SSL_CERT_FILE`, or gRPC core's own; and those of `ca_file` besides."""
     named = os.environ.get("SSL_CERT_FILE")
     system = _named_bundle("the variable SSL_CERT_FILE", named) if named else next(_system_bundles(), None)
     if ca_file is None:
         return Trust(system)
-    return Trust((system or _core_bundle()) + b"\n" + _named_bundle("the attribute ca_file", ca_file))
+    core = resources.files("grpc").joinpath("_cython/_credentials/roots.pem")
+    return Trust((system or core.read_bytes()) + b"\n" + _named_bundle("the attribute ca_file", ca_file))
 
 
 def _loopback_trust(host: str, port: int) -> Trust:
@@ -70,33 +63,23 @@ def _loopback_trust(host: str, port: int) -> Trust:
     anything.check_hostname = False
     anything.verify_mode = ssl.CERT_NONE
     try:
-        shown = _certificate(anything, host, port)
+        with _connected(anything, host, port) as peer:
+            shown = peer.getpeercert(binary_form=True) or b""
         this_one = ssl.create_default_context(cadata=shown)
         this_one.check_hostname = False
         this_one.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # it may be signed by an authority that nobody knows
-        names = _names(this_one, host, port)
+        with _connected(this_one, host, port) as peer:
+            certificate: dict[str, Any] = peer.getpeercert() or {}
     except OSError:
         return Trust(None)
+    names = [name for _, name in certificate.get("subjectAltName", ())]
     return Trust(ssl.DER_cert_to_PEM_cert(shown).encode(), names[0] if names else None)
-
-
-def _certificate(context: ssl.SSLContext, host: str, port: int) -> bytes:
-    with _connected(context, host, port) as peer:
-        return peer.getpeercert(binary_form=True) or b""
-
-
-def _names(context: ssl.SSLContext, host: str, port: int) -> list[str]:
-    with _connected(context, host, port) as peer:
-        certificate: dict[str, Any] = peer.getpeercert() or {}
-    return [name for _, name in certificate.get("subjectAltName", ())]
 
 
 @contextlib.contextmanager
 def _connected(context: ssl.SSLContext, host: str, port: int) -> Iterator[ssl.SSLSocket]:
-    with (
-        socket.create_connection((host, port), timeout=_LOOPBACK_S) as connection,
-        context.wrap_socket(connection, server_hostname=host) as peer,
-    ):
+    connection = socket.create_connection((host, port), timeout=_LOOPBACK_S)
+    with connection, context.wrap_socket(connection, server_hostname=host) as peer:
         yield peer
 
 
@@ -119,10 +102,6 @@ def _named_bundle(what: str, path: str) -> bytes:
             return bundle
         why = "it holds no PEM certificate"
     raise NotConfiguredError(f"{what} names {quoted(path)}, which cannot be used: {why}. Name a file of certificates.")
-
-
-def _core_bundle() -> bytes:
-    return resources.files("grpc").joinpath("_cython/_credentials/roots.pem").read_bytes()
 
 
 def _read(path: str) -> bytes:

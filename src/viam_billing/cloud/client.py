@@ -107,7 +107,7 @@ class CloudClient:
             async with app.billing.GetInvoicePdf.open(timeout=timeout_s, metadata=app.metadata) as stream:
                 await stream.send_message(request, end=True)
                 async for part in stream:
-                    self._calls.session.answered()  # it is slow, but it is there
+                    self._calls.note_answer()  # it is slow, but it is there
                     await sink.take(part.chunk)
 
         await self._calls.read("GetInvoicePdf", ask, deadline)

@@ -15,17 +15,19 @@ from viam_billing.core.redaction import redacted
 Redact: TypeAlias = Callable[[str], str]
 """Takes secrets out of the cloud's words, which go into answers, logs and the journal."""
 
-_LONGEST_WORDS: Final = 300
+Meaning: TypeAlias = tuple[type[BillingError], str, str]
+"""The error, what happened, what to do."""
 
 _KEY_HELP: Final = (
     "Billing needs an organization owner's key: make one in the Viam app under the organization's settings "
     "and set the attributes api_key and api_key_id"
 )
 _AGAIN: Final = "Try again later."
-_AGAIN_OR_ASK: Final = "Try again later, or ask Viam's support."
+_ASK: Final = "Try again later, or ask Viam's support."
+_NETWORK: Final = "Check the machine's network."
+_LONGEST_WORDS: Final = 300
 
-
-_BY_STATUS: Final[dict[Status, tuple[type[BillingError], str, str]]] = {
+_BY_STATUS: Final[dict[Status, Meaning]] = {
     Status.UNAUTHENTICATED: (errors.KeyRejectedError, "the cloud rejected the API key", f"{_KEY_HELP}."),
     Status.PERMISSION_DENIED: (
         errors.KeyLacksPermissionError,
@@ -46,29 +48,22 @@ _BY_STATUS: Final[dict[Status, tuple[type[BillingError], str, str]]] = {
         "Check app_address, or update the module.",
     ),
 }
-_OTHER_STATUS: Final = (errors.CloudError, "the cloud answered with an error", _AGAIN_OR_ASK)
+_OTHER_STATUS: Final[Meaning] = (errors.CloudError, "the cloud answered with an error", _ASK)
 
-_BY_CAUSE: Final[dict[Cause, tuple[type[BillingError], str, str]]] = {
-    Cause.UNREADABLE: (errors.CloudError, "the cloud's answer cannot be read", _AGAIN_OR_ASK),
-    Cause.NO_TRAILERS: (errors.CloudError, "the cloud's answer cannot be read", _AGAIN_OR_ASK),
+_BY_CAUSE: Final[dict[Cause, Meaning]] = {
+    Cause.UNREADABLE: (errors.CloudError, "the cloud's answer cannot be read", _ASK),
+    Cause.NO_TRAILERS: (errors.CloudError, "the cloud's answer cannot be read", _ASK),
     Cause.NOT_GRPC: (
         errors.CloudUnreachableError,
         "something between the module and the cloud answered in its place",
         "Check the machine's network: a proxy, a login page or a load balancer.",
     ),
-    Cause.NOT_CONNECTED: (
-        errors.CloudUnreachableError,
-        "the connection to the cloud failed",
-        "Check the machine's network.",
-    ),
-    Cause.LOST: (errors.CloudUnreachableError, "the connection to the cloud was lost", "Check the machine's network."),
+    Cause.NOT_CONNECTED: (errors.CloudUnreachableError, "the connection to the cloud failed", _NETWORK),
+    Cause.LOST: (errors.CloudUnreachableError, "the connection to the cloud was lost", _NETWORK),
+    Cause.RESET: (errors.CloudUnreachableError, "the call was reset on its way", _AGAIN),
     Cause.REFUSED_STREAM: (errors.CloudUnreachableError, "the cloud did not take the call", _AGAIN),
     Cause.SILENCE: (errors.CloudTimeoutError, "the cloud did not answer in time", _AGAIN),
-    Cause.CLOSED: (
-        errors.CloudUnreachableError,
-        "the service was closed while the call was under way",
-        "Repeat the call.",
-    ),
+    Cause.CLOSED: (errors.CloudUnreachableError, "the service was closed while the call was under way", "Repeat it."),
 }
 
 _CERTIFICATE_FAULTS: Final = (
@@ -83,9 +78,9 @@ _CERTIFICATE_FAULTS: Final = (
 )
 """How gRPC core words a certificate that it does not take, and what that means; the first match counts."""
 
-_RETRYABLE: Final = frozenset({Status.UNAVAILABLE, Status.RESOURCE_EXHAUSTED})
-_RETRYABLE_CAUSES: Final = frozenset({Cause.LOST, Cause.REFUSED_STREAM})
-
+_MAY_PASS: Final = frozenset(
+    {Cause.LOST, Cause.RESET, Cause.REFUSED_STREAM, Status.UNAVAILABLE, Status.RESOURCE_EXHAUSTED}
+)
 _LOGIN_REFUSALS: Final = frozenset(
     {Status.UNAUTHENTICATED, Status.PERMISSION_DENIED, Status.INVALID_ARGUMENT, Status.NOT_FOUND}
 )
@@ -102,23 +97,22 @@ def translate(error: CallError, call: str, outcome: Outcome, redact: Redact = re
     """
     cause = cause_of(error)
     status = error.status if isinstance(error, CallFailedError) and cause is Cause.ANSWER else None
-    if isinstance(error, CallFailedError) and cause is Cause.NOT_CONNECTED:
-        kind, what, todo = _connection_fault(error.words)
-    else:
-        kind, what, todo = _BY_CAUSE[cause] if status is None else _BY_STATUS.get(status, _OTHER_STATUS)
+    kind, what, todo = _BY_CAUSE[cause] if status is None else _BY_STATUS.get(status, _OTHER_STATUS)
+    if cause is Cause.NOT_CONNECTED:
+        fault = next((row for row in _CERTIFICATE_FAULTS if row[0] in str(error)), None)
+        what, todo = (f"the cloud's certificate {fault[1]}", fault[2]) if fault else (what, todo)
     words = _words(error, status, redact)
     happened = f"{what} ({call}{f': {words}' if words else ''})."
     meaning = kind(f"{happened} {todo}", outcome)
     meaning.happened = happened
-    meaning.retryable = cause in _RETRYABLE_CAUSES or status in _RETRYABLE
+    meaning.retryable = bool(_MAY_PASS & {cause, status})
     return meaning
 
 
 def translate_login(error: CallError, redact: Redact = redacted) -> BillingError:
     """The same for a login."""
     if cause_of(error) is Cause.ANSWER and isinstance(error, CallFailedError) and error.status in _LOGIN_REFUSALS:
-        words = _words(error, error.status, redact)
-        return errors.KeyRejectedError(f"the login was refused ({words}). {_KEY_HELP}.")
+        return errors.KeyRejectedError(f"the login was refused ({_words(error, error.status, redact)}). {_KEY_HELP}.")
     return translate(error, "login", Outcome.NEVER_SENT, redact)
 
 
@@ -126,17 +120,9 @@ def as_change(error: BillingError) -> BillingError:
     """The error of a change, which says what is known of the change."""
     hint = {
         Outcome.NEVER_SENT: " Nothing was sent.",
-        Outcome.REFUSED: "",
         Outcome.UNKNOWN: " It may have been done: look before you repeat it.",
     }
-    return type(error)(error.text + hint[error.outcome], error.outcome)
-
-
-def _connection_fault(words: str) -> tuple[type[BillingError], str, str]:
-    for sign, fault, todo in _CERTIFICATE_FAULTS:
-        if sign in words:
-            return errors.CloudUnreachableError, f"the cloud's certificate {fault}", todo
-    return _BY_CAUSE[Cause.NOT_CONNECTED]
+    return type(error)(error.text + hint.get(error.outcome, ""), error.outcome)
 
 
 def _words(error: CallError, status: Status | None, redact: Redact) -> str:

@@ -21,15 +21,16 @@ _REFUSED_STREAM: Final = "Stream removed (RST_STREAM (Received RST_STREAM with e
 class CallFailedError(Exception):
     """A call that ended with a status: the cloud's, or one that gRPC core found.
 
-    `said_more` is whether the other side sent metadata besides; `method` is the call's path.
+    `said_more` is whether the other side sent metadata besides.
     """
 
-    def __init__(self, status: Status, words: str, *, said_more: bool = False, method: str = "") -> None:
+    def __init__(self, status: Status, words: str, *, said_more: bool = False) -> None:
         super().__init__(status, words)
         self.status = status
         self.words = words
         self.said_more = said_more
-        self.method = method
+        self.sent: tuple[str, bytes] = ("", b"")
+        """The call's path and request."""
 
 
 class UnreadableAnswerError(Exception):
@@ -49,42 +50,30 @@ class Cause(enum.Enum):
     NOT_GRPC = "something in between answered, not the cloud"
     NOT_CONNECTED = "no connection came about"
     LOST = "the connection was lost"
-    REFUSED_STREAM = "the cloud processed nothing of it, as HTTP/2 has a word for"
+    RESET = "the cloud, or something in between, reset this call alone"
+    REFUSED_STREAM = "HTTP/2 says that nothing of it was processed"
     SILENCE = "no answer in time"
     CLOSED = "the service was removed meanwhile"
 
 
-_BY_WORDS: Final[tuple[tuple[str, Cause], ...]] = (
+_BY_WORDS: Final = (
     (CLOSED, Cause.CLOSED),
     ("Deadline Exceeded", Cause.SILENCE),
     ("Stream removed (Deadline Exceeded", Cause.SILENCE),
     ("failed to connect to all addresses", Cause.NOT_CONNECTED),
     ("errors resolving ", Cause.NOT_CONNECTED),
-    (f"{PAGE}103", Cause.LOST),  # costs this call and no other
+    (f"{PAGE}103", Cause.RESET),  # costs this call and no other
     (PAGE, Cause.NOT_GRPC),
     ("No status received", Cause.NO_TRAILERS),
+    ("Stream removed (Data frame with END_STREAM flag received", Cause.NO_TRAILERS),
     ("Decompress", Cause.UNREADABLE),
     ("Stream removed (Decompress", Cause.UNREADABLE),
     ("Stream removed (CLIENT: Received message larger than max", Cause.UNREADABLE),
     ("Stream removed (Error parsing ", Cause.UNREADABLE),
-    ("Stream removed (Data frame with END_STREAM flag received", Cause.NO_TRAILERS),
+    ("Stream removed (RST_STREAM ", Cause.RESET),
     ("Stream removed (", Cause.LOST),
 )
 """How gRPC core words what it finds by itself; the first match counts."""
-
-_REFUSALS: Final = frozenset(
-    {
-        Status.UNAUTHENTICATED,
-        Status.PERMISSION_DENIED,
-        Status.INVALID_ARGUMENT,
-        Status.NOT_FOUND,
-        Status.OUT_OF_RANGE,
-        Status.FAILED_PRECONDITION,
-        Status.ALREADY_EXISTS,
-        Status.UNIMPLEMENTED,
-    }
-)
-"""Answers to a change that say that it was not done. Narrow on purpose: a rate limit may strike after the work."""
 
 _CHARGE_REFUSALS: Final = frozenset(
     {
@@ -96,14 +85,15 @@ _CHARGE_REFUSALS: Final = frozenset(
         Status.UNIMPLEMENTED,
     }
 )
-"""The same for a charge; a list of its own, so that none is added to it by the way. See `outcome_of_charge`."""
+_CHANGE_REFUSALS: Final = _CHARGE_REFUSALS | {Status.FAILED_PRECONDITION, Status.ALREADY_EXISTS}
+"""Answers that say that the work was not done. Narrow on purpose: a rate limit may strike after the work."""
 
 
 def cause_of(error: CallError) -> Cause:
     """Why a call failed."""
     if isinstance(error, UnreadableAnswerError):
         return Cause.UNREADABLE
-    # Money depends on this one, so nothing but core's own finding counts: the whole text, no word of the cloud's.
+    # Nothing but core's own finding counts: the whole text to the letter, and nothing that the cloud sent besides.
     if error.words == _REFUSED_STREAM and error.status is Status.UNAVAILABLE and not error.said_more:
         return Cause.REFUSED_STREAM
     return next((cause for words, cause in _BY_WORDS if error.words.startswith(words)), Cause.ANSWER)
@@ -111,7 +101,7 @@ def cause_of(error: CallError) -> Cause:
 
 def outcome_of_change(error: CallError) -> Outcome:
     """What is known of a change or an e-mail that was sent and failed."""
-    return _outcome(error, _REFUSALS)
+    return _outcome(error, _CHANGE_REFUSALS)
 
 
 def outcome_of_charge(error: CallError) -> Outcome:
@@ -135,5 +125,5 @@ def outcome_of_charge(error: CallError) -> Outcome:
 
 def _outcome(error: CallError, refusals: Collection[Status]) -> Outcome:
     cause = cause_of(error)
-    refused = cause is Cause.ANSWER and isinstance(error, CallFailedError) and error.status in refusals
-    return Outcome.REFUSED if refused or cause is Cause.REFUSED_STREAM else Outcome.UNKNOWN
+    refused = cause is Cause.REFUSED_STREAM or (cause is Cause.ANSWER and error.args[0] in refusals)
+    return Outcome.REFUSED if refused else Outcome.UNKNOWN

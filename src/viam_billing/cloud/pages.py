@@ -8,29 +8,27 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from google.protobuf.empty_pb2 import Empty
 from grpclib.client import Channel
 from grpclib.const import Cardinality
 from grpclib.exceptions import GRPCError
 
-if TYPE_CHECKING:
-    from viam_billing.cloud.certificates import Trust
-    from viam_billing.settings.app_address import AppAddress
+from viam_billing.cloud.certificates import Trust
+from viam_billing.settings.app_address import AppAddress
 
 
 async def is_page(
-    address: AppAddress, trust: Trust | None, method: str, metadata: Mapping[str, str], timeout_s: float
+    address: AppAddress, trust: Trust | None, path: str, request: bytes, metadata: Mapping[str, str], timeout_s: float
 ) -> bool:
-    """Whether a method, named by its path, is answered by something that is not gRPC. False where nothing answers."""
+    """Whether a call is answered by something that is not gRPC. False where nothing answers."""
     tls = None if trust is None else _context(trust, verified=address.verified)
     channel = Channel(path=address.path) if address.path else Channel(address.host, address.port, ssl=tls)
     try:
         async with channel.request(
-            method, Cardinality.UNARY_UNARY, Empty, Empty, timeout=timeout_s, metadata=metadata
+            path, Cardinality.UNARY_UNARY, Empty, Empty, timeout=timeout_s, metadata=metadata
         ) as stream:
-            await stream.send_message(Empty(), end=True)
+            await stream.send_message(Empty.FromString(request), end=True)
             await stream.recv_initial_metadata()
             await stream.cancel()
     except GRPCError as error:

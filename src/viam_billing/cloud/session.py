@@ -1,10 +1,4 @@
-"""One connection and one login to the cloud, shared by all services with the same key and address.
-
-client() --> connected and logged in? --yes--> an AppClient
-| no
-v
-one login for all callers: import and certificates (in a thread), channel, Authenticate
-"""
+"""One connection and one login to the cloud, shared by all services with the same key and address."""
 
 from __future__ import annotations
 
@@ -12,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
+from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 from viam import logging
@@ -19,22 +14,15 @@ from viam import logging
 from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.cloud.error_mapping import translate_login
 from viam_billing.cloud.failures import CALL_ERRORS, CallError, Cause, cause_of
-from viam_billing.cloud.token import Token
-from viam_billing.core.errors import (
-    BillingError,
-    CloudTimeoutError,
-    CloudUnreachableError,
-    KeyRejectedError,
-    service_closed,
-)
+from viam_billing.core import errors
+from viam_billing.core.errors import BillingError
 from viam_billing.core.redaction import redacted
+from viam_billing.core.tasks import wait_shared
+from viam_billing.core.times import Deadline
+from viam_billing.settings.app_address import AppAddress
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from viam_billing.cloud.transport import AppClient, Channel
-    from viam_billing.core.times import Deadline
-    from viam_billing.settings.app_address import AppAddress
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -50,7 +38,7 @@ _LONGEST_CALL_S: Final = 150.0
 
 
 class Session:
-    """Connects when first needed, and logs in anew when the cloud no longer takes the token."""
+    """Connects when first needed, and logs in again when the cloud no longer takes the token."""
 
     def __init__(self, address: AppAddress, key_id: str, key: str, ca_file: str | None = None) -> None:
         self._address = address
@@ -76,33 +64,26 @@ class Session:
         """Whether there is a login, and the cloud answered last."""
         return self._client is not None and not self.circuit_breaker.is_open
 
-    async def client(self, deadline: Deadline, refused: Token | None = None) -> AppClient:
-        """A logged-in client, made now if there is none.
+    async def client(self, deadline: Deadline, refused: AppClient | None = None) -> AppClient:
+        """A logged-in client. The login is shared, and goes on for others when a caller's time is over.
 
-        Args:
-            deadline: how long this caller waits; the login goes on for others.
-            refused: a token that the cloud no longer takes. Whoever reports it first starts the one new login.
+        `refused` is a client whose token the cloud no longer takes; whoever reports it first starts the one new login.
 
         Raises:
             BillingError: the login's error, or `cloud_timeout` at the deadline.
         """
         client = self._client
-        if client is not None and client.token is not refused:
-            is_idle = time.monotonic() - self._last_answer_s > _IDLE_S
-            return self._on_new_channel(client) if is_idle else client
+        if client is not None and client is not refused:
+            if time.monotonic() - self._last_answer_s > _IDLE_S:
+                self._reconnect(client)
+            return client
         if self.closed:
-            raise service_closed()
+            raise errors.service_closed()
         self._client = None
-        task = self.begin_login()
-        await asyncio.wait({task}, timeout=deadline.remaining_s())
-        if task.cancelled():
-            raise service_closed()
-        if not task.done():
-            raise CloudTimeoutError("the cloud did not answer the login in time. Try again later.")
-        error = task.exception()
-        if isinstance(error, BillingError):
-            raise error.copy() from None  # each caller gets an error of its own
-        return task.result()
+        try:
+            return await wait_shared(self.begin_login(), deadline.remaining_s())
+        except asyncio.TimeoutError:
+            raise errors.CloudTimeoutError("the cloud did not answer the login in time. Try again later.") from None
 
     def begin_login(self) -> asyncio.Task[AppClient]:
         """The login under way, or a new one."""
@@ -114,16 +95,22 @@ class Session:
     async def _log_in(self) -> AppClient:
         started_s = time.monotonic()
         transport = await asyncio.to_thread(_transport)
-        if self._channel is None:
-            self._channel = await transport.opened(self._address, self._ca_file)
-        channel = self._channel
+        channel: Channel = self._channel or await transport.opened(self._address, self._ca_file)
+        self._channel = channel
         self.logins += 1
         try:
             token = await channel.log_in(self._key_id, self._key, _LOGIN_S)
-        except CALL_ERRORS as error:
-            raise self._login_failed(error, channel, started_s) from None
+        except CALL_ERRORS as call_error:
+            error = await channel.told_apart(call_error, {}, _LOGIN_S)
+            meaning = translate_login(error, self.redact)
+            self.failed(error, meaning, channel, started_s)
+            if isinstance(meaning, errors.CloudTimeoutError):
+                self.no_answer_since(started_s, meaning)
+            if isinstance(meaning, errors.KeyRejectedError):
+                self._reject_key()
+            raise meaning from None
         self.answered()
-        client: AppClient = transport.AppClient(channel, Token(token))
+        client: AppClient = transport.AppClient(channel, token)
         if self._channel is channel:
             self._client = client
         return client
@@ -134,30 +121,21 @@ class Session:
         if not task.cancelled() and (error := task.exception()) and not isinstance(error, BillingError):
             LOGGER.error("a login ended in a defect: %s", type(error).__name__)
 
-    def _login_failed(self, error: CallError, channel: Channel, started_s: float) -> BillingError:
-        meaning = translate_login(error, self.redact)
-        self.failed(error, meaning, channel, started_s)
-        if isinstance(meaning, CloudTimeoutError):
-            self.no_answer_since(started_s, meaning)
-        if isinstance(meaning, KeyRejectedError):
-            self.reject_key()
-        return meaning
-
-    def _on_new_channel(self, client: AppClient) -> AppClient:
-        """The same login over a new connection: the token belongs to the login."""
-        self._retire(client.channel)
-        self._channel = client.channel.reopened()
-        self._client = type(client)(self._channel, client.token)
+    def _reconnect(self, client: AppClient) -> None:
+        """Give a client a new connection; its token belongs to the login and stays."""
+        channel = client.channel.reopened()
+        self._close(client.channel, _LONGEST_CALL_S)
+        self._channel = channel
+        client.use(channel)
         self._last_answer_s = time.monotonic()
-        return self._client
 
-    def answered(self, token: Token | None = None) -> None:
-        """The cloud gave an answer, so it is there, and took the token."""
+    def answered(self, client: AppClient | None = None) -> None:
+        """The cloud gave an answer, so it is there, and took the client's token."""
         self._last_answer_s = time.monotonic()
         if self.circuit_breaker.in_doubt:
             self.circuit_breaker.answered()
-        if token is not None:
-            token.answered = True
+        if client is not None:
+            client.answered = True
             self._useless_tokens = 0
 
     def failed(self, error: CallError, meaning: BillingError, channel: Channel, started_s: float) -> None:
@@ -174,7 +152,7 @@ class Session:
         elif cause is Cause.LOST and started_s >= self._lost_s:  # else another call on the same connection has told
             self._lost_s = time.monotonic()
             self.circuit_breaker.connection_lost(meaning)
-        elif cause in (Cause.ANSWER, Cause.UNREADABLE) and not isinstance(meaning, CloudUnreachableError):
+        elif cause in (Cause.ANSWER, Cause.UNREADABLE) and not isinstance(meaning, errors.CloudUnreachableError):
             self.answered()
 
     def no_answer_since(self, started_s: float, error: BillingError) -> None:
@@ -185,34 +163,31 @@ class Session:
             if self._channel is not None:
                 self._retire(self._channel)
 
-    def token_refused(self, token: Token) -> bool:
-        """The cloud refused a call for its token. Returns whether that means the key: a fresh token of no other call.
+    def token_refused(self, client: AppClient) -> bool:
+        """The cloud refused a client's token. Returns whether that means the key: a fresh token of no other call.
 
         Several callers may use up a token before any of them knows. But tokens of which none gets a call through, one
         after the other, are useless.
         """
-        client = self._client
-        if client is not None and client.token is token:
+        if self._client is client:
             self._client = None
-            self._useless_tokens += not token.answered
-        means_key = token.is_fresh() or self._useless_tokens >= _USELESS_TOKENS
+            self._useless_tokens += not client.answered
+        means_key = client.is_fresh() or self._useless_tokens >= _USELESS_TOKENS
         if means_key:
             self._useless_tokens = 0
-            self.reject_key()
+            self._reject_key()
         elif self._client is None:
             self.begin_login()
         return means_key
 
-    def reject_key(self) -> None:
-        """The cloud does not know the key: what was learned with it is forgotten."""
-        for forget in self.when_key_rejected:
+    def _reject_key(self) -> None:
+        for forget in self.when_key_rejected:  # what was learned with the key
             forget()
 
     def _retire(self, channel: Channel) -> None:
         """No new calls on a channel; those under way may end."""
         if self._channel is channel:
-            self._channel = None
-            self._client = None
+            self._channel = self._client = None
         self._close(channel, _LONGEST_CALL_S)
 
     def _close(self, channel: Channel, grace_s: float | None) -> None:

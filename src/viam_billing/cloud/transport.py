@@ -2,8 +2,7 @@
 
     ViamClient, generated stubs --> Channel.request --> Stream --> grpc.aio
 
-Imported in a thread when the first connection is needed: importing gRPC core and the SDK's clients costs more than all
-else at the start.
+Imported in a thread when the first connection is needed: that costs more than all else at the start.
 """
 
 from __future__ import annotations
@@ -12,18 +11,29 @@ import asyncio
 import contextlib
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, cast
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined] # is there
 
+import grpclib.client
 from google.protobuf.message import DecodeError, Message
 from grpclib.const import Cardinality, Status
 from msgspec import Struct
 from typing_extensions import Self
 
 from viam_billing.cloud import certificates
-from viam_billing.cloud.failures import CLOSED, CallFailedError, UnreadableAnswerError
+from viam_billing.cloud.failures import (
+    CLOSED,
+    PAGE,
+    CallError,
+    CallFailedError,
+    Cause,
+    UnreadableAnswerError,
+    cause_of,
+)
 from viam_billing.cloud.pages import is_page
+from viam_billing.settings.app_address import AppAddress
 from viam_billing.version import MODULE_NAME, VERSION
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # core writes to stderr by itself, which viam-server logs as errors
@@ -35,11 +45,10 @@ from viam.app.viam_client import ViamClient
 from viam.gen.app.v1 import app_grpc, billing_grpc
 from viam.gen.proto.rpc.v1 import auth_grpc, auth_pb2
 
-if TYPE_CHECKING:
-    from viam_billing.cloud.token import Token
-    from viam_billing.settings.app_address import AppAddress
-
 LARGEST_ANSWER_BYTES: Final = 16 * 2**20
+_LONGEST_TOKEN: Final = 8192
+_FRESH_S: Final = 30.0
+"""A token that lay unused for longer may have expired and says nothing about the key."""
 
 _OPTIONS: Final = (
     ("grpc.enable_retries", 0),  # `client` repeats reads itself: core cannot tell how often it did
@@ -54,24 +63,34 @@ _OPTIONS: Final = (
 
 
 class AppClient(ViamClient):
-    """The SDK's app-level client on a channel, logged in with a token; and the stubs of the calls it does not wrap."""
+    """The SDK's app-level client on a channel, logged in with a token of unknown lifetime; and the generated stubs.
 
-    def __init__(self, channel: Channel, token: Token) -> None:
-        self._channel = channel  # type: ignore[assignment] # in place of grpclib's
-        self._metadata = self.metadata = {"authorization": f"Bearer {token.text}"}
+    `calls` were sent with the token; `answered` is whether one of them got through.
+    """
+
+    def __init__(self, channel: Channel, token: str) -> None:
+        self._metadata = self.metadata = {"authorization": f"Bearer {token}"}
+        self.calls = 0
+        self.answered = False
+        self._issued_s = time.monotonic()
+        self.use(channel)
+
+    def use(self, channel: Channel) -> None:
+        """Make calls on another channel from now on."""
+        grpclib_channel = cast("grpclib.client.Channel", channel)
+        self._channel = grpclib_channel
         self.channel = channel
-        self.token = token
-        self.billing = billing_grpc.BillingServiceStub(channel)  # type: ignore[arg-type] # the same
-        self.app = app_grpc.AppServiceStub(channel)  # type: ignore[arg-type] # the same
+        self.billing = billing_grpc.BillingServiceStub(grpclib_channel)
+        self.app = app_grpc.AppServiceStub(grpclib_channel)
         self.sdk_billing = self.billing_client
+
+    def is_fresh(self) -> bool:
+        """Whether the token was just given out and one call only has used it: its refusal means the key."""
+        return self.calls == 1 and time.monotonic() - self._issued_s < _FRESH_S
 
 
 async def opened(address: AppAddress, ca_file: str | None) -> Channel:
-    """A channel that trusts what it should; it is not connected yet.
-
-    Raises:
-        NotConfiguredError: if a file of certificates is named that cannot be used.
-    """
+    """A channel that is not connected yet. Raises: NotConfiguredError: for a file without certificates."""
     if not address.tls:
         return Channel(address, None)
     return Channel(address, await asyncio.to_thread(certificates.trust_for, address, ca_file))
@@ -84,7 +103,8 @@ class Channel:
         """`trust` is None for a connection without TLS. Needs a running event loop."""
         self._address = address
         self._trust = trust
-        target = f"unix:{address.path}" if address.path else f"dns:///{_bracketed(address.host)}:{address.port}"
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        target = f"unix:{address.path}" if address.path else f"dns:///{host}:{address.port}"
         proxy = _proxy_for(address)
         self._proxied = proxy is not None
         options = [*_OPTIONS, ("grpc.enable_http_proxy", 0) if proxy is None else ("grpc.http_proxy", proxy)]
@@ -103,25 +123,17 @@ class Channel:
         return Channel(self._address, self._trust)
 
     async def log_in(self, key_id: str, key: str, timeout_s: float) -> str:
-        """An access token for an API key.
-
-        Raises:
-            CallFailedError, UnreadableAnswerError: if there is none.
-        """
+        """An access token for an API key. Raises: CallFailedError, UnreadableAnswerError."""
         credentials = auth_pb2.Credentials(type="api-key", payload=key)
         request = auth_pb2.AuthenticateRequest(entity=key_id, credentials=credentials)
-        answer = await auth_grpc.AuthServiceStub(self).Authenticate(request, timeout=timeout_s)  # type: ignore[arg-type] # in place of grpclib's
-        token: str = answer.access_token
-        if not token:
-            raise UnreadableAnswerError("it has no token")
+        stub = auth_grpc.AuthServiceStub(cast("grpclib.client.Channel", self))
+        token: str = (await stub.Authenticate(request, timeout=timeout_s)).access_token
+        if not 0 < len(token) <= _LONGEST_TOKEN or not (token.isascii() and token.isprintable()):
+            raise UnreadableAnswerError("it has no token that a call could carry")
         return token
 
     async def connect(self, timeout_s: float) -> None:
-        """Wait until a connection stands.
-
-        Raises:
-            CallFailedError: if none comes about; no call was sent.
-        """
+        """Wait until a connection stands. Raises: CallFailedError: if none comes about; no call was sent."""
         state = self._core.get_state(try_to_connect=True)
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._until_connected(state), timeout_s)
@@ -138,8 +150,8 @@ class Channel:
     def request(
         self,
         name: str,
-        cardinality: Cardinality,
-        request_type: type[Message],  # noqa: ARG002 - grpclib's signature
+        cardinality: Cardinality,  # noqa: ARG002 - grpclib's signature
+        request_type: type[Message],  # noqa: ARG002 - the same
         reply_type: type[Message],
         *,
         timeout: float | None = None,
@@ -147,14 +159,18 @@ class Channel:
     ) -> Stream:
         """A call that is about to be made."""
         method = self._methods.get(name)
-        if method is None:
-            kind = self._core.unary_stream if cardinality is Cardinality.UNARY_STREAM else self._core.unary_unary
-            method = self._methods[name] = kind(name)
+        if (
+            method is None
+        ):  # a stream of one message also tells that a second one came, which core's unary call waits for
+            method = self._methods[name] = self._core.unary_stream(name)
         return Stream(self, name, method, reply_type, timeout, tuple((metadata or {}).items()))
 
-    async def meets_page(self, method: str, metadata: Mapping[str, str], timeout_s: float) -> bool:
-        """Whether something that is not gRPC answers a read. Not found out behind a proxy."""
-        return not self._proxied and await is_page(self._address, self._trust, method, metadata, timeout_s)
+    async def told_apart(self, error: CallError, metadata: Mapping[str, str], timeout_s: float) -> CallError:
+        """The error of a read, which is that of a page where something that is not gRPC answers."""
+        if cause_of(error) is not Cause.NO_TRAILERS or self._proxied or not isinstance(error, CallFailedError):
+            return error
+        page = await is_page(self._address, self._trust, *error.sent, metadata, timeout_s)
+        return CallFailedError(error.status, f"{PAGE}200") if page else error
 
     async def close(self, grace_s: float | None = None) -> None:
         """Close the connection; calls under way have `grace_s` to end, and are then cancelled."""
@@ -189,20 +205,16 @@ class Stream(Struct, eq=False):
         """Send the request. Returns the answer.
 
         Raises:
-            CallFailedError: for every end but an answer.
-            UnreadableAnswerError: for an answer that is no message of the method's kind.
+            CallFailedError, UnreadableAnswerError: for every other end.
         """
-        try:
-            self.call = self.method(self.request, timeout=self.timeout_s, metadata=self.metadata)
-            data: bytes | None = await self.call
-        except (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.CancelledError) as error:
-            raise self._failure(error) from None
-        if data is None:
+        answer: Message | None = None
+        async for message in self:
+            if answer is not None:
+                raise UnreadableAnswerError("it goes on after its message")
+            answer = message
+        if answer is None:
             raise UnreadableAnswerError("it ended before its message did")
-        try:
-            return self.reply_type.FromString(data)
-        except DecodeError:
-            raise UnreadableAnswerError("it is not the message that the call answers with") from None
+        return answer
 
     async def __aiter__(self) -> AsyncIterator[Message]:
         try:
@@ -218,7 +230,9 @@ class Stream(Struct, eq=False):
         if isinstance(error, grpc.aio.AioRpcError):
             said_more = bool(error.initial_metadata() or error.trailing_metadata())
             status, words = Status(error.code().value[0]), error.details() or ""
-            return CallFailedError(status, words, said_more=said_more, method=self.name)
+            failed = CallFailedError(status, words, said_more=said_more)
+            failed.sent = (self.name, self.request)
+            return failed
         if self.channel.closed and not _is_being_cancelled(asyncio.current_task()):
             return CallFailedError(Status.CANCELLED, CLOSED)
         return error
@@ -227,10 +241,6 @@ class Stream(Struct, eq=False):
 def _is_being_cancelled(task: asyncio.Task[Any] | None) -> bool:
     """Whether the caller's own task was cancelled. Python 3.10 cannot tell."""
     return task is not None and sys.version_info >= (3, 11) and task.cancelling() > 0
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def _proxy_for(address: AppAddress) -> str | None:

@@ -8,7 +8,6 @@ import math
 from typing import ClassVar, Final
 
 from grpclib.const import Status
-from typing_extensions import Self
 
 _LONGEST_MESSAGE: Final = 1000
 _LONGEST_QUOTE: Final = 80
@@ -44,12 +43,6 @@ class BillingError(Exception):
         if code:
             cls.code, cls.status = code, status
             _CLASSES[code] = cls
-
-    def copy(self) -> Self:
-        """The same error for another caller: one exception object must not be raised to many."""
-        same = type(self)(self.text, self.outcome)
-        same.happened, same.retryable = self.happened, self.retryable
-        return same
 
     @property
     def message(self) -> str:

@@ -20,7 +20,7 @@ Make = Callable[..., Awaitable[Service]]
 USAGE, INVOICES, CHARGE = "GetCurrentMonthUsage", "GetInvoicesSummary", "ChargeOrganization"
 IGNORED: tuple[Frame, ...] = ("unknown", "origin", "altsvc", "priority_update")
 REFUSED_STREAM = "Stream removed (RST_STREAM (Received RST_STREAM with error code 7))"
-"""How gRPC core words it; a cloud may happen to say the same."""
+"""How gRPC core words it; the words of a cloud that met it further on hold a little more."""
 
 
 @pytest.mark.parametrize("frame", IGNORED)
@@ -108,7 +108,7 @@ async def test_a_charge_that_is_refused_as_a_stream_has_failed(charger: Service,
         Fault(CHARGE, goaway="refused", when="after"),
         Fault(CHARGE, answer="cut_off"),
         Fault(CHARGE, drop_connection=True, when="after"),
-        Fault(CHARGE, status="UNAVAILABLE", message=REFUSED_STREAM, when="after"),
+        Fault(CHARGE, status="UNAVAILABLE", message=f"upstream: {REFUSED_STREAM}", when="after"),
         Fault(CHARGE, status="UNAVAILABLE", message="RST_STREAM with error code 7", when="after"),
     ],
     ids=lambda fault: fault.reset or fault.answer or fault.goaway or fault.message or "drop_connection",

@@ -48,13 +48,13 @@ CAUSES = [
     (CallFailedError(Status.UNAVAILABLE, "Stream removed (GOAWAY received; Error code: 0; Debug Text: )"), Cause.LOST),
     (
         CallFailedError(Status.INTERNAL, "Stream removed (RST_STREAM (Received RST_STREAM with error code 2))"),
-        Cause.LOST,
+        Cause.RESET,
     ),
     (REFUSED_STREAM, Cause.REFUSED_STREAM),
     (SILENCE, Cause.SILENCE),
     (CallFailedError(Status.DEADLINE_EXCEEDED, "Stream removed (Deadline Exceeded)"), Cause.SILENCE),
     *((CallFailedError(Status.UNKNOWN, PAGE.format(status)), Cause.NOT_GRPC) for status in (302, 403, 408, 500, 520)),
-    (CallFailedError(Status.UNKNOWN, PAGE.format(103)), Cause.LOST),
+    (CallFailedError(Status.UNKNOWN, PAGE.format(103)), Cause.RESET),
     (CallFailedError(Status.UNKNOWN, "No status received"), Cause.NO_TRAILERS),
     (
         CallFailedError(Status.UNKNOWN, "Stream removed (Data frame with END_STREAM flag received)"),
