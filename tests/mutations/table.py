@@ -245,7 +245,7 @@ _LIMITS: Final = (
         "tax is not counted",
         "commands.charges:charge_organization",
         argument("total", 0, "(parameters.subtotal,)"),
-        "tests/unit/test_commands_charges.py",
+        "tests/unit/commands/test_charges.py",
     ),
 )
 
