@@ -56,7 +56,7 @@ _JOURNAL_OF: Final = "charging.journal:Journal"
 _RECOVERY_OF: Final = "charging.recovery:Recovery"
 
 _SENDING: Final = (
-    _of("mark after sending", "cloud.calls:Calls.send_once", after("mark_sent", "stub"), _CALLS),
+    _of("mark after sending", "cloud.calls:Calls.send_once", after("mark_sent", "unary"), _CALLS),
     _of("a charge is retried", "cloud.client:CloudClient.charge", twice(), _CALLS),
     _of("changes are retried", "cloud.client:CloudClient.update_organization_billing_tier", twice(), _CALLS),
     _of("a charge is sent again after UNAUTHENTICATED", "cloud.calls:Calls.send_once", again("login_expired"), _CALLS),

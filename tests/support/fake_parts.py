@@ -18,7 +18,7 @@ from viam_billing.settings.app_address import AppAddress
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-    from viam_billing.cloud.transport import AppClient
+    from viam_billing.cloud.app_client import AppClient
 
 Script: TypeAlias = Callable[[], Awaitable["Message"]]
 """How the cloud answers one call: a message, or what it raises."""
@@ -50,12 +50,30 @@ class Clock:
         return self.now_s
 
 
+class _Names(dict[str, str]):
+    """The methods of all RPCs, each its own name."""
+
+    def __missing__(self, rpc: str) -> str:
+        return rpc
+
+
 class FakeChannel:
     """A channel that connects or does not; `connects` is None or the error."""
 
-    def __init__(self, connects: CallFailedError | None = None) -> None:
+    def __init__(self, client: FakeClient, connects: CallFailedError | None = None) -> None:
+        self.client = client
         self.connects = connects
         self.closed = False
+
+    async def unary(self, rpc: str, _: Message, timeout_s: float, __: object) -> Message:
+        """As the real one; a method is its RPC's name here."""
+        client = self.client
+        client.asked.append(rpc)
+        script = client.scripts.pop(0) if len(client.scripts) > 1 else client.scripts[0]
+        try:
+            return await asyncio.wait_for(script(), timeout_s)
+        except asyncio.TimeoutError:
+            raise SILENCE from None
 
     async def connect(self, timeout_s: float) -> None:  # noqa: ARG002 - the channel's signature
         """As the real one."""
@@ -78,27 +96,14 @@ class FakeClient:
         """`used`: whether the token has served a call before."""
         self.scripts = list(scripts)
         self.asked: list[str] = []
-        self.channel = FakeChannel(connects)
+        self.channel = FakeChannel(self, connects)
         self.calls, self.answered = int(used), used
         self.metadata: dict[str, str] = {}
-        self.billing = self
-        self.sdk_billing = self
-        self.app = self
+        self.methods = _Names()
 
     def is_fresh(self) -> bool:
         """As the real one, of a token that was just given out."""
         return self.calls == 1
-
-    def __getattr__(self, rpc: str) -> Callable[..., Awaitable[Message]]:
-        async def call(*_: object, timeout: float | None = None, **__: object) -> Message:
-            self.asked.append(rpc)
-            script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
-            try:
-                return await asyncio.wait_for(script(), timeout)
-            except asyncio.TimeoutError:
-                raise SILENCE from None
-
-        return call
 
 
 class FakeSession(Session):

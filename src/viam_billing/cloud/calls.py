@@ -11,7 +11,7 @@ import random
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
+from typing import Final, NoReturn, Protocol, TypeVar, cast
 
 from google.protobuf.message import Message
 from msgspec import Struct
@@ -23,12 +23,7 @@ from viam_billing.core import errors
 from viam_billing.core.errors import BillingError, Outcome
 from viam_billing.core.times import Deadline
 
-if TYPE_CHECKING:
-    from viam_billing.cloud.transport import AppClient
-
-T = TypeVar("T")
-Ask = Callable[["AppClient", float], Awaitable[T]]
-"""One call of a client in a number of seconds."""
+M = TypeVar("M", bound=Message)
 
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 2.0
@@ -46,6 +41,16 @@ class Counters(Struct):
     last_error: str | None = None
 
 
+class Sink(Protocol):
+    """Where a streamed answer goes."""
+
+    async def take(self, chunk: bytes) -> None:
+        """The next part."""
+
+    async def restart(self) -> None:
+        """Another attempt begins: forget the parts so far."""
+
+
 class Calls:
     """Makes the calls of one service over a session that it may share with others."""
 
@@ -53,21 +58,24 @@ class Calls:
         self, session: Session | None, counters: Counters, timeout_s: float, now: Callable[[], float] = time.time
     ) -> None:
         """`session` is None where no API key is known."""
-        self.session = session
+        self._session = session
         self._counters = counters
         self._patience_s = _PATIENCE_SHARE * timeout_s
         self._now = now
 
-    async def read(self, rpc: str, ask: Ask[T], deadline: Deadline) -> T:
-        """A call that changes nothing: made again after what may pass, until it answers or its time is over."""
-        session, started_s, pause_s = self.session or _no_key(), time.monotonic(), _FIRST_PAUSE_S
+    async def read(self, request: Message, answer: type[M], deadline: Deadline, sink: Sink | None = None) -> M:  # noqa: ARG002 - its type
+        """A call that changes nothing: made again after what may pass, until it answers or its time is over.
+
+        `answer` is the kind of its answer; one that is streamed goes to the `sink`, and what is returned is no answer.
+        """
+        session, started_s, pause_s = self._session or _no_key(), time.monotonic(), _FIRST_PAUSE_S
         circuit_breaker = session.circuit_breaker
         probe = circuit_breaker.is_open and circuit_breaker.enter()
         try:
             while True:
                 deadline.last_error = None
                 try:
-                    return await self._attempt(rpc, ask, session, deadline)
+                    return cast("M", await self._attempt(request, session, deadline, sink))
                 except BillingError as error:
                     wait_s = pause_s * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
                     if not error.retryable or deadline.remaining_s() < wait_s + _SHORTEST_ATTEMPT_S:
@@ -79,44 +87,36 @@ class Calls:
                 if circuit_breaker.is_open and not probe:
                     raise circuit_breaker.unreachable()
         except BillingError as error:
-            waited_s = time.monotonic() - started_s
-            if (
-                isinstance(error, (errors.CloudUnreachableError, errors.CloudTimeoutError))
-                and waited_s >= self._patience_s
-            ):
+            is_silence = isinstance(error, (errors.CloudUnreachableError, errors.CloudTimeoutError))
+            if is_silence and time.monotonic() - started_s >= self._patience_s:
                 session.no_answer_since(started_s, error)
             raise self._failed(error) from None
         finally:
             if probe:
                 circuit_breaker.leave_probe()
 
-    async def log_in(self, deadline: Deadline) -> None:
-        """Connect and log in: what fails here was certainly not sent."""
-        session = self.session or _no_key()
-        probe = False
-        try:
-            probe = session.circuit_breaker.enter()
-            await session.client(deadline)
-        except BillingError as error:
-            raise self._failed(error) from None
-        finally:
-            if probe:
-                session.circuit_breaker.leave_probe()
-
-    async def _attempt(self, rpc: str, ask: Ask[T], session: Session, deadline: Deadline) -> T:
+    async def _attempt(
+        self, request: Message, session: Session, deadline: Deadline, sink: Sink | None
+    ) -> Message | None:
         """One call; with a new token where the old one turns out to have expired."""
-        refused: AppClient | None = None
+        rpc, refused = request.DESCRIPTOR.name.removesuffix("Request"), None
         while True:
             client = await session.client(deadline, refused)
             if session.slots.locked():
                 await _wait_for_slot(rpc, session, deadline)
             else:
                 await session.slots.acquire()
-            started_s, channel = time.monotonic(), client.channel
+            started_s, channel, method, answer = time.monotonic(), client.channel, client.methods[rpc], None
+            self._counters.cloud_calls += 1
+            client.calls += 1
             try:
-                self._counters.cloud_calls += 1
-                client.calls += 1
-                answer = await ask(client, deadline.remaining_s())
+                if sink is None:
+                    answer = await channel.unary(method, request, deadline.remaining_s(), client.metadata)
+                else:
+                    await sink.restart()
+                    async for part in channel.stream(method, request, deadline.remaining_s(), client.metadata):
+                        session.answered()  # it may be slow, but it is there
+                        await sink.take(part.chunk)
             except CALL_ERRORS as call_error:
                 error = await channel.told_apart(call_error, client.metadata, deadline.remaining_s())
                 meaning = translate(error, rpc, Outcome.UNKNOWN, session.redact)
@@ -132,32 +132,44 @@ class Calls:
             refused = client
             self._counters.retries += 1
 
+    async def log_in(self, deadline: Deadline) -> None:
+        """Connect and log in: what fails here was certainly not sent."""
+        session, probe = self._session or _no_key(), False
+        try:
+            probe = session.circuit_breaker.enter()
+            await session.client(deadline)
+        except BillingError as error:
+            raise self._failed(error) from None
+        finally:
+            if probe:
+                session.circuit_breaker.leave_probe()
+
     async def send_once(
         self,
-        rpc: str,
         request: Message,
         deadline: Deadline,
         outcome_of: Callable[[CallError], Outcome],
         mark_sent: Callable[[], Awaitable[None]] | None = None,
     ) -> Message:
         """A call that changes something, never repeated. What fails before `mark_sent` returns was never sent."""
+        rpc = request.DESCRIPTOR.name.removesuffix("Request")
         await self.log_in(deadline)
-        session = self.session or _no_key()
+        session = self._session or _no_key()
         client = await session.client(deadline)
         await _wait_for_slot(rpc, session, deadline)
-        started_s, sent = time.monotonic(), False
+        started_s, channel, method, sent = time.monotonic(), client.channel, client.methods[rpc], False
         try:
-            await client.channel.connect(deadline.remaining_s())
+            await channel.connect(deadline.remaining_s())
             if mark_sent is not None:
                 await mark_sent()
             self._counters.cloud_calls += 1
             client.calls += 1
-            stub, sent = getattr(client.billing, rpc), True
+            sent = True
             sys.audit("viam_billing.cloud.about_to_send", rpc)
-            answer: Message = await stub(request, timeout=deadline.remaining_s(), metadata=client.metadata)
+            answer = await channel.unary(method, request, deadline.remaining_s(), client.metadata)
         except CALL_ERRORS as error:
             meaning = translate(error, rpc, outcome_of(error) if sent else Outcome.NEVER_SENT, session.redact)
-            session.failed(error, meaning, client.channel, started_s)
+            session.failed(error, meaning, channel, started_s)
             if isinstance(meaning, errors.KeyRejectedError) and not session.token_refused(client):
                 raise self._failed(login_expired(rpc)) from None
             raise self._failed(meaning) from None
@@ -167,11 +179,6 @@ class Calls:
         session.answered(client)
         self._counters.last_success = self._now()
         return answer
-
-    def note_answer(self) -> None:
-        """A part of an answer came."""
-        if self.session is not None:
-            self.session.answered()
 
     def _failed(self, error: BillingError) -> BillingError:
         self._counters.last_error = error.message

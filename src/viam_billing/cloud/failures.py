@@ -21,16 +21,17 @@ _REFUSED_STREAM: Final = "Stream removed (RST_STREAM (Received RST_STREAM with e
 class CallFailedError(Exception):
     """A call that ended with a status: the cloud's, or one that gRPC core found.
 
-    `said_more` is whether the other side sent metadata besides.
+    `said_more` is whether the other side sent metadata besides; `sent` is the call's path and request.
     """
 
-    def __init__(self, status: Status, words: str, *, said_more: bool = False) -> None:
+    def __init__(
+        self, status: Status, words: str, *, said_more: bool = False, sent: tuple[str, bytes] = ("", b"")
+    ) -> None:
         super().__init__(status, words)
         self.status = status
         self.words = words
         self.said_more = said_more
-        self.sent: tuple[str, bytes] = ("", b"")
-        """The call's path and request."""
+        self.sent = sent
 
 
 class UnreadableAnswerError(Exception):

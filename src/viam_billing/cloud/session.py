@@ -22,7 +22,8 @@ from viam_billing.core.times import Deadline
 from viam_billing.settings.app_address import AppAddress
 
 if TYPE_CHECKING:
-    from viam_billing.cloud.transport import AppClient, Channel
+    from viam_billing.cloud.app_client import AppClient
+    from viam_billing.cloud.transport import Channel
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class Session:
 
     async def _log_in(self) -> AppClient:
         started_s = time.monotonic()
-        transport = await asyncio.to_thread(_transport)
+        transport, app_client = await asyncio.to_thread(_imported)
         channel: Channel = self._channel or await transport.opened(self._address, self._ca_file)
         self._channel = channel
         self.logins += 1
@@ -110,7 +111,7 @@ class Session:
                 self._reject_key()
             raise meaning from None
         self.answered()
-        client: AppClient = transport.AppClient(channel, token)
+        client: AppClient = app_client.AppClient(channel, token)
         if self._channel is channel:
             self._client = client
         return client
@@ -206,8 +207,8 @@ class Session:
             self._channel = None
 
 
-def _transport() -> ModuleType:
-    """Import gRPC core and the SDK's clients: tens of milliseconds, for which the event loop would stand still."""
-    from viam_billing.cloud import transport  # noqa: PLC0415 - see above
+def _imported() -> tuple[ModuleType, ModuleType]:
+    """GRPC core and the SDK's clients: importing them stops the event loop for tens of milliseconds."""
+    from viam_billing.cloud import app_client, transport  # noqa: PLC0415 - see above
 
-    return transport
+    return transport, app_client

@@ -39,7 +39,7 @@ async def test_the_answer_repeats_the_spelling(client: FakeClient) -> None:
 async def test_a_request_reaches_the_cloud(client: FakeClient, context: Context) -> None:
     found = await answer(context, {"command": "get_current_month_usage"})
     assert (found["org_id"], found["subtotal"], found["as_of"]) == ("own-org", 12.5, "2026-11-21T12:00:00Z")
-    assert client.asked == ["get_current_month_usage"]
+    assert client.asked == ["GetCurrentMonthUsage"]
 
 
 async def test_permission_is_checked_before_the_cloud_is_asked(client: FakeClient) -> None:
