@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
-_LARGEST_USUAL: Final = 1e12
 _COST_TYPE_PREFIX: Final = "USAGE_COST_TYPE_"
 
 
@@ -89,7 +88,10 @@ def cost_by_type(usage: Mapping[str, Any]) -> dict[str, float]:
     for source in usage.get("resource_usage_costs_by_source", ()):
         for cost in source.get("resource_usage_costs", {}).get("usage_costs", ()):
             costs.setdefault(_cost_type_name(cost["resource_type"]), []).append(amount(cost["cost"]))
-    return {name: money.rounded(money.total(parts)) for name, parts in sorted(costs.items())}
+    return {
+        name: money.rounded(parts[0] if len(parts) == 1 else money.total(parts))
+        for name, parts in sorted(costs.items())
+    }
 
 
 def _cost_type_name(resource_type: str | int) -> str:
@@ -110,13 +112,8 @@ def amount(value: object) -> float:
     Raises:
         CloudError: for anything else.
     """
-    if isinstance(value, (int, float)):
-        try:
-            money.exact(value)
-        except ValueError:
-            pass
-        else:
-            return float(value)
+    if isinstance(value, (int, float)) and abs(value) < money.TOO_LARGE:
+        return float(value)
     raise CloudError("the cloud's answer holds an amount that is no number. Ask again later, or ask Viam's support.")
 
 
@@ -158,10 +155,6 @@ def seen_invoices(summary: billing_pb2.GetInvoicesSummaryResponse) -> list[SeenI
 
 
 def _cents(dollars: float) -> money.Cents | None:
-    if -_LARGEST_USUAL < dollars < _LARGEST_USUAL:
-        cents = round(dollars * 100)
-        if cents / 100 == dollars:  # two digits at most, as nearly all have: a tenth of the time
-            return money.Cents(cents)
     try:
         return money.to_cents(dollars)
     except ValueError:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Cents = NewType("Cents", int)
 
 _CENT: Final = Decimal("0.01")
-_TOO_LARGE: Final = 10**12
+TOO_LARGE: Final = 10**12
 """Dollars; below this, every number of cents has a double of its own."""
 
 
@@ -22,7 +22,7 @@ def exact(dollars: float) -> Decimal:
     Raises:
         ValueError: for NaN, infinity and amounts of a trillion dollars or more.
     """
-    if not math.isfinite(dollars) or abs(dollars) >= _TOO_LARGE:
+    if not math.isfinite(dollars) or abs(dollars) >= TOO_LARGE:
         raise ValueError(f"{dollars!r} is no amount of money")
     return Decimal(repr(float(dollars)))
 
@@ -33,7 +33,13 @@ def total(dollars: Iterable[float]) -> Decimal:
 
 
 def to_cents(dollars: float | Decimal) -> Cents:
-    """Whole cents, a half cent rounded away from zero."""
+    """Whole cents, a half cent rounded away from zero.
+
+    Raises:
+        ValueError: as `exact`.
+    """
+    if isinstance(dollars, float) and abs(dollars) < TOO_LARGE and (cents := round(dollars * 100)) / 100 == dollars:
+        return Cents(cents)  # nearly all amounts have two decimals, and need a tenth of the time
     amount = dollars if isinstance(dollars, Decimal) else exact(dollars)
     return Cents(int(amount.quantize(_CENT, ROUND_HALF_UP).scaleb(2)))
 
