@@ -88,7 +88,7 @@ class AuditLog:
     async def attempt(
         self, command: str, parameters: Mapping[str, object], *, permitted: bool, sync: bool
     ) -> AsyncIterator[None]:
-        """Write an attempt down before the body runs, and after it how the body ended; nobody waits for the latter.
+        """Write an attempt down before the body runs, and in the background how it ended.
 
         If it cannot be written, the body runs and the module's log has the attempt: what must not happen twice needs
         the folder itself, and is refused without it.

@@ -24,13 +24,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct, field
 
 from viam_billing.cache.memory import Fetched, Memory, Reading
-from viam_billing.core.errors import (
-    BillingError,
-    CloudAwayError,
-    CloudTimeoutError,
-    KeyLacksPermissionError,
-    Outcome,
-)
+from viam_billing.core import errors
+from viam_billing.core.errors import BillingError, Outcome
 from viam_billing.core.tasks import retrieve_exception, wait_shared
 from viam_billing.core.times import Deadline
 
@@ -120,22 +115,24 @@ class Cache:
         reader.misses += 1
         try:
             return await self._fetch(query, fetch, reader, deadline)
-        except CloudAwayError as error:
+        except errors.CloudAwayError as error:
             reading = self._memory.stale(query, reader.max_stale_s, error.code)
             if reading is None or reader.closed.done():
                 raise
             reader.stale += 1
             return reading
-        except KeyLacksPermissionError:
+        except errors.KeyLacksPermissionError:
             self.drop(query)
             raise
 
     async def _fetch(
         self, query: str, fetch: Callable[[Deadline], Awaitable[Fetched]], reader: Reader, deadline: Deadline
     ) -> Reading:
-        """A fetch's reading. While the cloud is away, only who starts the probe waits, and only without an entry."""
-        if deadline.remaining_s() <= 0:  # nobody would wait for it
-            raise CloudTimeoutError("the caller's time was over before the cloud was asked. Try again later.")
+        """The reading of a fetch. While the cloud is away, only the caller that starts the probe waits for it."""
+        if reader.closed.done():
+            raise errors.service_closed()
+        if deadline.remaining_s() <= 0:
+            raise errors.CloudTimeoutError("the caller's time was over before the cloud was asked. Try again later.")
         away = self._circuit_breaker.is_open
         under_way = self._fetches.get(query)
         if away and (under_way is not None or not self._circuit_breaker.probe_due):
@@ -151,7 +148,7 @@ class Cache:
         del under_way  # an error that somebody keeps must not keep the call's connection
         if isinstance(last, BillingError):
             raise copy(last)
-        raise CloudTimeoutError("the cloud did not answer in time. Try again later.")
+        raise errors.CloudTimeoutError("the cloud did not answer in time. Try again later.")
 
     @asynccontextmanager
     async def changing(self, *queries: str) -> AsyncIterator[None]:
@@ -197,7 +194,7 @@ class Cache:
                 cache.drop(query)
 
     def drop(self, query: str) -> None:
-        """Forget an answer. A fetch under way still answers those who wait for it, and nobody else."""
+        """Forget an answer. A fetch under way still answers its callers, and is not kept."""
         self._fetches.pop(query, None)
         self._memory.drop(query)
         if self._file is not None:

@@ -107,8 +107,8 @@ class CacheFile:
     async def load(self) -> list[StoredEntry]:
         """The entries of this cloud.
 
-        Deletes those that are no longer valid, those of keys that nobody has used for a month, and the
-        revealed payment details that earlier versions wrote, which are then in no file any more.
+        Deletes those that are no longer valid, those of keys that were not used for a month, and the revealed payment
+        details that earlier versions wrote: afterwards no file has them.
         """
         now_s = self._now_s()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct, field, structs
@@ -15,7 +15,7 @@ from msgspec import Struct, field, structs
 from viam_billing.cache.cache import Cache, Reader
 from viam_billing.cache.memory import Fetched, Reading
 from viam_billing.cloud import decoding
-from viam_billing.core.errors import NotConfiguredError, StateUnavailableError
+from viam_billing.core.errors import StateUnavailableError
 from viam_billing.core.times import to_rfc3339
 from viam_billing.usage.forecast import month_end_s, projected
 from viam_billing.usage.history import Point
@@ -70,7 +70,7 @@ class Reads:
     def __init__(
         self,
         gateway: CloudClient,
-        cache: Cache | None,
+        cache: Cache,
         config: Config,
         now: Callable[[], float],
         history: UsageHistory | None = None,
@@ -83,9 +83,8 @@ class Reads:
         self._now = now
         self._history = history
         self.reader = Reader(config.cache_ttl_s, config.max_stale_s, config.timeout_s)
-        for joined in (cache, private):
-            if joined is not None:
-                joined.join(self.reader)
+        for joined in {cache, private or cache}:
+            joined.join(self.reader)
 
     def close(self) -> None:
         """End the reads under way, with `cloud_unreachable`. May be called twice."""
@@ -153,24 +152,19 @@ class Reads:
 
     def changing_tier(self, org_id: str) -> AbstractAsyncContextManager[None]:
         """Around a change of an organization's tier: what it outdates is forgotten."""
-        return self._changing(f"information:{org_id}", "tiers")
+        return self._cache.changing(f"information:{org_id}", "tiers")
 
     def changing_payer(self, location_id: str) -> AbstractAsyncContextManager[None]:
         """Around a change of who pays for a location."""
-        return self._changing(f"payer:{location_id}")
+        return self._cache.changing(f"payer:{location_id}")
 
     def forget_tier(self, org_id: str) -> None:
         """Forget an organization's tier, which was read without the cache and may be another one."""
-        if self._cache is not None:
-            self._cache.forget(f"information:{org_id}")
+        self._cache.forget(f"information:{org_id}")
 
     def forget_payer(self, location_id: str) -> None:
         """Forget who pays for a location, which was read without the cache and may be another one."""
-        if self._cache is not None:
-            self._cache.forget(f"payer:{location_id}")
-
-    def _changing(self, *queries: str) -> AbstractAsyncContextManager[None]:
-        return self._cache.changing(*queries) if self._cache is not None else nullcontext()
+        self._cache.forget(f"payer:{location_id}")
 
     async def _read(
         self,
@@ -180,11 +174,8 @@ class Reads:
         max_age_s: float | None,
         cache: Cache | None = None,
     ) -> Reading:
-        cache = cache or self._cache
-        if cache is None:
-            raise NotConfiguredError(
-                "no API key is known. Set the attributes api_key and api_key_id to an organization owner's key."
-            )
-        reading = await cache.read(query, fetch, self.reader, deadline=call.deadline, max_age_s=max_age_s)
+        reading = await (cache or self._cache).read(
+            query, fetch, self.reader, deadline=call.deadline, max_age_s=max_age_s
+        )
         call.readings.append(reading)
         return reading

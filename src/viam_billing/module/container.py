@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from viam_billing.audit.audit_log import AuditLog
 from viam_billing.audit.email_cooldown import EmailCooldown
+from viam_billing.cache.cache import Cache
 from viam_billing.cache.queries import Reads
 from viam_billing.charging.access import ServiceAccess
 from viam_billing.cloud.calls import Calls, Counters
+from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.cloud.client import CloudClient
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Context
@@ -24,7 +26,6 @@ from viam_billing.usage.thresholds import CrossedThresholds
 from viam_billing.version import VERSION
 
 if TYPE_CHECKING:
-    from viam_billing.cache.cache import Cache
     from viam_billing.charging.journal_rows import Figures
     from viam_billing.charging.service import ChargeService
     from viam_billing.cloud.session import Session
@@ -60,7 +61,7 @@ class Container:
         self._look: asyncio.Task[Figures | None] | None = None
         self._counters = Counters()
         session: Session | None = None
-        cache: Cache | None = None
+        cache = Cache(CircuitBreaker(config.app.text))  # without a key, where every call is not_configured
         private: Cache | None = None
         history: UsageHistory | None = None
         if config.api_key is not None and config.api_key_id is not None:

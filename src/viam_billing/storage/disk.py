@@ -33,12 +33,11 @@ class DiskThread:
         """Run `work` after all that was submitted before. Returns its result as a future."""
         future: Future[T] = Future()
         with self._changed:
-            self._jobs.append((future, work))
-            if self._running:
-                self._changed.notify()
-            else:
-                self._running = True
+            if not self._running:
                 threading.Thread(target=self._run_jobs, name=f"viam-billing {self._name}", daemon=True).start()
+                self._running = True
+            self._jobs.append((future, work))
+            self._changed.notify()
         return future
 
     def begin(self, work: Callable[[], T]) -> asyncio.Future[T]:

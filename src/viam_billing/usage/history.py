@@ -93,9 +93,9 @@ class UsageHistory:
         Returns:
             the month up to now, oldest first; empty where the disk is slow or cannot be used.
         """
-        # The cloud's month is right, so a time outside of it comes from a wrong clock: discard the point. Which of two
-        # times inside the month is wrong, nobody knows. This clock may be behind: keep the points that lie ahead of it.
-        # Or it was ahead when they were noted: do not read them; their hour's next point replaces them.
+        # A time outside the billing month means the clock is wrong: discard the point. Points that lie ahead of a time
+        # inside the month are kept, as this clock may be behind, and not read, as it may have been ahead when they were
+        # noted; the next point of their hour replaces them.
         if not 0 <= point.time_s - point.month_start_s < _LONGEST_MONTH_S:
             return []
         hour = int(point.time_s // HOUR_S)

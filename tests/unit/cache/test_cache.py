@@ -217,6 +217,13 @@ async def test_a_read_under_way_ends_with_an_error_when_its_service_is_closed(sc
     assert await others == 1
 
 
+async def test_a_closed_service_starts_no_fetch(scene: Scene) -> None:
+    scene.reader.close()
+    with pytest.raises(CloudUnreachableError, match="closed"):
+        await scene.read()
+    assert scene.fetches == 0
+
+
 async def test_a_read_under_way_ends_with_an_error_when_the_cache_is_closed(scene: Scene) -> None:
     scene.open.clear()
     caller = asyncio.create_task(scene.read())

@@ -6,8 +6,12 @@ from viam.gen.app.v1 import billing_pb2
 
 from support.fake_parts import NOON_S, Clock, usage
 from unit.cache.queries_scene import EACH, INFORMATION, INVOICES, PAYER, QUESTIONS, TIERS, Scene, in_time
-from unit.cloud_fakes import FakeGateway, make_config
+from unit.cloud_fakes import make_config
+from viam_billing.cache.cache import Cache
 from viam_billing.cache.queries import Call, Reads
+from viam_billing.cloud.calls import Calls, Counters
+from viam_billing.cloud.circuit_breaker import CircuitBreaker
+from viam_billing.cloud.client import CloudClient
 from viam_billing.core.errors import CloudTimeoutError, CloudUnreachableError, NotConfiguredError, NotFoundError
 from viam_billing.core.times import DAY_S, Deadline
 
@@ -207,11 +211,8 @@ async def test_a_failed_reading_is_none() -> None:
     assert call.readings == []
 
 
-@EACH
-async def test_without_a_key_nothing_is_asked(question: str) -> None:
-    """What to configure is told."""
-    message, ask = QUESTIONS[question]
-    gateway = FakeGateway(message)
-    with pytest.raises(NotConfiguredError, match="api_key_id"):
-        await ask(Reads(gateway, None, make_config(), Clock()), in_time())
-    assert gateway.asked == []
+async def test_without_a_key_the_error_names_the_attributes() -> None:
+    reads = Reads(CloudClient(Calls(None, Counters(), 20.0)), Cache(CircuitBreaker("cloud")), make_config(), Clock())
+    for _, ask in QUESTIONS.values():
+        with pytest.raises(NotConfiguredError, match="api_key_id"):
+            await ask(reads, in_time())

@@ -5,13 +5,12 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from support.fake_parts import Clock, usage
-from unit.cache.queries_scene import EACH, INFORMATION, PAYER, QUESTIONS, TIERS, Scene, in_time
-from unit.cloud_fakes import FakeGateway, make_config
+from support.fake_parts import usage
+from unit.cache.queries_scene import EACH, INFORMATION, PAYER, QUESTIONS, Scene, in_time
 from viam_billing.cache.cache import Reader
 from viam_billing.cache.memory import Reading
 from viam_billing.cache.queries import Reads, provenance
-from viam_billing.core.errors import CloudRejectedError, CloudUnreachableError, Outcome
+from viam_billing.core.errors import CloudUnreachableError, Outcome
 
 Change = Callable[[Reads], AbstractAsyncContextManager[None]]
 TIER: Change = lambda reads: reads.changing_tier("x")  # noqa: E731 - a table of two
@@ -72,15 +71,6 @@ async def test_after_a_change_whose_outcome_is_unknown_the_cloud_is_asked() -> N
     for _ in range(2):
         await scene.reads.location_payer("x", in_time(), None)
     assert len(scene.gateway.asked) == 3
-
-
-@pytest.mark.parametrize("change", [TIER, PAYS])
-async def test_without_a_key_a_change_forgets_nothing(change: Change) -> None:
-    """Its error is the one of the change."""
-    reads = Reads(FakeGateway(TIERS), None, make_config(), Clock())
-    with pytest.raises(CloudRejectedError):
-        async with change(reads):
-            raise CloudRejectedError("no.")
 
 
 async def test_each_service_counts_its_own_reads() -> None:

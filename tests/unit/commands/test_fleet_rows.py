@@ -9,6 +9,8 @@ from support.fake_parts import NOON_S
 from unit.fleet_scene import FLEET, NOVEMBER_S, Fleet, small
 from viam_billing.cache.memory import StoredEntry
 from viam_billing.cache.queries import Reads
+from viam_billing.cloud.calls import Calls, Counters
+from viam_billing.cloud.client import CloudClient
 from viam_billing.commands.worker_pool import WORKERS
 from viam_billing.core.errors import (
     BillingError,
@@ -97,7 +99,9 @@ async def test_a_rejected_key_is_the_calls_error() -> None:
 async def test_without_a_key_the_call_says_so() -> None:
     """In place of a failed row for each location."""
     fleet = Fleet(api_key=None, api_key_id=None)
-    fleet.context = structs.replace(fleet.context, reads=Reads(fleet.gateway, None, fleet.context.config, fleet.clock))
+    gateway = CloudClient(Calls(None, Counters(), 20.0))
+    reads = Reads(gateway, fleet.cache, fleet.context.config, fleet.clock)
+    fleet.context = structs.replace(fleet.context, gateway=gateway, reads=reads)
     assert (await fleet.refused(FLEET, location_ids=["a"])).code == "not_configured"
 
 
