@@ -161,16 +161,6 @@ async def test_a_pdf_breaks_in_silence(sandbox: SandboxProcess) -> None:
     assert not received.endswith(b"%%EOF\n")
 
 
-async def test_a_large_pdf_arrives_whole(sandbox: SandboxProcess) -> None:
-    """24 MB pass the relay to the last byte."""
-    sandbox.control.set_fault(Fault("GetInvoicePdf", pdf_size_bytes=24_000_000))
-    received = bytearray()
-    async with calling(sandbox) as caller:
-        await caller.pdf(received, (await caller.invoice_ids(DEFAULT_ORG_ID))[0])
-    assert len(received) == 24_000_000
-    assert received.endswith(b"%%EOF\n")
-
-
 def test_connections_can_be_refused(sandbox: SandboxProcess) -> None:
     """New connections are reset at once, the control stays reachable."""
     sandbox.control.connections("refuse")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Connections = Literal["normal", "refuse", "silent"]
 
 _BACKLOG: Final = 1024
+_RETRY_S: Final = 0.1
 
 
 class Listener:
@@ -108,7 +109,11 @@ class Listener:
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            accepted, _ = await loop.sock_accept(listening)
+            try:
+                accepted, _ = await loop.sock_accept(listening)
+            except OSError:  # there are too many open files, or the client has left already
+                await asyncio.sleep(_RETRY_S)
+                continue
             if accepted.family != socket.AF_UNIX:
                 # asyncio sets it only for sockets that it makes itself.
                 accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

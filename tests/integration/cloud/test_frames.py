@@ -49,7 +49,7 @@ async def test_early_hints_cost_one_attempt_of_a_read(make: Make, control: Sandb
 async def test_early_hints_before_each_answer_of_one_call_cost_that_call_alone(
     make: Make, control: SandboxControl
 ) -> None:
-    service = await make()
+    service = await make(timeout_s=2)
     control.set_fault(Fault(INVOICES, frame="early_hints"))
     assert (await outcome(service.ask("get_invoices_summary"))).code == "cloud_unreachable"
     assert (await service.ask("get_current_month_usage", max_age_s=0))["stale"] is False
@@ -128,7 +128,7 @@ async def test_a_call_whose_stream_is_always_reset_leaves_the_others_alone(
     make: Make, control: SandboxControl, code: str
 ) -> None:
     """The connection stands, so the cloud is not away."""
-    service = await make()
+    service = await make(timeout_s=2)
     control.set_fault(Fault(INVOICES, reset=code))
     calls = (await service.ask("check_access"))["calls"]
     assert calls.pop("get_invoices_summary") == "cloud_unreachable"
