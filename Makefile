@@ -10,9 +10,10 @@ SEED ?=
 TAG ?=
 WORDS ?=
 entrypoint := dist/viam-billing/viam-billing
-compile := uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
+tools := build/tools/bin
+compile := $(tools)/uv --no-config pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test lint forecast bench soak build test-archive test-viam-server lock clean check-release bench-archive crash mutate
+.PHONY: help setup demo test lint forecast bench soak build test-archive test-viam-server lock tools audit sbom clean check-release bench-archive crash mutate
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:/ { printf "make %-16s  %s\n", $$1, $$2 }' Makefile
@@ -68,10 +69,27 @@ test-viam-server: setup build ## run the module, as folder and as archive, under
 check-release: ## say whether a tag may be released (TAG=0.1.0): it is the version, and the changelog has it
 	@python3 -I bundle/check_release.py "$(TAG)"
 
-lock: ## remake requirements/*.txt from pyproject.toml with uv (LOCK_ARGS=--upgrade for newer versions)
+tools: setup ## make build/tools, which lock, audit and sbom use
+	./bundle/tools.sh
+
+audit: tools ## look for known vulnerabilities in the locked packages
+	$(tools)/python -I -m pip_audit --strict --disable-pip --require-hashes --progress-spinner off \
+		$(addprefix -r ,$(wildcard requirements/*.txt))
+
+sbom: tools ## write dist/sbom.cdx.json, the packages that the archive ships, as CycloneDX has it
+	mkdir -p dist
+	rm -rf build/shipped
+	$(tools)/uv --no-config venv --quiet --no-project --python $(python) build/shipped
+	$(tools)/uv --no-config pip install --quiet --python build/shipped/bin/python --require-hashes --only-binary :all: \
+		-r requirements/runtime.txt
+	$(tools)/python -I -m cyclonedx_py environment --output-reproducible --pyproject pyproject.toml \
+		--output-file dist/sbom.cdx.json build/shipped/bin/python
+
+lock: tools ## remake requirements/*.txt from pyproject.toml with uv (LOCK_ARGS=--upgrade for newer versions)
 	$(compile) $(LOCK_ARGS) -o requirements/runtime.txt pyproject.toml
 	$(compile) $(LOCK_ARGS) -o requirements/dev.txt -c requirements/runtime.txt --group dev pyproject.toml
 	$(compile) $(LOCK_ARGS) -o requirements/build.txt -c requirements/runtime.txt --group build
+	$(compile) $(LOCK_ARGS) -o requirements/tools.txt -c requirements/runtime.txt --group tools
 
 clean: ## remove everything that the other targets made, .venv too
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*

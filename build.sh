@@ -1,10 +1,10 @@
 #!/bin/sh
 # Makes dist/archive.tar.gz, which Viam's registry takes: `build.sh`, with uv where there is one and without.
 #
-#   setup.sh --> an interpreter --> build/venv, always new: the locked requirements, PyInstaller, nothing else
-#     --> dist/viam-billing/ (the executable and its folder) --> archive --> read it --> start it once
+#   setup.sh --> an interpreter --> build/venv, always new: the locked requirements and PyInstaller, nothing else
+#     --> dist/viam-billing/ (the executable and its folder) --> archive --> check it --> start it once
 #
-# The archive gets its name when all that has passed. PYTHON names another interpreter than the one setup.sh found.
+# The archive gets its final name when all checks have passed. PYTHON names another interpreter than setup.sh found.
 set -eu
 
 say() { printf 'viam-billing build: %s\n' "$*" >&2; }
@@ -27,10 +27,11 @@ here=$(CDPATH='' cd "${self%/*}/" && pwd -P)
 cd "$here"
 
 archive=dist/archive.tar.gz
+./setup.sh       # first: it refuses root a checkout that others can change
 rm -f "$archive" # a build that fails leaves none behind
-umask 022
+. requirements/install.sh
 
-# --- the same from everywhere: nothing of the caller's Python, and the commit's time for the files in the archive ---
+# --- a repeatable build: no Python settings of the caller, and the commit's time for the files in the archive ---
 
 unset PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE
 export PYTHONNOUSERSITE=1 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
@@ -47,42 +48,23 @@ fi
 
 # --- an interpreter ---
 
-./setup.sh
 python=$("${PYTHON:-.venv/bin/python}" -I -c '
 import os, sys
 print(os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable))') || fail "$PYTHON is no Python."
-uv=$(command -v uv) || uv=
 
-# --- one build at a time, as in setup.sh ---
+# --- one build at a time ---
 
 mkdir -p build dist
-exec 9<build
-"$python" -I -c '
-import fcntl
-try:
-    fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)
-except BlockingIOError:
-    raise SystemExit(1)
-except OSError:
-    pass # a file system without locks' || fail "another build of this folder is under way."
+lock_folder build "$python" 0
 
 # --- a clean venv ---
 
-make_venv() {
-    say "making build/venv with $python"
-    rm -rf build/venv
-    if [ -n "$uv" ]; then
-        "$uv" venv --quiet --no-project --python "$python" build/venv &&
-            "$uv" pip install --quiet --python build/venv/bin/python --require-hashes \
-                -r requirements/runtime.txt -r requirements/build.txt
-    else
-        "$python" -I -m venv build/venv &&
-            build/venv/bin/python -I -m pip install --quiet --disable-pip-version-check --no-input --no-user \
-                --require-hashes -r requirements/runtime.txt -r requirements/build.txt
-    fi || fail "build/venv could not be made; the lines above say why."
+make_build_venv() {
+    make_venv build/venv "$python"
+    install build/venv requirements/runtime.txt requirements/build.txt
 }
 
-# The executable loads Python as a shared library, which not every Python comes with.
+# The executable loads Python as a shared library, which some Pythons come without.
 has_library() {
     build/venv/bin/python -I -c '
 from PyInstaller.depend.bindepend import get_python_library_path
@@ -91,12 +73,13 @@ raise SystemExit(not get_python_library_path())' >/dev/null 2>&1
 
 version() { "$python" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])'; }
 
-make_venv
+make_build_venv
 if ! has_library && [ -n "$uv" ] && [ -z "${PYTHON:-}" ]; then
     say "$python has no shared library, asking uv for a Python that has one"
     wanted=$(version)
-    "$uv" python install --quiet "$wanted" && python=$("$uv" python find --no-project --managed-python "$wanted") || :
-    make_venv
+    step "$uv" --no-config python install --quiet "$wanted" &&
+        python=$("$uv" --no-config python find --no-project --managed-python "$wanted") || :
+    make_build_venv
 fi
 has_library || fail "$python comes without its shared library (libpython), which the archive needs." \
     "On Debian, Ubuntu and Raspberry Pi OS: sudo apt install libpython$(version);" \
@@ -112,7 +95,7 @@ build/venv/bin/python -I -m PyInstaller --log-level WARN --noconfirm --clean \
 
 build/venv/bin/python -I bundle/pack_archive.py build/archive.tar.gz
 
-# --- does it hold what it should, and does it work? ---
+# --- check the archive, and start it ---
 
 build/venv/bin/python -I bundle/check_archive.py build/archive.tar.gz || fail "the archive is not fit for the registry; see above."
 version=$(build/venv/bin/python -I -c '

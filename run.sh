@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts the module from a checkout; viam-server's executable_path points here. Sets up .venv where that is due, then
-# becomes the module: same process, same arguments, same working directory.
+# Starts the module from a checkout; viam-server's executable_path points here. Sets up .venv if needed, then becomes the
+# module: same process, same arguments, same working directory.
 set -eu
 
 self=$0
@@ -13,9 +13,16 @@ while [ -h "$self" ]; do
     esac
 done
 here=${self%/*}
+umask go-w # Python writes __pycache__ beside the sources, and nobody else may write there
 
-if ! [ -x "$here/.venv/bin/python" ] || ! cmp -s "$here/requirements/runtime.txt" "$here/.venv/runtime.txt"; then
-    # in the background, so that a signal is heard at once and ends the set-up too
+# [ -O / ] is true for root alone. Where not all belongs to root, setup.sh decides whether root may run it.
+ready() {
+    [ -x "$here/.venv/bin/python" ] && cmp -s "$here/requirements/runtime.txt" "$here/.venv/runtime.txt" || return 1
+    ! [ -O / ] || { [ -O "$here/" ] && [ -O "$here/src" ] && [ -O "$here/.venv" ]; }
+}
+
+if ! ready; then
+    # in the background, so that a signal is handled at once and ends the set-up too
     setup=
     stop() {
         trap '' TERM INT HUP

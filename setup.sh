@@ -8,13 +8,15 @@
 #   otherwise                        -> nothing, and no Python is started
 #
 # A set of requirements counts as installed when .venv holds a copy of its lock file, which is written last.
-# PYTHON names the interpreter to use; without it the first one found that is new enough is taken.
+# PYTHON names the interpreter to use; without it the first one found that is new enough is taken. Progress goes to
+# stdout and failures to stderr, because viam-server logs each line on stderr as an error.
 set -eu
-exec 1>&2 # what a set-up says is no output of the module
+
+wait_s=240 # for another set-up of this folder; viam-server gives a start 5 minutes
 
 say() { printf 'viam-billing setup: %s\n' "$*"; }
 fail() {
-    say "$*"
+    say "$*" >&2
     exit 1
 }
 
@@ -38,6 +40,41 @@ done
 here=$(CDPATH='' cd "${self%/*}/" && pwd -P)
 cd "$here"
 
+# --- may root run this? ---
+
+# Prints a file or folder through which somebody else could have root run code: one that belongs to neither root nor
+# the user whose sudo this is (who is trusted with root already), or that everybody can write. The folders above count,
+# because their owners can put another checkout in this one's place.
+unsafe_path() {
+    set --
+    folder=$here
+    while [ -n "$folder" ]; do
+        set -- "$@" "$folder"
+        folder=${folder%/*}
+    done
+    if [ -e .venv ]; then set -- "$@" "$here/.venv"; fi
+    {
+        find "$@" -prune \( ! -user 0 ${SUDO_UID:+! -user "$SUDO_UID"} -o ! -type l -perm -002 ! -perm -1000 \)
+        find run.sh setup.sh build.sh requirements bundle src 2>/dev/null \
+            \( ! -user 0 ${SUDO_UID:+! -user "$SUDO_UID"} -o ! -type l -perm -002 \)
+    } | head -n 1
+}
+
+if [ -O / ]; then # this is root
+    unsafe=$(unsafe_path)
+    if [ -n "$unsafe" ]; then
+        # shellcheck disable=SC2012 # only the owner is read, and no standard tool prints it alone
+        owner=$(ls -ld "$unsafe" | awk '{ print $3 }')
+        case $owner in
+        root) fault="everybody can write $unsafe" instead= ;;
+        *) fault="$unsafe belongs to $owner" instead="; or run viam-server as $owner" ;;
+        esac
+        fail "root does not run the code in $here: $fault, and whoever can change it could become root." \
+            "Keep the checkout in a folder that is root's all the way up, such as /opt, and give it to root:" \
+            "sudo chown -R root: '$here' && sudo chmod -R go-w '$here'$instead."
+    fi
+fi
+
 # --- is there anything to do? ---
 
 installed() { # $1: runtime or dev
@@ -48,37 +85,13 @@ complete() { installed runtime && { [ "$dev" = no ] || installed dev; }; }
 if complete; then exit 0; fi
 command -v cmp >/dev/null || fail "the command cmp is missing; it comes with the package diffutils."
 
-# --- a step that a signal ends: the shell itself would wait for pip, or leave it behind ---
-
-child=
-stop() {
-    trap '' TERM INT HUP
-    if [ -n "$child" ]; then
-        kill "$child" 2>/dev/null || :
-        wait "$child" 2>/dev/null || :
-    fi
-    exit "$1"
-}
-trap 'stop 143' TERM
-trap 'stop 130' INT
-trap 'stop 129' HUP
-
-step() {
-    "$@" &
-    child=$!
-    status=0
-    wait "$child" || status=$?
-    child=
-    return "$status"
-}
+. requirements/install.sh
 
 # --- an interpreter ---
 
-uv=$(command -v uv) || uv=
-
 # Prints the real file behind a Python that is new enough. The real file, because a link such as python3 can change its
-# version under a finished .venv; the file goes away instead, which is noticed and mended. -I: nothing is imported
-# from the working folder or PYTHONPATH.
+# version under a finished .venv; when the file itself goes away, the next start notices and makes a new .venv. -I:
+# nothing is imported from the working folder or PYTHONPATH.
 real_python() {
     "$1" -I -c '
 import os, sys
@@ -108,7 +121,8 @@ find_python() {
     fi
     if [ -n "$uv" ] && [ -z "${PYTHON:-}" ]; then
         say "no Python 3.10 or newer found, asking uv for one"
-        step "$uv" python install 3.13 && python=$("$uv" python find 3.13) && return 0
+        step "$uv" --no-config python install 3.13 &&
+            python=$("$uv" --no-config python find --no-project 3.13) && return 0
     fi
     fail "no Python 3.10 or newer found (tried: $tried). Install one, or name it: PYTHON=/path/to/python3 ./setup.sh"
 }
@@ -116,57 +130,26 @@ find_python
 
 # --- one set-up at a time ---
 
-# The lock is on this folder itself, held by descriptor 9 of this shell and of the steps it starts: it leaves no file
-# behind, and the system gives it back when the last of them is gone, however that happened.
-exec 9<"$here"
-step "$python" -I -c '
-import fcntl, sys
-try:
-    fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)
-except BlockingIOError:
-    print("viam-billing setup: another set-up of this folder is under way, waiting for it", flush=True)
-    fcntl.flock(9, fcntl.LOCK_EX)
-except OSError as error:
-    print("viam-billing setup: this file system has no locks (%s), going on without" % error)'
-
+lock_folder "$here" "$python" "$wait_s"
 if complete; then exit 0; fi
 
 # --- install ---
-
-install() { # $1: runtime or dev
-    say "installing requirements/$1.txt"
-    if [ -n "$uv" ]; then
-        step "$uv" pip install --quiet --python .venv/bin/python --require-hashes -r "requirements/$1.txt"
-    else
-        # a .venv that uv made has no pip
-        .venv/bin/python -I -c 'import pip' 2>/dev/null || step .venv/bin/python -I -m ensurepip
-        step .venv/bin/python -I -m pip install --quiet --disable-pip-version-check --no-input --no-user \
-            --require-hashes -r "requirements/$1.txt"
-    fi || fail "the packages of requirements/$1.txt could not be installed; the lines above say why." \
-        "Run setup.sh again when that is mended."
-}
 
 mark_installed() { # a rename, so that a reader never sees half a copy
     cp "requirements/$1.txt" ".venv/$1.txt.new"
     mv -f ".venv/$1.txt.new" ".venv/$1.txt"
 }
 
-# pip takes a package that was being unpacked when it was killed for an installed one, so what was not finished is
-# not continued but made anew. While dev is being added, the runtime part stays good: the locks agree on it.
+# pip takes a package that was being unpacked when it was killed for an installed one, so an unfinished .venv is not
+# continued but made again. While dev is being added, the runtime part stays good: the locks agree on it.
 if [ ! -e .venv/unfinished ] && installed runtime && [ ! -e .venv/dev.txt ]; then
     : >.venv/unfinished
 else
     if [ -e .venv/dev.txt ]; then dev=yes; fi
-    say "making $here/.venv with $python"
     rm -f .venv/runtime.txt .venv/dev.txt
-    rm -rf .venv
-    if [ -n "$uv" ]; then
-        step "$uv" venv --quiet --no-project --python "$python" .venv
-    else
-        step "$python" -I -m venv .venv
-    fi || fail "$python could not make $here/.venv; the lines above say why."
+    make_venv .venv "$python"
     : >.venv/unfinished
-    install runtime
+    install .venv requirements/runtime.txt
     # src by its place relative to site-packages: the folder may be moved or copied
     for site in .venv/lib/*/site-packages; do
         printf '%s\n' ../../../../src >"$site/viam_billing.pth"
@@ -174,7 +157,7 @@ else
     mark_installed runtime
 fi
 if [ "$dev" = yes ]; then
-    install dev
+    install .venv requirements/dev.txt
     mark_installed dev
 fi
 rm -f .venv/unfinished

@@ -1,4 +1,4 @@
-"""Says whether a tag may become a release: it is the version of the code, and the changelog has it with its day.
+"""Checks whether a tag may become a release: it equals the version in the code, and the changelog dates that version.
 
 python3 bundle/check_release.py 0.1.0
 """
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def faults_of(tag: str, version: str, changelog: str) -> Iterator[str]:
-    """Everything that speaks against it, one sentence each."""
+    """Yield each reason against the release as a sentence."""
     if tag != version:
         yield f"the tag is {tag!r}, src/viam_billing/version.py says {version!r}."
     if not re.search(rf"^## \[{re.escape(version)}\] - \d{{4}}-\d{{2}}-\d{{2}}$", changelog, re.MULTILINE):
@@ -23,7 +23,7 @@ def faults_of(tag: str, version: str, changelog: str) -> Iterator[str]:
 
 
 def main(tag: str) -> int:
-    """Print every fault. Returns the exit status."""
+    """Print every fault and return the exit status."""
     version = str(runpy.run_path(str(ROOT / "src/viam_billing/version.py"))["VERSION"])
     faults = list(faults_of(tag, version, (ROOT / "CHANGELOG.md").read_text()))
     for fault in faults:

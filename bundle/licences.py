@@ -1,4 +1,4 @@
-"""Finds the licence texts of what the archive ships: of Python and of every package of the runtime lock."""
+"""Finds the licence texts that the archive ships: those of Python and of every package in the runtime lock."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = "licenses"
-"""Where they lie beside the executable: a folder for each package, under its canonical name."""
+"""Where they are, beside the executable: a folder for each package, under its canonical name."""
 
 _TEXT = re.compile(r"[^/]+\.dist-info/(licenses/)?(LICEN[CS]E|COPYING|NOTICE)[^/]*", re.IGNORECASE)
 
 
 def canonical(name: str) -> str:
-    """A package's name as everybody spells it."""
+    """Return a package's name in the one spelling of PEP 503."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def locked() -> set[str]:
-    """The canonical names in the runtime lock, those for other versions of Python too."""
+    """Return the canonical names in the runtime lock, including those for other versions of Python."""
     lock = (ROOT / "requirements/runtime.txt").read_text()
     return {canonical(name) for name in re.findall(r"^([A-Za-z0-9._-]+)==", lock, re.MULTILINE)}
 
 
 def licences() -> dict[str, list[Path]]:
-    """The files with the texts by canonical name: of all locked packages that are installed here, and of Python.
+    """Return the licence files of Python and of all locked packages installed here, by canonical name.
 
-    A package without one has no files. Python is left out where its text is not found: some images have removed it.
+    The list of a package without a licence file is empty. Python is left out where its text is missing, as in some
+    container images.
     """
     names = locked()
     found = {

@@ -1,6 +1,6 @@
-"""Packs the built folder and meta.json into the archive: two packings of the same files give the same bytes.
+"""Packs the built folder and meta.json into the archive; packing the same files twice gives the same bytes.
 
-What PyInstaller links is packed as the file that is meant: on a machine, unpacking refuses some links.
+A link is packed as the file it points to, because machines refuse to unpack some links.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def member(name: str, path: Path, time_s: int) -> tarfile.TarInfo:
-    """What the archive says of a file: nothing that depends on who built it, or where."""
+    """Return a file's entry in the archive, without anything that depends on who built it, or where."""
     info = tarfile.TarInfo(name)
     info.size = path.stat().st_size
     info.mode = 0o755 if os.access(path, os.X_OK) else 0o644

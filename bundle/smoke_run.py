@@ -1,4 +1,4 @@
-"""Starts the module out of a finished archive as a strange machine would, and asks it what needs each of its parts.
+"""Starts the module from a finished archive on a bare machine, and makes requests that use each of its parts.
 
 unpacked in a folder with spaces, another working directory, an environment with nothing in it
     --> Ready --> ValidateConfig, a bad one and a good one --> AddResource --> help
@@ -41,25 +41,25 @@ PARAMETERS = {
 }
 
 
-class Failed(Exception):  # noqa: N818 - a sentence for the one who builds
-    """The module did not do what it should."""
+class Failed(Exception):  # noqa: N818 - its message is for the person who builds
+    """The module did not behave as expected."""
 
 
 def expect(holds: object, what: str) -> None:
-    """Raises: Failed: when it does not hold."""
+    """Raise Failed with the text unless the condition holds."""
     if not holds:
         raise Failed(what)
 
 
 def struct(values: Mapping[str, Any]) -> Struct:
-    """A Struct of JSON values."""
+    """Return a Struct of JSON values."""
     message = Struct()
     message.update(dict(values))
     return message
 
 
 class Caller:
-    """Speaks to the module as viam-server does."""
+    """Calls the module as viam-server does. Each method raises GRPCError when the module refuses."""
 
     def __init__(self, channel: Channel, api: str, model: str) -> None:
         self._module = module_grpc.ModuleServiceStub(channel)
@@ -67,7 +67,7 @@ class Caller:
         self._api, self._model = api, model
 
     async def ready(self) -> set[str]:
-        """Returns the models that the module serves."""
+        """Return the models that the module serves."""
         answer = await self._module.Ready(module_pb2.ReadyRequest(parent_address=""), timeout=CALL_S)
         return {model for handler in answer.handlermap.handlers for model in handler.models}
 
@@ -77,23 +77,23 @@ class Caller:
         )
 
     async def validate(self, attributes: Mapping[str, Any]) -> None:
-        """Raises GRPCError."""
+        """Ask the module whether a service may have these attributes."""
         request = module_pb2.ValidateConfigRequest(config=self._config(attributes))
         await self._module.ValidateConfig(request, timeout=CALL_S)
 
     async def add(self, attributes: Mapping[str, Any]) -> None:
-        """Raises GRPCError."""
+        """Add the service with these attributes."""
         await self._module.AddResource(module_pb2.AddResourceRequest(config=self._config(attributes)), timeout=CALL_S)
 
     async def ask(self, command: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Raises GRPCError."""
+        """Return the answer to a command."""
         request = common_pb2.DoCommandRequest(name="billing", command=struct({command: parameters}))
         answer = await self._generic.DoCommand(request, timeout=CALL_S)
         return dict(MessageToDict(answer.result)[command])
 
 
 async def refusal(command: str, caller: Caller) -> str:
-    """The code that a command is refused with."""
+    """Return the message with which a command is refused."""
     try:
         await caller.ask(command, PARAMETERS.get(command, {}))
     except GRPCError as error:
@@ -102,12 +102,12 @@ async def refusal(command: str, caller: Caller) -> str:
 
 
 async def examine(channel: Channel, meta: Mapping[str, Any], version: str, state: Path) -> None:
-    """Raises: Failed: at the first thing that is not as it should be."""
+    """Raise Failed at the first difference from what is expected."""
     model = meta["models"][0]
     caller = Caller(channel, model["api"], model["model"])
     served = await caller.ready()
     expect({model["model"] for model in meta["models"]} <= served, f"it serves only {sorted(served)}.")
-    with socket.socket() as unused:  # bound and never listening: whoever connects is refused
+    with socket.socket() as unused:  # bound and never listening, so that connections are refused
         unused.bind(("127.0.0.1", 0))
         attributes = {
             "app_address": f"http://127.0.0.1:{unused.getsockname()[1]}",
@@ -136,7 +136,7 @@ async def examine(channel: Channel, meta: Mapping[str, Any], version: str, state
 
 
 async def connected(process: subprocess.Popen[bytes], address: str) -> Channel:
-    """Raises: Failed: when the module ends, or does not listen in time."""
+    """Return a channel to the module; raise Failed if the module ends, or does not listen in time."""
     deadline = time.monotonic() + START_S
     while True:
         channel = Channel(path=address)
@@ -152,7 +152,7 @@ async def connected(process: subprocess.Popen[bytes], address: str) -> Channel:
 
 
 async def conversation(process: subprocess.Popen[bytes], address: str, talk: Talk) -> None:
-    """All that is said between the module's start and its end."""
+    """Connect to the module, talk, and close the channel."""
     channel = await connected(process, address)
     try:
         await talk(channel)
@@ -161,18 +161,18 @@ async def conversation(process: subprocess.Popen[bytes], address: str, talk: Tal
 
 
 def smoke(archive: Path, version: str) -> None:
-    """Raises: Failed, GRPCError, subprocess.TimeoutExpired: when the module does not do as it should."""
+    """Raise Failed, GRPCError or subprocess.TimeoutExpired unless the archive's module works."""
     with tempfile.TemporaryDirectory(prefix="vb") as folder:
         machine = Path(folder, "a machine's folder")
         with tarfile.open(archive, "r:gz") as tar:
             tar.extraction_filter = getattr(tarfile, "data_filter", None)
-            tar.extractall(machine)  # noqa: S202 - check_archive.py comes first
+            tar.extractall(machine)  # noqa: S202 - check_archive.py has checked the archive
         meta = json.loads((machine / "meta.json").read_text())
         address, log, state = f"{folder}/m.sock", Path(folder, "log.txt"), Path(folder, "state")
         elsewhere = Path(folder, "elsewhere")
         elsewhere.mkdir()
         with log.open("wb") as output:
-            process = subprocess.Popen(  # noqa: S603 - what was just built
+            process = subprocess.Popen(  # noqa: S603 - the executable was just built
                 [machine / meta["entrypoint"], address],
                 env={"VIAM_NO_MODULE_PARENT": "true"},
                 cwd=elsewhere,

@@ -1,4 +1,4 @@
-"""Starts the sandbox, nothing else."""
+"""Starts the sandbox."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def authenticate(cloud: Cloud, call: Call, request: auth_pb2.AuthenticateRequest
 def list_organizations(
     cloud: Cloud, call: Call, _request: app_pb2.ListOrganizationsRequest
 ) -> app_pb2.ListOrganizationsResponse:
-    """Lists what the key belongs to."""
+    """Lists the organizations that the key belongs to."""
     everything = cloud.scenario.organizations.values()
     mine = [each for each in everything if call.key is not None and call.key.owns(each.id)]
     return app_pb2.ListOrganizationsResponse(organizations=[_organization(each) for each in mine])
@@ -43,7 +43,7 @@ def list_organizations(
 def get_organization(
     cloud: Cloud, call: Call, request: app_pb2.GetOrganizationRequest
 ) -> app_pb2.GetOrganizationResponse:
-    """Tells one organization of the key's."""
+    """Returns one of the organizations that the key belongs to."""
     found = cloud.owned(call, request.organization_id)
     return app_pb2.GetOrganizationResponse(organization=_organization(found))
 
@@ -56,7 +56,7 @@ def list_locations(cloud: Cloud, call: Call, request: app_pb2.ListLocationsReque
 
 
 def get_location(cloud: Cloud, call: Call, request: app_pb2.GetLocationRequest) -> app_pb2.GetLocationResponse:
-    """Tells one location of an organization of the key's."""
+    """Returns a location of an organization that the key belongs to."""
     found = cloud.location(request.location_id)
     cloud.owned(call, found.organization_id)
     return app_pb2.GetLocationResponse(location=_location(found))

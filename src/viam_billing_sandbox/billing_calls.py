@@ -23,7 +23,7 @@ OUTSTANDING: Final = "outstanding"
 def get_current_month_usage(
     cloud: Cloud, call: Call, request: billing_pb2.GetCurrentMonthUsageRequest
 ) -> billing_pb2.GetCurrentMonthUsageResponse:
-    """Tells the month's costs up to now; the deprecated fields stay 0, as they do on the real one."""
+    """Returns the month's costs so far; the deprecated fields stay 0, as in the real cloud."""
     organization = _billed(cloud, call, request.org_id)
     share = elapsed_fraction(call.now) if organization.usage_grows else 1.0
     answer = billing_pb2.GetCurrentMonthUsageResponse()
@@ -39,7 +39,7 @@ def get_current_month_usage(
 def get_org_billing_information(
     cloud: Cloud, call: Call, request: billing_pb2.GetOrgBillingInformationRequest
 ) -> billing_pb2.GetOrgBillingInformationResponse:
-    """Tells how an organization pays; the tier is absent where the scenario hides it."""
+    """Returns how an organization pays; the tier is absent where the scenario hides it."""
     organization = _billed(cloud, call, request.org_id)
     answer = billing_pb2.GetOrgBillingInformationResponse(billing_email=organization.billing_email)
     if organization.card is not None:
@@ -64,7 +64,7 @@ def get_invoices_summary(
 
 
 def get_invoice_pdf(cloud: Cloud, call: Call, request: billing_pb2.GetInvoicePdfRequest) -> bytes:
-    """Makes an invoice's PDF; the server cuts it into chunks."""
+    """Returns an invoice as a PDF, which the server cuts into chunks."""
     organization = _billed(cloud, call, request.org_id)
     for each in organization.invoices:
         if each.id == request.id:
@@ -84,7 +84,7 @@ def get_invoice_pdf(cloud: Cloud, call: Call, request: billing_pb2.GetInvoicePdf
 def send_payment_required_email(
     cloud: Cloud, call: Call, request: billing_pb2.SendPaymentRequiredEmailRequest
 ) -> billing_pb2.SendPaymentRequiredEmailResponse:
-    """Records an e-mail, and sends none."""
+    """Records an e-mail instead of sending it."""
     customer = cloud.organization(request.customer_org_id)
     owner = _billed(cloud, call, request.billing_owner_org_id)
     cloud.records.emails.append({"customer_org_id": customer.id, "billing_owner_org_id": owner.id})
@@ -102,7 +102,7 @@ def get_available_billing_tiers(
 def update_organization_billing_tier(
     cloud: Cloud, call: Call, request: billing_pb2.UpdateOrganizationBillingTierRequest
 ) -> billing_pb2.UpdateOrganizationBillingTierResponse:
-    """Changes the tier that later reads tell."""
+    """Changes an organization's tier."""
     organization = _billed(cloud, call, request.organization_id)
     if request.billing_tier not in cloud.scenario.billing_tiers:
         raise Refused(Status.INVALID_ARGUMENT, f"unknown billing tier {request.billing_tier!r}")
@@ -114,7 +114,7 @@ def update_organization_billing_tier(
 def get_location_billing_organization(
     cloud: Cloud, call: Call, request: billing_pb2.GetLocationBillingOrganizationRequest
 ) -> billing_pb2.GetLocationBillingOrganizationResponse:
-    """Tells who pays for a location, to its owner and to the one who pays."""
+    """Returns who pays for a location; only its owner and the payer may ask."""
     require_owner(call)
     location = cloud.location(request.location_id)
     payer = location.billing_organization_id
@@ -126,7 +126,7 @@ def get_location_billing_organization(
 def update_location_billing_organization(
     cloud: Cloud, call: Call, request: billing_pb2.UpdateLocationBillingOrganizationRequest
 ) -> billing_pb2.UpdateLocationBillingOrganizationResponse:
-    """Changes who pays for a location; the key has to own both."""
+    """Changes who pays for a location; the key has to own the location and the new payer."""
     location = cloud.location(request.location_id)
     _billed(cloud, call, location.organization_id)
     payer = _billed(cloud, call, request.billing_organization_id)
@@ -138,7 +138,7 @@ def update_location_billing_organization(
 def charge_organization(
     cloud: Cloud, call: Call, request: billing_pb2.ChargeOrganizationRequest
 ) -> billing_pb2.ChargeOrganizationResponse:
-    """Makes a paid invoice; a second equal call makes a second one, as there is no idempotency key."""
+    """Makes a paid invoice. An equal call makes another one: there is no idempotency key."""
     organization = _billed(cloud, call, request.org_id_to_charge)
     if not (request.subtotal > 0 and request.tax >= 0):
         raise Refused(Status.INVALID_ARGUMENT, "subtotal must be above 0 and tax at least 0")
@@ -149,7 +149,7 @@ def charge_organization(
 def create_invoice_and_charge_immediately(
     cloud: Cloud, call: Call, request: billing_pb2.CreateInvoiceAndChargeImmediatelyRequest
 ) -> billing_pb2.CreateInvoiceAndChargeImmediatelyResponse:
-    """Makes a paid invoice at once; a latency fault makes it as slow as the real one can be."""
+    """Makes a paid invoice at once; the real cloud may take two minutes, for which there are latency faults."""
     organization = _billed(cloud, call, request.org_id_to_charge)
     if not request.amount > 0:
         raise Refused(Status.INVALID_ARGUMENT, "amount must be above 0")
@@ -181,7 +181,7 @@ def _charge(cloud: Cloud, call: Call, organization: Organization, amount: float,
 
 def _usage(source: UsageSource, share: float) -> billing_pb2.ResourceUsageCostsBySource:
     costs = [
-        # An enum of proto3 is open: a number that this build does not know passes, but its type does not say so.
+        # Enums of proto3 are open: an unknown number is allowed, although its type does not say so.
         billing_pb2.UsageCost(resource_type=kind, cost=dollars * share)  # type: ignore[arg-type]
         for kind, dollars in source.costs.items()
     ]

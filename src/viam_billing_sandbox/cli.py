@@ -48,7 +48,7 @@ class _Options:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs until SIGTERM or SIGINT; answers the exit code, 2 for whatever the caller has to change."""
+    """Runs until SIGTERM or SIGINT. Returns the exit code: 2 for a mistake in the arguments or the scenario."""
     parser = _parser()
     parsed = parser.parse_args(arguments)
     try:

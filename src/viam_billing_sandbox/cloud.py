@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 _MARK: Final = "sandbox-token-"
-"""By which a token is found where none may be: in a log, an answer, a file."""
+"""Every token begins with it, so that tests can find one where none may be: in a log, an answer, a file."""
 
 
 class Refused(Exception):  # noqa: N818 - an answer of the cloud, not an error of the sandbox
-    """The cloud's answer is not OK."""
+    """The cloud answers with a status other than OK."""
 
     def __init__(self, status: Status, message: str) -> None:
         super().__init__(message)
@@ -48,9 +48,9 @@ class _Session:
 
 
 class Sessions:
-    """Gives out tokens and says whose they are.
+    """Gives out tokens and knows whose they are.
 
-    The two lifetimes are judged at every call, so a new one also holds for tokens given out before.
+    The two lifetimes are checked at every call, so a new lifetime also applies to tokens given out before.
     """
 
     def __init__(self, keys: Iterable[Key], clock_s: Callable[[], float]) -> None:
@@ -73,7 +73,7 @@ class Sessions:
         return token
 
     def key_of(self, token: str) -> Key | None:
-        """Counts one call with the token; answers its key, or None where the token is unknown or has ended."""
+        """Counts one call with the token. Returns its key, or None where the token is unknown or has expired."""
         session = self._sessions.get(token)
         if session is None:
             return None
@@ -85,13 +85,13 @@ class Sessions:
         return session.key
 
     def expire_all(self) -> None:
-        """Ends every token given out so far."""
+        """Expires every token given out so far."""
         self._sessions.clear()
 
 
 @dataclass
 class Records:
-    """What has been done to the cloud, for a test to look at."""
+    """What callers have done to the cloud, for tests."""
 
     logins: int = 0
     emails: list[dict[str, object]] = field(default_factory=list)
@@ -142,7 +142,7 @@ class Cloud:
 
 
 def require_owner(call: Call) -> None:
-    """Lets only an owner's key pass, as all of billing needs one.
+    """Checks that the key is an owner's, as all of billing needs one.
 
     Raises:
         Refused: The key is a machine's.
@@ -152,5 +152,5 @@ def require_owner(call: Call) -> None:
 
 
 def denied() -> Refused:
-    """Makes the answer to a key without permission; it does not say which permission, as the real one does not."""
+    """The refusal of a key without permission; like the real cloud, it does not say which permission."""
     return Refused(Status.PERMISSION_DENIED, "permission denied")

@@ -1,4 +1,4 @@
-"""The other end of the control service: a client for tests and the demonstration, and its command line.
+"""The client of a sandbox's control, for tests and the demonstration, and its command line.
 
 python -m viam_billing_sandbox.control 127.0.0.1:PORT fault '{"rpc": "GetInvoicePdf", "status": "UNAVAILABLE"}'
 """
@@ -41,7 +41,7 @@ __all__ = ["ControlError", "Fault", "SandboxControl", "Stats", "main"]
 class Stats:
     """What the sandbox has seen since it started or since `reset_stats`.
 
-    `calls` counts by RPC name what came in, `finished` what was worked on to the end, its caller gone or not.
+    `calls` counts the requests by RPC name, `finished` those whose work was done, whether or not the caller stayed.
     """
 
     calls: Mapping[str, int]
@@ -56,7 +56,7 @@ class Stats:
 
 
 class ControlError(Exception):
-    """The sandbox refused a request; the text is its sentence."""
+    """The sandbox refused a request; the text says why."""
 
 
 class SandboxControl:
@@ -75,13 +75,13 @@ class SandboxControl:
         self.close()
 
     def close(self) -> None:
-        """Closes the connection; the sandbox goes on."""
+        """Closes the connection; the sandbox keeps running."""
         with contextlib.suppress(OSError):
             self._file.close()
         self._socket.close()
 
     def call(self, method: str, request: Mapping[str, object] | None = None) -> dict[str, Any]:
-        """Sends one request as it is; the methods below are made of it.
+        """Sends one request as it is; the other methods use this one.
 
         Raises:
             ControlError: The request is wrong.
@@ -101,58 +101,58 @@ class SandboxControl:
         return answer
 
     def set_fault(self, fault: Fault) -> None:
-        """Adds a fault to those that are set."""
+        """Adds a fault."""
         self.call("SetFault", fault.to_request())
 
     def connections(self, mode: Connections) -> None:
-        """Says what becomes of new connections; open ones stay."""
+        """Sets what happens to new connections; open ones stay."""
         self.call("SetFault", {"connections": mode})
 
     def cut(self) -> None:
-        """Resets all open connections, once."""
+        """Resets all open connections."""
         self.call("SetFault", {"connections": "cut"})
 
     def mute(self) -> None:
-        """Has all open connections fall silent without closing, as when a network swallows them."""
+        """Silences all open connections without closing them, as a broken network does."""
         self.call("SetFault", {"connections": "mute"})
 
     def go_dark(self) -> None:
-        """Refuses new connections and cuts the open ones: an outage, until `clear_faults`."""
+        """Refuses new connections and resets the open ones: an outage, until `clear_faults`."""
         self.connections("refuse")
         self.cut()
 
     def token_lifetime(self, *, seconds: float | None = None, calls: int | None = None) -> None:
-        """Limits the life of tokens, of those given out before too; None leaves a limit as it is."""
+        """Limits the lifetime of all tokens, older ones included; None leaves a limit as it is."""
         limits = {"token_lifetime_s": seconds, "token_lifetime_calls": calls}
         self.call("SetFault", {name: value for name, value in limits.items() if value is not None})
 
     def expire_tokens(self) -> None:
-        """Ends all tokens given out so far."""
+        """Expires all tokens given out so far."""
         self.call("SetFault", {"expire_tokens": True})
 
     def clear_faults(self) -> None:
-        """Ends all faults of calls, connections and tokens."""
+        """Removes all faults of calls, connections and tokens."""
         self.call("ClearFaults")
 
     def stats(self) -> Stats:
-        """Asks what has happened."""
+        """Returns what has happened."""
         return Stats(**self.call("Stats"))
 
     def wait_for(self, condition: Callable[[Stats], bool], *, timeout_s: float = 5.0) -> Stats:
-        """Asks again and again until the condition holds; answers the stats for which it did.
+        """Polls until the condition holds. Returns the stats for which it does.
 
         Raises:
-            TimeoutError: It did not come to hold.
+            TimeoutError: It does not hold in time.
         """
         end_s = time.monotonic() + timeout_s
         while not condition(stats := self.stats()):
             if time.monotonic() > end_s:
-                raise TimeoutError(f"the condition did not come to hold; last seen: {stats}")
+                raise TimeoutError(f"the condition does not hold; last seen: {stats}")
             time.sleep(_POLL_S)
         return stats
 
     def reset_stats(self) -> None:
-        """Starts counting and recording anew; the cloud's state stays."""
+        """Sets counters and records to zero; the cloud's state stays."""
         self.call("ResetStats")
 
     def patch_organization(self, org_id: str, **changes: object) -> None:
@@ -168,9 +168,9 @@ class SandboxControl:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Sends one request and prints the answer; answers the exit code."""
+    """Sends one request and prints the answer. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="viam_billing_sandbox.control", description="Steers a running sandbox.")
-    parser.add_argument("address", help="what the sandbox printed behind `sandbox control:`")
+    parser.add_argument("address", help="what the sandbox printed after `sandbox control:`")
     parser.add_argument("command", choices=sorted(_COMMANDS))
     parser.add_argument("json", nargs="?", default="{}", help="the request, for fault and patch")
     parsed = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""The control of a running sandbox: sets faults, tells what has happened, changes state.
+"""The control of a running sandbox: sets faults, reports what has happened, changes state.
 
 One line of JSON in, `{"method": ..., "request": {...}}`; one line out, `{"answer": {...}}` or `{"error": "..."}`.
 """
@@ -38,7 +38,7 @@ class _Nothing(Record, frozen=True):
 
 
 class _Lines(asyncio.Protocol):
-    """Answers each line of a client with one of its own."""
+    """Answers each line of a client with a line."""
 
     def __init__(self, answer: Callable[[bytes], bytes]) -> None:
         self._answer = answer
@@ -46,7 +46,7 @@ class _Lines(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # asyncio hands a Transport to a stream protocol, but says so only in its documentation.
+        # asyncio passes a Transport to stream protocols, although its types promise less.
         assert isinstance(transport, asyncio.Transport)  # noqa: S101
         self._transport = transport
 
@@ -57,7 +57,7 @@ class _Lines(asyncio.Protocol):
 
 
 class ControlService:
-    """Works on the calls and the listener of the running cloud."""
+    """Controls the calls and the listener of a running cloud."""
 
     def __init__(self, calls: Calls, listener: Listener) -> None:
         self._calls = calls
@@ -80,7 +80,7 @@ class ControlService:
         return await loop.create_server(lambda: _Lines(self.answer), "127.0.0.1", port)
 
     def answer(self, line: bytes) -> bytes:
-        """Serves one line of a client."""
+        """Returns the answer to one line of a client."""
         return msgspec.json.encode(self._answer(line)) + b"\n"
 
     def _answer(self, line: bytes) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Faults of calls: what a test or a developer can have go wrong, and which calls it happens to."""
+"""The faults that tests and developers can set, and the calls that they apply to."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ _HTTP_STATUSES: Final = range(200, 1000)
 class Fault(Record, frozen=True, omit_defaults=True):
     """What happens to the calls of one RPC, or of all. docs/sandbox.md describes each.
 
-    A call meets every fault that is set for it: latencies add up, and the first fault that ends the call ends it,
-    `when` says on which side of the work. `only_for` is an ID that the request has to name.
-    A fault lets its first `skip` calls pass and ends after `count` further ones (None: never).
+    Every fault that is set for a call applies to it: latencies add up, and the first fault that ends the call ends it,
+    before or after the work (`when`). With `only_for` a fault applies only to requests that name this ID.
+    A fault lets `skip` calls pass and then applies to `count` of them (None: to all).
     """
 
     rpc: str = ANY_RPC
     latency_before_s: Amount = 0.0
     latency_after_s: Amount = 0.0
-    # These seven end the call, and goaway="refused" does.
+    # Each of these ends the call, and so does goaway="refused".
     status: str = ""
     http_status: int = 0
     reset: str = ""
@@ -85,12 +85,12 @@ class Fault(Record, frozen=True, omit_defaults=True):
 
     @property
     def ends_call(self) -> bool:
-        """Whether the call gets no proper answer."""
+        """Whether the fault takes the place of the answer."""
         return any(self._ends())
 
     @property
     def outcome(self) -> str:
-        """One or two words on how the call ends, for the log; only where `ends_call` holds."""
+        """How the call ends, in a word or two for the log; only where `ends_call` holds."""
         return self.status or self.reset or (f"HTTP {self.http_status}" if self.http_status else "no answer")
 
     def to_request(self) -> dict[str, object]:
@@ -111,7 +111,7 @@ class Fault(Record, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True)
 class Plan:
-    """All that one call meets."""
+    """All faults that apply to one call."""
 
     faults: tuple[Fault, ...] = ()
 
@@ -149,19 +149,19 @@ class _Armed:
 
 
 class Faults:
-    """The faults that are set."""
+    """The faults that are set in a sandbox."""
 
     def __init__(self) -> None:
         self._armed: list[_Armed] = []
 
     def add(self, fault: Fault) -> None:
-        """Sets one more."""
+        """Adds a fault."""
         self._armed.append(_Armed(fault))
 
     def clear(self) -> None:
-        """Ends them all."""
+        """Removes all faults."""
         self._armed.clear()
 
     def plan(self, rpc: str, ids: Container[str] = ()) -> Plan:
-        """Counts a call that names these IDs. Returns what it meets."""
+        """Counts a call that names these IDs. Returns the faults that apply to it."""
         return Plan(tuple([armed.fault for armed in self._armed if armed.meet(rpc, ids)]))

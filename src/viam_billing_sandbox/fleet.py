@@ -1,4 +1,4 @@
-"""Makes a large fleet by rule: for measuring, where only the number of organizations and locations matters."""
+"""Makes a fleet of any size by rule, for benchmarks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MONTHS: Final = 12
 
 
 def generate(locations: int, organizations: int, now: datetime) -> Scenario:
-    """Makes the same fleet for the same numbers.
+    """Returns a fleet; equal numbers give equal fleets.
 
     The default key, organization and location are in it. That organization owns every location; location N is billed
     to organization N modulo their number.

@@ -29,7 +29,7 @@ class Method:
     service: str
     name: str
     request: type[Message]
-    # Each work takes its own request type, which the table cannot say.
+    # Each function takes its own type of request, which the type of the table cannot express.
     work: Callable[[Cloud, Call, Any], Message | bytes]
 
 

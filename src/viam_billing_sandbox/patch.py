@@ -1,4 +1,4 @@
-"""Changes the cloud's state from outside: what no call of the API can do, and a test needs to have happen."""
+"""Changes the cloud's state in ways that no call of the API can, for tests."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _OrganizationPatch(Record, frozen=True):
 
 
 def apply(cloud: Cloud, request: Mapping[str, object], now: datetime) -> None:
-    """Changes one organization or one location; the other names are those of the scenario.
+    """Changes one organization or one location; fields are named as in the scenario.
 
     A wrong request changes nothing.
 

@@ -1,4 +1,4 @@
-"""Writes a small but valid PDF of one page: what GetInvoicePdf streams."""
+"""Writes a small but valid PDF of one page."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _FILLER_LINE = b"%" + b"." * 78 + b"\n"
 
 
 def render(lines: Sequence[str], *, size_bytes: int = 0) -> bytes:
-    """Renders lines of text, one below the other.
+    """Returns a PDF with lines of text, one below the other.
 
     Args:
-        lines: Text; what Latin-1 lacks becomes a question mark.
-        size_bytes: The exact size of the result, reached with comments. Without effect below the size it has anyway.
+        lines: Text; characters outside of Latin-1 become question marks.
+        size_bytes: The exact size of the result, reached with comments; ignored if the PDF is larger without them.
     """
     shown = b"".join(b"(%s) Tj T*\n" % _escaped(line) for line in lines)
     content = b"BT /F1 12 Tf 72 720 Td 18 TL\n%sET\n" % shown
@@ -39,7 +39,7 @@ def render(lines: Sequence[str], *, size_bytes: int = 0) -> bytes:
     body += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
     body += b"trailer\n<< /Size %d /Root 1 0 R >>\n" % (len(objects) + 1)
     end = b"startxref\n%d\n%%%%EOF\n" % start
-    # Behind the trailer, so that no offset depends on the filler's length.
+    # After the trailer, so that no offset depends on the length of the filler.
     return bytes(body) + _filler(size_bytes - len(body) - len(end)) + end
 
 

@@ -1,7 +1,4 @@
-"""What the sandbox's cloud knows at its start: keys, organizations with usage and invoices, locations.
-
-scenario_file.py reads it from JSON, fleet.py makes a large one.
-"""
+"""The data of the sandbox's cloud: keys, organizations with usage and invoices, locations."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ if TYPE_CHECKING:
     from viam.gen.app.v1 import billing_pb2
 
 DEFAULT_API_KEY_ID: Final = "0b3f7d5e-9c1a-4f62-8e57-2d4c6a8b9e10"
-"""The id of the default scenario's key, an owner of every organization."""
+"""The ID of the default scenario's key, an owner of every organization."""
 DEFAULT_API_KEY: Final = "sandbox-owner-key-worthless-elsewhere"
 DEFAULT_ORG_ID: Final = "6f1c2d3e-4b5a-4c69-9d78-1a2b3c4d5e6f"
 """Fleet Works, which owns most locations and pays for the default one."""
@@ -26,7 +23,7 @@ DEFAULT_PATH: Final = Path(__file__).with_name("scenario.json")
 
 @dataclass(frozen=True)
 class Key:
-    """An API key; only an owner's may use billing."""
+    """An API key; only owners' keys may use billing."""
 
     id: str
     secret: str
@@ -34,13 +31,13 @@ class Key:
     organizations: tuple[str, ...]
 
     def owns(self, org_id: str) -> bool:
-        """Says whether the organization is among the key's own; `*` stands for all."""
+        """Whether the key belongs to an organization; `*` stands for all."""
         return org_id in self.organizations or "*" in self.organizations
 
 
 @dataclass(frozen=True)
 class UsageSource:
-    """Dollars by the number of their UsageCostType, of a whole month or up to now (see `Organization.usage_grows`)."""
+    """Costs in dollars by UsageCostType: of the whole month if `Organization.usage_grows`, else so far."""
 
     source_type: billing_pb2.SourceType.ValueType
     costs: Mapping[int, float]
@@ -50,7 +47,7 @@ class UsageSource:
 
 @dataclass(frozen=True)
 class Invoice:
-    """An invoice as the summary tells it; the PDF is made when somebody asks for it."""
+    """An invoice; its PDF is made on request."""
 
     id: str
     date: datetime
@@ -65,7 +62,7 @@ class Invoice:
 
 @dataclass
 class Organization:
-    """An organization; what calls change is changed here."""
+    """An organization; calls may change it."""
 
     id: str
     name: str
@@ -82,7 +79,7 @@ class Organization:
 
 @dataclass
 class Location:
-    """A location; an empty billing organization means that the API names none."""
+    """A location; without a billing organization the API names none."""
 
     id: str
     name: str
@@ -93,7 +90,7 @@ class Location:
 
 @dataclass
 class Scenario:
-    """Everything above, by id."""
+    """All data, organizations and locations by ID."""
 
     keys: tuple[Key, ...]
     billing_tiers: tuple[str, ...]

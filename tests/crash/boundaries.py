@@ -8,7 +8,8 @@ The module announces its fault points as audit events (PEP 578), which cost noth
 | event, after `viam_billing.` | arguments | when |
 |---|---|---|
 | `storage.begin`, `.before_commit`, `.after_commit`, `.returned` | file, transaction | on the disk thread |
-| `cloud.about_to_send`, `.handed_over`, `.answered` | RPC | before connecting or sending; sent whole; answer read |
+| `cloud.about_to_send`, `.answered` | RPC | right before it is sent; answer read |
+| `cloud.handed_over` | its path | given to the connection |
 | `charging.examined` | key | key, limits and block are checked |
 | `charging.invoices_asked`, `.invoices_read` | key | around reading the invoices |
 | `charging.reserved`, `.sent` | key | the reservation, the mark as sent is on the disk |
@@ -24,6 +25,7 @@ from dataclasses import dataclass
 from viam_billing_sandbox.control import Fault
 
 RPC = "ChargeOrganization"
+PATH = f"/viam.app.v1.BillingService/{RPC}"
 _JOURNAL = "journal.db"
 
 
@@ -74,7 +76,7 @@ BOUNDARIES = (
     *_write("mark as sent", "mark_sent", worked=False),
     _step("marked as sent", "sent", worked=False),
     _cloud("request: about to be sent", "about_to_send", worked=False),
-    _cloud("request: handed over", "handed_over", worked=None),
+    Boundary("request: handed over", ("viam_billing.cloud.handed_over", PATH), worked=None),
     Boundary("cloud: has it, works", None, worked=None, holds=Fault(RPC, latency_before_s=0.4)),
     Boundary("cloud: has worked, answers", None, worked=True, holds=Fault(RPC, latency_after_s=3), unnoted=True),
     _cloud("answer: read", "answered", worked=True, unnoted=True),

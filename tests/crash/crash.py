@@ -1,4 +1,4 @@
-"""Kills the module at every boundary of the charging protocol, and holds what is left against the cloud's ledger.
+"""Kills the module at every boundary of the charging protocol, and compares what is left with the cloud's ledger.
 
 python tests/crash/crash.py [--kills N] [--seed N] [--jobs N] [--storm SECONDS]
 
@@ -34,7 +34,7 @@ _COLUMNS = ("killed at", "kills", "charges made", "answers lost")
 
 
 def table(judges: Sequence[Judge]) -> str:
-    """What came of all kills, by boundary."""
+    """A table of all kills by boundary."""
     counts = [
         sum((getattr(judge, name) for judge in judges), Counter[str]()) for name in ("kills", "charges", "answers_lost")
     ]
@@ -76,7 +76,7 @@ async def _all(kills: int, seed: int, jobs: int) -> list[Judge]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Kills; answers the exit code."""
+    """Run the kills and the storm. Returns the exit code."""
     parser = argparse.ArgumentParser(description="Kill the module at every boundary of the charging protocol.")
     parser.add_argument("--kills", type=int, default=330)
     parser.add_argument("--seed", type=int, help="an earlier run's, to have its kills again")

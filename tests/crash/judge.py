@@ -1,4 +1,4 @@
-"""What has to be true after every kill, held against the cloud's own ledger.
+"""What must hold after every kill, compared with the cloud's own ledger.
 
 No key is charged twice. What the cloud charged is `succeeded` in the journal, or `unknown`. What is `failed`, or not
 there, was not charged. The same key gets the first invoice, or its one charge. Every entry can be ended. Limits hold.
@@ -16,7 +16,7 @@ from support.module_process import refused
 from viam_billing_sandbox.control import SandboxControl
 
 _NOTICED_S = 0.05
-"""So long after the last connection has ended, the cloud has seen every request that was on its way."""
+"""How long after the last connection ended a request may still be on its way to the cloud."""
 
 
 class Judge:
@@ -49,7 +49,7 @@ class Judge:
         return charges
 
     async def after(self, kill: Kill, callers: list[Victim]) -> None:
-        """The module was killed, and has been started again."""
+        """Check everything after the module was killed and restarted."""
         victims = list({victim.key: victim for victim in callers}.values())
         ledger = await self.ledger()
         name = kill.boundary.name

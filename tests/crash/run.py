@@ -1,4 +1,4 @@
-"""One journal and one cloud through a list of kills."""
+"""Runs one journal and one cloud through a list of kills."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from viam_billing_sandbox.control import SandboxControl
 from viam_billing_sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_ORG_ID
 
 AMOUNT = 12.5
-"""The same for all: only its novelty tells a charge's invoice from the others of its organization."""
+"""The same for all charges: only that it is new tells a charge's invoice from others of its organization."""
 ORGS = (DEFAULT_ORG_ID, *(f"00000000-0000-0000-0000-{number:012x}" for number in range(1, 6)))
 CROWD = ((0, 1), (0, 1), (1, 2), (2, 1))
-"""Several under way: whose organization, counted from the first one's, and how many callers each key has."""
+"""Several charges under way: each one's organization, counted from the first, and its number of callers."""
 
 _LATEST_S = 0.03
 

@@ -1,4 +1,4 @@
-"""Many callers of many keys while everything goes wrong at random; then the journal is held against the cloud's ledger.
+"""Many callers of many keys while everything fails at random; then the journal is compared with the cloud's ledger.
 
 Callers leave early and come back, the cloud refuses, loses answers and connections, logins expire, the service is
 removed and added, the module is stopped and killed, unknown charges are reconciled and, where the ledger does not have
@@ -30,11 +30,11 @@ FITS = 200
 _CALLERS = 8
 _CALLS_PER_KEY = 6
 _REFUSALS = ("UNAUTHENTICATED", "NOT_FOUND", "PERMISSION_DENIED", "INVALID_ARGUMENT")
-"""Answers that a cloud gives before it works; after its work they would be lies."""
+"""Answers that a cloud gives only if it has not charged."""
 _OTHERS = ("UNAVAILABLE", "INTERNAL", "FAILED_PRECONDITION", "ABORTED", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED")
 _LATENCY_S = 0.3
 _WORKED_S = 2.5
-"""So long after its sending, the cloud has done what it will do."""
+"""How long after a request the cloud has certainly finished with it."""
 
 
 class Storm:

@@ -46,7 +46,7 @@ class Victim:
 
     @property
     def command(self) -> dict[str, Any]:
-        """The charge, the same at every call; its key stands in the description, so that the ledger tells it."""
+        """The charge, the same at every call. Its description is its key, which the ledger shows."""
         return {
             "command": "charge_organization",
             "org_id": self.org_id,
@@ -94,7 +94,7 @@ class Killable(ModuleProcess):
             await asyncio.sleep(0.002)
 
     async def arm(self) -> None:
-        """From now on the trap may spring."""
+        """Arm the trap."""
         self.process.send_signal(signal.SIGUSR1)
         await self._reported("armed", _ARMED_S)
 

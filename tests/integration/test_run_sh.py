@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -15,22 +14,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.checkout import BARE_ENV, INSTALL_S, Outcome, copy_checkout, outcome, run, started
 from support.module_process import PACKAGED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
-ROOT = Path(__file__).resolve().parents[2]
-INSTALL_S = 240.0
-"""An install from a package index; seconds with a warm cache, a minute or two without."""
 START_S = 30.0
-BARE_ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "VIAM_NO_MODULE_PARENT": "true"} | {
-    # where this machine's pip finds packages is its own business
-    name: value
-    for name, value in os.environ.items()
-    if name == "HOME" or name.startswith(("PIP_", "SSL_", "HTTP_", "HTTPS_", "http_", "https_"))
-}
-
 pytestmark = [
     pytest.mark.timeout(INSTALL_S + 60),
     pytest.mark.skipif(PACKAGED, reason="about run.sh and setup.sh, which are not in the archive"),
@@ -60,58 +50,21 @@ def group_is_gone(group: int) -> bool:
     return False
 
 
-@contextlib.contextmanager
-def started(
-    *command: Path | str, cwd: Path | str = "/", env: Mapping[str, str] = BARE_ENV
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A command in a process group of its own, of which nothing is left afterwards."""
-    with subprocess.Popen(  # noqa: S603 -- the commands are this project's own
-        command, cwd=cwd, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
-    ) as process:
-        try:
-            yield process
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-def run(*command: Path | str, cwd: Path | str = "/", env: Mapping[str, str] = BARE_ENV) -> tuple[int, str]:
-    """Run a command to its end.
-
-    Returns:
-        Its exit status and what it wrote to stderr.
-    """
-    with started(*command, cwd=cwd, env=env) as process:
-        _, stderr = process.communicate(timeout=INSTALL_S)
-        return process.returncode, stderr.decode()
-
-
-def copy_checkout(to: Path) -> Path:
-    """Copy what a clone would have of the files that a start needs."""
-    to.mkdir(parents=True)
-    for name in ("run.sh", "setup.sh", "meta.json"):
-        shutil.copy2(ROOT / name, to)
-    for name in ("requirements", "src"):
-        shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))
-    return to
-
-
 def files_with_times(folder: Path) -> dict[str, int]:
     """Every path below the folder, with its time of change in nanoseconds."""
     return {str(path): path.lstat().st_mtime_ns for path in folder.rglob("*") if path.name != "__pycache__"}
 
 
 @pytest.fixture(scope="module")
-def first_setups(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[int, str]]]:
-    """A fresh checkout in which two set-ups were started at once, with the exit status and the words of each."""
+def first_setups(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Outcome]]:
+    """A fresh checkout in which two set-ups were started at once, and how each ended."""
     checkout = copy_checkout(tmp_path_factory.mktemp("run sh") / "a checkout")
     with started(checkout / "setup.sh") as one, started(checkout / "setup.sh") as other:
-        said = [(process.communicate(timeout=INSTALL_S)[1].decode(), process.returncode) for process in (one, other)]
-    return checkout, [(status, words) for words, status in said]
+        return checkout, [outcome(one), outcome(other)]
 
 
 @pytest.fixture(scope="module")
-def checkout(first_setups: tuple[Path, list[tuple[int, str]]]) -> Path:
+def checkout(first_setups: tuple[Path, list[Outcome]]) -> Path:
     """Give the checkout of the first set-ups, which later tests leave as it is."""
     return first_setups[0]
 
@@ -123,20 +76,25 @@ def socket_dir() -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_two_first_setups_at_once_install_once(first_setups: tuple[Path, list[tuple[int, str]]]) -> None:
+def test_two_first_setups_at_once_install_once(first_setups: tuple[Path, list[Outcome]]) -> None:
     """Two modules that start from a fresh checkout at the same time share one install, and both go on."""
     checkout, outcomes = first_setups
 
-    assert [status for status, _ in outcomes] == [0, 0], outcomes
-    assert sum("installing requirements/runtime.txt" in words for _, words in outcomes) == 1
+    assert [each.status for each in outcomes] == [0, 0], outcomes
+    assert sum("installing requirements/runtime.txt" in each.output for each in outcomes) == 1
     assert (checkout / ".venv/runtime.txt").read_bytes() == (checkout / "requirements/runtime.txt").read_bytes()
+
+
+def test_the_progress_of_a_setup_is_no_error_in_viams_log(first_setups: tuple[Path, list[Outcome]]) -> None:
+    """viam-server logs what is on stderr as errors."""
+    assert [each.errors for each in first_setups[1]] == ["", ""]
 
 
 def test_a_second_setup_changes_nothing(checkout: Path) -> None:
     """With the lock file unchanged, setup.sh says nothing and touches no file of .venv."""
     before = files_with_times(checkout / ".venv")
 
-    assert run(checkout / "setup.sh") == (0, "")
+    assert run(checkout / "setup.sh") == Outcome(0, "", "")
     assert files_with_times(checkout / ".venv") == before
 
 
@@ -189,10 +147,10 @@ def test_a_moved_checkout_runs_its_own_code(checkout: Path, tmp_path: Path) -> N
     shutil.copytree(checkout, moved, symlinks=True)
     show = "import viam_billing; raise SystemExit(viam_billing.__file__)"
 
-    status, words = run(moved / ".venv/bin/python", "-c", show)
+    shown = run(moved / ".venv/bin/python", "-c", show)
 
-    assert status == 1
-    assert Path(words.strip()).is_relative_to(moved.resolve())
+    assert shown.status == 1
+    assert Path(shown.errors.strip()).is_relative_to(moved.resolve())
 
 
 def test_setup_says_when_there_is_no_python(tmp_path: Path) -> None:
@@ -201,9 +159,9 @@ def test_setup_says_when_there_is_no_python(tmp_path: Path) -> None:
     env = {**BARE_ENV, "PYTHON": "/nowhere/python3"}
 
     for command in ("setup.sh", "run.sh"):
-        status, words = run(fresh / command, env=env)
-        assert status == 1
-        assert "no Python 3.10 or newer found (tried: /nowhere/python3)" in words
+        failed = run(fresh / command, env=env)
+        assert failed.status == 1
+        assert "no Python 3.10 or newer found (tried: /nowhere/python3)" in failed.errors
 
 
 def test_a_killed_setup_is_made_good(checkout: Path, socket_dir: Path, tmp_path: Path) -> None:

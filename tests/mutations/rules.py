@@ -7,7 +7,6 @@ many places it changed.
 from __future__ import annotations
 
 import ast
-import itertools
 import re
 from collections.abc import Callable
 from typing import Final, TypeAlias, TypeVar
@@ -204,7 +203,7 @@ def twice() -> Rule:
     class Twice(_Changer):
         @override
         def visit(self, node: ast.AST) -> ast.AST:
-            simple = isinstance(node, (ast.Expr, ast.Return)) and isinstance(node.value, ast.Await)
+            simple = isinstance(node, (ast.Expr, ast.Return, ast.Assign)) and isinstance(node.value, ast.Await)
             if simple and not self.changed and isinstance(node, ast.stmt):
                 self.changed += 1
                 return ast.Try([node], [ast.ExceptHandler(ast.Name("BillingError"), None, [node])], [], [])
@@ -214,22 +213,19 @@ def twice() -> Rule:
 
 
 def after(first: str, then: str) -> Rule:
-    """The statement that calls `first` comes after what `then` returns."""
+    """The statement that calls `first` comes after the one that calls `then`."""
 
     class After(_Changer):
         @override
         def visit(self, node: ast.AST) -> ast.AST:
             node = self.generic_visit(node)
             body = node.body if isinstance(node, _BLOCKS) else []
-            for place, (one, other) in enumerate(itertools.pairwise(body)):
-                returned = isinstance(other, ast.Return) and other.value is not None
-                if returned and isinstance(one, ast.Expr) and _calls_within(one, first) and _calls_within(other, then):
-                    self.changed += 1
-                    assert isinstance(other, ast.Return)
-                    assert other.value is not None
-                    kept = ast.Assign([ast.Name("answer", ast.Store())], other.value)
-                    body[place : place + 2] = [kept, one, *_statements("return answer")]
-                    break
+            early = next((each for each in body if _calls_within(each, first)), None)
+            late = next((each for each in body if _calls_within(each, then)), None)
+            if early is not None and late is not None and body.index(early) < body.index(late):
+                self.changed += 1
+                body.remove(early)
+                body.insert(body.index(late) + 1, early)
             return node
 
     return After.rule()

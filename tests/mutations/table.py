@@ -33,8 +33,8 @@ _RECONCILIATION: Final = f"{_UNIT}test_reconciliation.py"
 _RECONCILER: Final = f"{_UNIT}test_reconciler.py"
 _IDENTITY: Final = f"{_UNIT}test_identity.py"
 _LOCK: Final = f"{_UNIT}test_lock.py"
-_RETRY: Final = "tests/unit/test_retry_charges.py"
-_CALLS: Final = "tests/unit/test_calls_charges.py"
+_FAILURES: Final = "tests/unit/cloud/test_failures.py"
+_CALLS: Final = "tests/unit/cloud/test_calls.py"
 
 
 class Mutation(NamedTuple):
@@ -56,10 +56,11 @@ _JOURNAL_OF: Final = "charging.journal:Journal"
 _RECOVERY_OF: Final = "charging.recovery:Recovery"
 
 _SENDING: Final = (
-    _of("mark after sending", "cloud.calls", after("mark_sent", "call"), _CALLS),
-    _of("a charge is retried", "cloud.calls:Calls.charge", twice(), _CALLS),
-    _of("changes are retried", "cloud.calls:Calls.change", twice(), "tests/unit/test_calls.py"),
-    _of("a charge is sent again after UNAUTHENTICATED", "cloud.calls", again("log_in"), _CALLS),
+    _of("mark after sending", "cloud.calls:Calls.send_once", after("mark_sent", "stub"), _CALLS),
+    _of("a charge is retried", "cloud.client:CloudClient.charge", twice(), _CALLS),
+    _of("changes are retried", "cloud.client:CloudClient.update_organization_billing_tier", twice(), _CALLS),
+    _of("a charge is sent again after UNAUTHENTICATED", "cloud.calls:Calls.send_once", again("login_expired"), _CALLS),
+    _of("a charge is sent without a connection", "cloud.calls:Calls.send_once", skip("connect"), _CALLS),
     _of(
         "no mark at all",
         "charging.service",
@@ -99,23 +100,26 @@ _SENDING: Final = (
 _OUTCOMES: Final = (
     *(
         _of(
-            f"{what} is taken for never sent",
-            "cloud.error_mapping:charge_outcome",
-            early(when, "Outcome.NEVER_SENT"),
-            _RETRY,
+            f"{what} is taken for a refusal",
+            "cloud.failures:outcome_of_charge",
+            early(f"cause_of(error) is Cause.{cause}", "Outcome.REFUSED"),
+            _FAILURES,
         )
-        for what, when in (
-            ("a deadline", "isinstance(error, errors.CloudTimeoutError) and error.cloud_status is None"),
-            ("a lost connection", "error.connection_lost"),
-            ("an OSError", "isinstance(error, errors.CloudUnreachableError) and error.cloud_status is None"),
+        for what, cause in (
+            ("a deadline", "SILENCE"),
+            ("a lost connection", "LOST"),
+            ("a connection that failed after the mark", "NOT_CONNECTED"),
+            ("a reset call", "RESET"),
+            ("a proxy's page", "NOT_GRPC"),
+            ("an answer that cannot be read", "UNREADABLE"),
         )
     ),
     *(
         _of(
             f"{status} is taken for a refusal",
-            "cloud.error_mapping:charge_outcome",
-            early(f"error.cloud_status is Status.{status}", "Outcome.REFUSED"),
-            _RETRY,
+            "cloud.failures:outcome_of_charge",
+            early(f"error.args[0] is Status.{status}", "Outcome.REFUSED"),
+            _FAILURES,
         )
         for status in (
             "UNAVAILABLE",
@@ -125,6 +129,12 @@ _OUTCOMES: Final = (
             "DEADLINE_EXCEEDED",
             "INTERNAL",
         )
+    ),
+    _of(
+        "words that the cloud passes on are taken for a refused stream",
+        "cloud.failures:cause_of",
+        without("said_more"),
+        _FAILURES,
     ),
     _of(
         "FAILED_PRECONDITION is a refusal without reading the invoices",
@@ -187,17 +197,17 @@ _CRASHES: Final = (
 _KEYS: Final = (
     _of(
         "an unknown charge is sent again",
-        f"{_JOURNAL_OF}.examine",
-        condition("failed", "{} or entry.state == 'unknown'"),
+        "charging.journal",
+        condition("failed", "{} and entry.state != 'unknown'"),
         _SERVICE,
     ),
     _of("other parameters are answered with the first charge", "charging.journal", skip("conflict"), _SERVICE),
     _of("other parameters join a charge under way", f"{_SERVICE_OF}.charge", skip("conflict"), _SERVICE),
     _of("a late invoice is ignored", "charging.journal", skip("late"), _RECONCILIATION),
     _of(
-        "a late invoice is ignored in the reservation",
+        "the reservation checks nothing",
         f"{_JOURNAL_OF}.reserve",
-        assign("before", "rows.find(request.key)"),
+        assign("used", "None"),
         _RECONCILIATION,
     ),
 )
@@ -216,21 +226,26 @@ _LIMITS: Final = (
         )
         for state in ("sent", "unknown")
     ),
-    _of("the limits are not checked in the reservation", f"{_JOURNAL_OF}.reserve", skip("check_limits"), _SERVICE),
+    _of(
+        "the limits are not checked in the reservation",
+        f"{_JOURNAL_OF}.reserve",
+        argument("_check", 2, "Limits(10**9, 10**9)"),
+        _SERVICE,
+    ),
     _of(
         "an unsettled charge does not block a reservation",
         f"{_JOURNAL_OF}.reserve",
-        skip("check_not_blocked"),
+        argument("_check", 3, "()"),
         _JOURNAL,
     ),
-    _of("an unknown charge does not block", f"{_JOURNAL_OF}.examine", skip("check_not_blocked"), _JOURNAL),
+    _of("an unknown charge does not block", f"{_JOURNAL_OF}.examine", argument("_check", 3, "()"), _JOURNAL),
     _of("the day's limit may be passed by a cent", "charging.limits:check_limits", relaxed("per_day"), _JOURNAL),
     _of("no limit for one charge", "charging.limits:check_limits", never("per_charge"), _JOURNAL),
     _of(
         "tax is not counted",
         "commands.charges:charge_organization",
         argument("total", 0, "(parameters.subtotal,)"),
-        "tests/unit/test_commands_charges.py",
+        "tests/unit/commands/test_charges.py",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""These read a finished archive: `make test-archive` builds one; `make test` has none and leaves them out."""
+"""Skips the tests of a finished archive unless `make test-archive` has built one."""
 
 from __future__ import annotations
 

@@ -12,12 +12,12 @@ from support.module_process import CHECKOUT, COMMAND
 
 ARCHIVE = CHECKOUT / "dist" / "archive.tar.gz"
 ENTRYPOINT = json.loads((CHECKOUT / "meta.json").read_text())["entrypoint"]
-DEVELOPMENT = ("viam_billing_sandbox", "grpc", "rich", "cryptography", "pytest", "_pytest", "hypothesis", "pip")
+DEVELOPMENT = ("viam_billing_sandbox", "rich", "cryptography", "pytest", "_pytest", "hypothesis", "pip")
 
 
 @pytest.fixture(scope="module")
 def members() -> dict[str, tarfile.TarInfo]:
-    """What is in the archive, by name."""
+    """The members of the archive, by name."""
     with tarfile.open(ARCHIVE) as tar:
         listed = tar.getmembers()
     named = {member.name: member for member in listed}
@@ -33,8 +33,7 @@ def modules() -> set[str]:
     return {line.strip() for line in done.stdout.splitlines()}
 
 
-def test_all_is_a_file_inside(members: dict[str, tarfile.TarInfo]) -> None:
-    """No link and no path that leaves the folder into which a machine unpacks."""
+def test_every_member_is_a_file_inside_the_archive(members: dict[str, tarfile.TarInfo]) -> None:
     assert [name for name, member in members.items() if not member.isfile()] == []
     assert [name for name in members if posixpath.isabs(name) or ".." in PurePosixPath(name).parts] == []
 
@@ -48,24 +47,22 @@ def test_its_meta_json_is_the_checkouts() -> None:
 
 
 def test_the_entrypoint_is_there_to_be_executed(members: dict[str, tarfile.TarInfo]) -> None:
-    """Under exactly the name of meta.json, as upload wants it."""
+    """Under exactly the name in meta.json, as the upload requires."""
     assert posixpath.normpath(ENTRYPOINT) == ENTRYPOINT
     assert members[ENTRYPOINT].mode & 0o100
 
 
 def test_the_tests_run_the_module_of_this_archive(members: dict[str, tarfile.TarInfo]) -> None:
-    """And not one that an earlier build left."""
     assert Path(COMMAND[0]).stat().st_size == members[ENTRYPOINT].size
     assert COMMAND[0].endswith(f"/{ENTRYPOINT}")
 
 
-def test_it_is_small() -> None:
-    """At most 16 MB to download."""
-    assert ARCHIVE.stat().st_size <= 16_000_000
+def test_it_has_at_most_20_megabytes() -> None:
+    assert ARCHIVE.stat().st_size <= 20_000_000
 
 
-def test_it_tells_nothing_of_its_builder(members: dict[str, tarfile.TarInfo]) -> None:
-    """Two builds of a commit are the same: one time for all, no owner, files in order."""
+def test_it_reveals_nothing_about_its_builder(members: dict[str, tarfile.TarInfo]) -> None:
+    """So that two builds of a commit are equal: one time for all files, no owner, sorted names."""
     assert len({member.mtime for member in members.values()}) == 1
     assert {(member.uid, member.gid, member.uname, member.gname) for member in members.values()} == {(0, 0, "", "")}
     assert list(members)[1:] == sorted(list(members)[1:])
@@ -78,21 +75,23 @@ def test_the_native_webrtc_library_stays_out(members: dict[str, tarfile.TarInfo]
 
 @pytest.mark.parametrize("name", DEVELOPMENT)
 def test_nothing_for_development_is_shipped(name: str, modules: set[str], members: dict[str, tarfile.TarInfo]) -> None:
-    """Neither inside the executable nor beside it."""
     assert not [module for module in modules if module == name or module.startswith(f"{name}.")]
     assert not [path for path in members if name in PurePosixPath(path).parts]
 
 
 def test_every_module_of_the_package_is_shipped(modules: set[str]) -> None:
-    """Those that are imported late too."""
+    """Modules that are imported on demand too."""
     source = CHECKOUT / "src"
     paths = (path for path in (source / "viam_billing").rglob("*.py"))
     names = {".".join(path.relative_to(source).with_suffix("").parts).removesuffix(".__init__") for path in paths}
     assert names - {"viam_billing.__main__"} <= modules
-    assert {"stamina", "sqlite3", "viam.app.viam_client"} <= modules
+    assert {"grpc.aio", "sqlite3", "viam.app.viam_client"} <= modules
+
+
+def test_it_has_the_certificates_for_a_machine_without_any(members: dict[str, tarfile.TarInfo]) -> None:
+    assert [name for name in members if name.endswith("_internal/grpc/_cython/_credentials/roots.pem")]
 
 
 def test_it_carries_the_licences_of_what_it_ships(members: dict[str, tarfile.TarInfo]) -> None:
-    """Each in a folder with the package's name."""
     named = {PurePosixPath(path).parent.name for path in members if "_internal/licenses/" in path}
-    assert {"viam-sdk", "grpclib", "protobuf", "msgspec", "stamina"} <= named
+    assert {"viam-sdk", "grpclib", "grpcio", "protobuf", "msgspec"} <= named

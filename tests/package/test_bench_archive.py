@@ -1,4 +1,4 @@
-"""`make bench-archive`, in short: what it measures is complete; how fast it is here is not asked."""
+"""`make bench-archive` with one start: its figures are complete; this machine's speed does not matter."""
 
 from __future__ import annotations
 

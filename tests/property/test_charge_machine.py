@@ -1,4 +1,4 @@
-"""Charges under everything that can happen to them, in any order.
+"""Charges, with everything that can happen to them, in any order.
 
 A longer run: `CHARGE_MACHINE_EXAMPLES=5000 python -m pytest tests/property/test_charge_machine.py`, with
 other random steps each time; what it finds is printed as steps that can be repeated.
@@ -35,7 +35,7 @@ REFUSALS = (
 SAYS_NOTHING = [each for each in Status if each not in (*REFUSALS, Status.OK, Status.FAILED_PRECONDITION)]
 PICK = st.integers(0, 10**6)
 STEPS = st.none() | st.integers(1, 30)
-"""How far everything goes on after a rule: to its rest, or so many steps of the event loop."""
+"""How long the event loop runs after a rule: until everything waits, or so many steps."""
 
 
 class ChargeMachine(RuleBasedStateMachine):
@@ -66,7 +66,7 @@ class ChargeMachine(RuleBasedStateMachine):
         steps=STEPS,
     )
     def charge(self, key: str, cents: int, service: int, callers: int, steps: int | None) -> None:
-        """One caller or several charge with a key, which now and then stands for another amount."""
+        """One or several callers charge with a key, sometimes with another amount than before."""
         for _ in range(callers):
             self.world.charge(key, KEYS[key], cents, service)
         self.world.go(steps)
@@ -74,14 +74,14 @@ class ChargeMachine(RuleBasedStateMachine):
     @precondition(_alive)
     @rule(key=st.sampled_from(sorted(KEYS)), service=st.integers(0, 1))
     def charge_again(self, key: str, service: int) -> None:
-        """A charge that gets as far as it can."""
+        """A charge goes as far as it can."""
         self.world.charge(key, KEYS[key], CENTS[0], service)
         self.world.go()
 
     @precondition(_alive)
     @rule(org_id=st.sampled_from(ORGS), cents=st.sampled_from(CENTS), service=st.integers(0, 1), steps=STEPS)
     def charge_new(self, org_id: str, cents: int, service: int, steps: int | None) -> None:
-        """The same with a key that nobody has used."""
+        """A charge with an unused key."""
         self.keys += 1
         self.world.charge(f"new-{self.keys}", org_id, cents, service)
         self.world.go(steps)
@@ -94,7 +94,7 @@ class ChargeMachine(RuleBasedStateMachine):
         what=st.sampled_from(["crash", "before", "after", "leave"]),
     )
     def charge_interrupted(self, key: str, service: int, steps: int, what: str) -> None:
-        """In the midst of a charge the module is killed, the disk fills up, or the caller hangs up."""
+        """During a charge the module is killed, the disk fills up, or the caller hangs up."""
         self.world.charge(key, KEYS[key], CENTS[0], service)
         self.world.go(steps)
         if what == "crash":
@@ -153,7 +153,7 @@ class ChargeMachine(RuleBasedStateMachine):
     @precondition(lambda self: bool(self._under_way()))
     @rule(pick=PICK, how=st.sampled_from(["connection", "silence", "status"]), steps=STEPS)
     def lose(self, pick: int, how: str, steps: int | None) -> None:
-        """No answer that says whether the work was done, before or after it."""
+        """The answer is lost, before or after the cloud has charged."""
         sent = self._picked(pick)
         if how == "status":
             sent.sending.refuse(SAYS_NOTHING[pick % len(SAYS_NOTHING)])
@@ -188,7 +188,7 @@ class ChargeMachine(RuleBasedStateMachine):
     @precondition(_alive)
     @rule(trouble=st.sampled_from(["", "", "before", "after"]))
     def set_disk(self, trouble: str) -> None:
-        """The disk is full or not; or it says it is, and has written all the same."""
+        """The disk is full or not; or it reports that it is after it has written."""
         assert self.world.scene is not None
         self.world.scene.store.trouble = trouble
 
@@ -202,7 +202,7 @@ class ChargeMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([61.0, 3600.0, 13 * 3600.0, DAY_S, 3 * DAY_S]), steps=STEPS)
     def pass_time(self, seconds: float, steps: int | None) -> None:
-        """Time passes, and the watch looks."""
+        """Time passes, and the reconciler looks."""
         self.world.pass_time(seconds)
         self._wake(steps)
 
@@ -217,7 +217,7 @@ class ChargeMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.world.scene is not None and self._unknown())
     @rule(pick=PICK, how=st.sampled_from(["reconcile", "failed", "failed", "succeeded"]))
     def settle(self, pick: int, how: str) -> None:
-        """By command, or by a person who cannot see what the cloud does not show."""
+        """An unknown charge is settled by command, or by a person who sees only what the cloud shows."""
         unknown = self._unknown()
         if how == "reconcile":
             self.world.command(self._reconcile)
@@ -266,12 +266,12 @@ class ChargeMachine(RuleBasedStateMachine):
 
     @invariant()
     def holds(self) -> None:
-        """At any moment."""
+        """What holds at any moment."""
         self.world.check()
         self.world.check_answers()
 
     def teardown(self) -> None:
-        """No state is left that no command can end."""
+        """Every state that is left can be ended by a command."""
         try:
             self._end_all()
         finally:

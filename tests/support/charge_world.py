@@ -1,4 +1,4 @@
-"""The world of the charge machine: a module that dies and comes back, true time beside what its clock says, the rules.
+"""What the charge machine runs: a module that dies and restarts, a clock beside the true time, and the rules.
 
 Nothing here waits for a thread or for real time: the database runs inside the event loop, which goes on step by step.
 A charge can therefore be caught between any two of its steps.
@@ -36,7 +36,7 @@ LIMITS: Final = (60.0, 40.0)
 """`per_day` of the two services, in dollars."""
 
 MAY_FOLLOW: Final = ("refused", "nothing left behind", "a person says failed", "never left")
-"""What may have become of a sending, if its key is sent again."""
+"""The fates of a sending after which its key may be sent again."""
 
 
 class InlineThread(DiskThread):
@@ -61,28 +61,28 @@ class InlineDisk(Disk):
 
 
 class Sent(Struct, eq=False):
-    """A sending as the world knows it."""
+    """A charge that was sent, and what really became of it."""
 
     key: str
     sending: Sending
     at_s: float
-    """When it was; for one under a clock that was set back, the newest time that the journal knew before."""
+    """When it was sent; under a clock that was set back, the newest time in the journal before it."""
     fate: str = "under way"
 
     def __repr__(self) -> str:
-        """For what is broken."""
+        """As failures show it."""
         return f"<{self.key} {self.fate}, {'charged' if self.sending.invoice else 'not charged'}>"
 
 
 class Call(Struct, eq=False):
-    """Somebody who waits for a charge."""
+    """A caller that waits for a charge."""
 
     task: asyncio.Task[tuple[Entry, bool]]
     wanted: ChargeRequest
 
 
 class CheckedJournal(Journal):
-    """A journal whose reservations are held to the day's limit of the true time."""
+    """A journal that checks each reservation against the day's limit in true time."""
 
     def __init__(self, world: World, *parts: Any) -> None:  # noqa: ANN401 - the journal's own
         super().__init__(*parts)
@@ -116,7 +116,7 @@ class CheckedScene(Scene):
 
 
 class World:
-    """All that a charge depends on, and what must hold of it."""
+    """Everything that a charge depends on, and what must hold."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -127,12 +127,12 @@ class World:
         self.sent: list[Sent] = []
         self.calls: list[Call] = []
         self.broken: list[str] = []
-        """What turned out not to hold, where the module would take an exception for its own."""
+        """What did not hold, noted where the module would swallow an exception."""
         self.lies = 0
         self.known_s = 0.0
-        """When the newest attempt was that a right clock dated."""
+        """The time of the newest attempt that a right clock dated."""
         self.clock_told_nothing = False
-        """Whether the clock was set back before anybody saw what it had dated to the future: no rule covers that."""
+        """Whether the clock was set back before anything saw an entry dated to the future: no rule covers that."""
         self._reader: sqlite3.Connection | None = None
         self.scene: Scene | None = None
         self.services: list[ServiceAccess] = []
@@ -162,7 +162,7 @@ class World:
             self._reader = sqlite3.connect(f"{self._folder.name}/journal.db", isolation_level=None)
 
     def crash(self) -> None:
-        """The module is killed: what is in memory is gone, wherever it stood."""
+        """The module is killed and loses what is in memory."""
         if self.scene is None:
             return
         self.scene.store.trouble = "before"  # a dead process writes nothing, whatever its tasks do while they end
@@ -177,7 +177,7 @@ class World:
                 sent.fate = "never answered"
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Close everything."""
         self.crash()
         if self._reader is not None:
             self._reader.close()
@@ -187,11 +187,11 @@ class World:
     # --- steps ---
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run something to its end; all else goes on meanwhile."""
+        """Run something to its end, while everything else goes on."""
         return self.loop.run_until_complete(work)
 
     def go(self, steps: int | None = None) -> None:
-        """Let everything go on for some steps of the event loop, by default until all wait."""
+        """Run the event loop for some steps, by default until everything waits."""
         ready: Any = self.loop._ready  # type: ignore[attr-defined] # noqa: SLF001 - what the loop has to do is nowhere else to be seen
         taken = 0
         while ready and (steps is None or taken < steps):
@@ -211,14 +211,14 @@ class World:
     # --- what callers do ---
 
     def charge(self, key: str, org_id: str, cents: int, service: int) -> None:
-        """Somebody charges."""
+        """A caller charges."""
         assert self.scene is not None
         wanted = request(key, org_id, cents)
         work = self.scene.charging.charge(wanted, self.services[service], FOR_EVER)
         self.calls.append(Call(self.loop.create_task(work), wanted))
 
     def check_answers(self) -> None:
-        """Who got an answer got one about his own charge, which the cloud has made or another's invoice hides."""
+        """Every answer is about the caller's own charge, and no error is a defect."""
         waiting = []
         for call in self.calls:
             if not call.task.done():
@@ -246,12 +246,12 @@ class World:
     # --- what is true ---
 
     def note_attempt(self) -> None:
-        """The journal has an entry of now."""
+        """Note that the journal has an entry of now."""
         if self.clock.now_s == self.time.now_s:
             self.known_s = self.time.now_s
 
     def entries(self) -> dict[str, Entry]:
-        """What is on the disk."""
+        """The entries on the disk, by key."""
         if self._reader is None:
             return {}
         states = ("reserved", "sent", "succeeded", "failed", "unknown")
@@ -271,7 +271,7 @@ class World:
         self.sent.append(Sent(key, sending, at_s))
 
     def truly_charged(self) -> Cents | None:
-        """What counts towards the day by the true time; None where the clock lies in a way that nobody can see through.
+        """What counts towards the day in true time; None where the clock is wrong in a way that cannot be detected.
 
         A clock that is ahead makes the past of what was charged just now. One that is set back makes every entry a new
         one, once: from the second lie on it has to be right again.
@@ -290,7 +290,7 @@ class World:
         )
 
     def check(self) -> None:
-        """What holds at any moment, also after a crash."""
+        """Check what holds at any moment, also after a crash."""
         entries = self.entries()
         for org_id in ORGS:
             unsettled = [each.key for each in entries.values() if each.org_id == org_id and each.state in UNSETTLED]
@@ -302,13 +302,13 @@ class World:
         assert not self.broken, self.broken
 
     def set_clock(self, now_s: float) -> None:
-        """The clock is set."""
+        """Set the clock."""
         if now_s < self.time.now_s and any((each.sent_at or 0) > self.time.now_s for each in self.entries().values()):
             self.clock_told_nothing = True
         self.clock.now_s = now_s
         self.lies += now_s != self.time.now_s
 
     def pass_time(self, seconds: float) -> None:
-        """Time passes, for the clock too."""
+        """Let time pass, for the clock too."""
         self.time.now_s += seconds
         self.clock.now_s += seconds

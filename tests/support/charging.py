@@ -1,4 +1,4 @@
-"""For tests that charge: a service that may, charges by key, the cloud's ledger, and a journal to change by hand."""
+"""What tests that charge share: attributes, charges by key, the cloud's ledger, and a journal to change by hand."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Asked(Protocol):
         """DoCommand."""
 
     async def ask(self, command: str, /, **parameters: object) -> dict[str, Any]:
-        """The same, flat."""
+        """DoCommand in the flat spelling."""
 
 
 def charge(key: str, org_id: str = HARBOR_ID, subtotal: float = 12.5, **more: object) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def charge(key: str, org_id: str = HARBOR_ID, subtotal: float = 12.5, **more: ob
 
 
 def keys(stats: Stats) -> list[str]:
-    """What the cloud has charged, in its order."""
+    """The keys that the cloud has charged, in its order."""
     return [str(each["description"]) for each in stats.charges]
 
 
@@ -64,7 +64,7 @@ async def sent(control: SandboxControl, count: int = 1, rpc: str = RPC) -> Stats
 
 
 async def state_of(service: Asked, key: str) -> str:
-    """What the journal has."""
+    """The state of a key's charge."""
     state: str = (await service.ask("get_charge", idempotency_key=key))["state"]
     return state
 

@@ -1,4 +1,4 @@
-"""A cloud that charges when the test says so, and a folder that can be full: what charges meet, without a network."""
+"""A fake cloud that charges when the test says so, a disk that can be full, and a process that charges."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class ChargeCloud(CloudClient):
         self._asked = asyncio.Event()
 
     def add_invoice(self, org_id: str, cents: int, *, visible: bool = True) -> Invoice:
-        """Somebody is charged."""
+        """An organization is charged."""
         invoice = Invoice(f"inv-{next(self._ids)}", org_id, cents, self._now(), visible)
         self.ledger.append(invoice)
         return invoice
@@ -225,13 +225,13 @@ class Scene:
         return Journal(self.store, APP, self.clock, identity)
 
     def access(self, per_day: float = 1000.0, per_charge: float = 500.0, orgs: tuple[str, ...] = ORGS) -> ServiceAccess:
-        """A service's."""
+        """The access of one service."""
         return ServiceAccess(self.cloud, Policy(settings(self.folder, per_day, per_charge, orgs)))
 
     async def charge(
         self, key: str = "k", org_id: str = "a", cents: int = 1000, access: ServiceAccess | None = None
     ) -> tuple[Entry, bool]:
-        """Charge, with all the time in the world."""
+        """Charge without a deadline."""
         return await self.charging.charge(request(key, org_id, cents), access or self.access(), FOR_EVER)
 
     def context(self, attributes: Mapping[str, object] | None = None, service: str = "billing") -> Context:
@@ -257,7 +257,7 @@ class Scene:
         )
 
     async def entry(self, key: str = "k") -> Entry:
-        """What the journal has."""
+        """The key's entry in the journal."""
         found = await self.journal.find(key)
         assert found is not None
         return found

@@ -43,11 +43,12 @@ _NUMBERS: Final = itertools.count()
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a call ended: with an answer, or with the code of an error."""
+    """How a call ended: with an answer, or with the code and the sentence of an error."""
 
     answer: Mapping[str, Any]
     code: str
     time_s: float
+    text: str = ""
 
     @property
     def word(self) -> str:
@@ -66,8 +67,9 @@ async def outcome(call: Awaitable[dict[str, Any]]) -> Outcome:
     try:
         answer = await call
     except GRPCError as error:
-        code, colon, _ = (error.message or "").partition(": ")
-        return Outcome({}, code if colon else f"{error.status.name} {error.message}", time.monotonic() - started_s)
+        code, colon, text = (error.message or "").partition(": ")
+        word = code if colon else f"{error.status.name} {error.message}"
+        return Outcome({}, word, time.monotonic() - started_s, text)
     except (asyncio.TimeoutError, StreamTerminatedError, OSError) as error:
         return Outcome({}, f"no answer: {type(error).__name__}", time.monotonic() - started_s)
     return Outcome(answer, "", time.monotonic() - started_s)

@@ -82,9 +82,12 @@ class ModuleProcess:
         arguments: tuple[str, ...] = (),
         tcp_port: int = 0,
         parent_address: str = "",
+        prefix: tuple[str, ...] = (),
     ) -> None:
+        """`prefix` is a command that runs the module's."""
         self._tcp_port = tcp_port
         self._parent_address = parent_address
+        self._prefix = prefix
         self.folder = Path(tempfile.mkdtemp(prefix="vb-"))
         self.socket = self.folder / "m.sock"
         self.data = self.folder / "data"
@@ -104,7 +107,7 @@ class ModuleProcess:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("VIAM_")}
         address = f"127.0.0.1:{self._tcp_port}" if self._tcp_port else str(self.socket)
         return subprocess.Popen(  # noqa: S603 - the module's own command line
-            [*COMMAND, address, *self._arguments],
+            [*self._prefix, *COMMAND, address, *self._arguments],
             env={**inherited, **self._environment},
             stdout=self._output,
             stderr=subprocess.STDOUT,

@@ -8,33 +8,32 @@ import pytest
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfile.TarInfo:
-    """A member of an archive, as it would be read."""
+    """Return a member of an archive, as tarfile reads it."""
     info = tarfile.TarInfo(name)
     info.type, info.linkname = kind, target
     return info
 
 
-def test_plain_files_are_fine() -> None:
-    """What the build makes, names with dots included."""
+def test_plain_files_are_accepted() -> None:
+    """Names with dots too."""
     names = ("meta.json", "dist/viam-billing/viam-billing", "dist/viam-billing/_internal/lib..so")
     assert list(check_archive.faults_of_members([member(name) for name in names])) == []
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../meta.json", "dist/../../x", "./meta.json", "..", "dist//x"])
 def test_a_path_that_is_not_plain_is_a_fault(name: str) -> None:
-    """Absolute, climbing, or in another spelling than upload compares with."""
+    """Absolute, with `..`, or in another spelling than upload compares with."""
     assert list(check_archive.faults_of_members([member(name)])) == [f"{name} is not a plain path inside the archive."]
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.DIRTYPE])
-def test_all_but_files_is_a_fault(kind: bytes) -> None:
-    """Upload only warns of a link, and then unpacking fails on the machine."""
+def test_anything_but_a_file_is_a_fault(kind: bytes) -> None:
+    """The upload only warns about links, and then unpacking fails on the machine."""
     faults = list(check_archive.faults_of_members([member("dist/x", kind, "meta.json")]))
-    assert faults == ["dist/x is a link or another thing that is not a file."]
+    assert faults == ["dist/x is a link or something else that is not a file."]
 
 
 def test_the_same_name_twice_is_a_fault() -> None:
-    """The later one would win."""
     assert list(check_archive.faults_of_members([member("a"), member("a")])) == ["a is there twice."]
 
 
@@ -50,7 +49,7 @@ def test_the_same_name_twice_is_a_fault() -> None:
     ],
 )
 def test_what_lies_beside_the_executable_is_known(name: str, known: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a table
-    """Libraries, Python's own library and the locked packages; nothing else."""
+    """Libraries, the standard library and the locked packages; nothing else."""
     path = tmp_path / name
     if name.endswith(".dist-info"):
         path.mkdir()

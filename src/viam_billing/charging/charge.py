@@ -107,11 +107,7 @@ class Entry(Struct, frozen=True):
     ) -> Entry:
         """A new attempt, the key's first or the one after `before`. `known` are invoice ids, None if not readable."""
         return cls(
-            key=request.key,
-            command=request.command,
-            org_id=request.org_id,
-            total=request.total,
-            parameters=request.parameters,
+            **msgspec.structs.asdict(request),
             state="reserved",
             created_at=now_s if before is None else before.created_at,
             journal_time=journal_time,

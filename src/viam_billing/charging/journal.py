@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from viam_billing.charging import reconciliation, refusals
-from viam_billing.charging.charge import UNSETTLED, ChargeRequest, Entry, Watched
+from viam_billing.charging.charge import UNSETTLED, ChargeRequest, Entry, State, Watched
 from viam_billing.charging.identity import LostJournalError
 from viam_billing.charging.journal_rows import Rows
 from viam_billing.charging.limits import Limits, check_limits, check_not_blocked
@@ -87,16 +87,7 @@ class Journal:
         Raises:
             BillingError: `idempotency_conflict`, `charge_outcome_unknown`, `charge_limit_exceeded` or `charge_blocked`.
         """
-
-        def step(rows: Rows) -> Entry | None:
-            entry = _usable_entry(rows, request)
-            if entry is None or entry.state == "failed":
-                check_limits(request.total, rows.charged(), limits)
-                check_not_blocked(rows.in_states(("unknown",), request.org_id))
-                return None
-            return entry
-
-        return await self._run("examine", step)
+        return await self._run("examine", lambda rows: _check(rows, request, limits, ("unknown",)))
 
     async def reserve(
         self, request: ChargeRequest, limits: Limits, known_invoices: Iterable[str] | None
@@ -111,11 +102,10 @@ class Journal:
         """
 
         def step(rows: Rows) -> tuple[Entry, bool]:
-            before = _usable_entry(rows, request)
-            if before is not None and before.state != "failed":
-                return before, False
-            check_limits(request.total, rows.charged(), limits)
-            check_not_blocked(rows.in_states(UNSETTLED, request.org_id))
+            used = _check(rows, request, limits, UNSETTLED)
+            if used is not None:
+                return used, False
+            before = rows.find(request.key)
             entry = Entry.reserved(request, before, rows.now_s, rows.sending_times()[0], known_invoices)
             rows.put(entry)
             return entry, True
@@ -218,16 +208,16 @@ class Journal:
         return result
 
 
-def _usable_entry(rows: Rows, request: ChargeRequest) -> Entry | None:
-    """The entry of a key.
-
-    Raises:
-        IdempotencyConflictError: if it stands for another charge.
-        ChargeOutcomeUnknownError: if it was resolved as failed, and an invoice that fits it turned up later.
-    """
+def _check(rows: Rows, request: ChargeRequest, limits: Limits, blocking: Sequence[State]) -> Entry | None:
+    """See `Journal.examine`. `blocking` are the states in which another charge of the organization blocks this one."""
     entry = rows.find(request.key)
-    if entry is not None and not request.is_same(entry):
-        raise refusals.conflict(request.key)
-    if entry is not None and entry.late_invoice is not None and entry.state == "failed":
-        raise refusals.late(entry)
-    return entry
+    if entry is not None:
+        if not request.is_same(entry):
+            raise refusals.conflict(request.key)
+        if entry.state != "failed":
+            return entry
+        if entry.late_invoice is not None:
+            raise refusals.late(entry)
+    check_limits(request.total, rows.charged(), limits)
+    check_not_blocked(rows.in_states(blocking, request.org_id))
+    return None

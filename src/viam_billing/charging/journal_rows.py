@@ -33,6 +33,12 @@ _SUCCEEDED_TODAY: Final = (
     "state = 'succeeded' AND (sent_at > :since OR (journal_time > :since AND EXISTS "
     "(SELECT 1 FROM json_each(times) WHERE value > :since AND value <= :now)))"
 )
+_FIGURES: Final = (
+    "SELECT id, created_at, (SELECT coalesce(max(rowid), 0) FROM charges), "
+    "(SELECT count(*) FROM charges WHERE app_address = :app AND state = 'unknown'), "
+    "(SELECT count(*) FROM late_watch WHERE app_address = :app), "
+    f"(SELECT coalesce(sum(total), 0) FROM charges WHERE app_address = :app AND {_IN_UNSETTLED}) FROM journal"
+)
 _OWNERS: Final = (
     "SELECT key FROM charges WHERE app_address = :app AND invoice_id = :invoice AND key <> :key",
     "SELECT key FROM charges WHERE app_address = :app AND late_invoice = :invoice AND key <> :key",
@@ -170,20 +176,14 @@ class Rows:
 
     def figures(self) -> Figures:
         """What `get_status` tells."""
-        journal_id, entries = self.identity()
-        (created_at,) = self._db.execute("SELECT created_at FROM journal").fetchone()
-        (unknown,) = self._db.execute(
-            "SELECT count(*) FROM charges WHERE app_address = ? AND state = 'unknown'", (self._app,)
-        ).fetchone()
+        totals: tuple[str, float, int, int, int, Cents] = self._db.execute(_FIGURES, self._day()).fetchone()
         counted = self._db.execute(
             "SELECT iif(sent_at >= journal_time, sent_at, "
             "max(sent_at, coalesce((SELECT max(value) FROM json_each(times) WHERE value <= :now), 0))), total "
             f"FROM charges WHERE app_address = :app AND {_SUCCEEDED_TODAY}",
             self._day(),
         )
-        ends = tuple((time_s + DAY_S, Cents(cents)) for time_s, cents in counted)
-        (watched,) = self._db.execute("SELECT count(*) FROM late_watch WHERE app_address = ?", (self._app,)).fetchone()
-        return Figures(journal_id, created_at, entries, unknown, watched, Cents(self._sum(_IN_UNSETTLED)), ends)
+        return Figures(*totals, tuple((time_s + DAY_S, Cents(cents)) for time_s, cents in counted))
 
     # --- late invoices ---
 

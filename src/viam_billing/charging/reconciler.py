@@ -143,22 +143,20 @@ class Reconciler:
 
     async def _reconcile(self, service: ServiceAccess, org_ids: Iterable[str]) -> tuple[Found, dict[str, BillingError]]:
         """What the invoices of organizations tell, and the error of each that could not be read."""
-        total, errors, names = Found(), {}, sorted(org_ids)
+        names = sorted(org_ids)
         results = await asyncio.gather(*(self._reconcile_org(service, name) for name in names))
-        for org_id, found in zip(names, results, strict=True):
-            if isinstance(found, BillingError):
-                errors[org_id] = found
-            else:
-                total.settled += found.settled
-                total.still_unknown += found.still_unknown
-        return total, errors
+        found = [each for each in results if isinstance(each, Found)]
+        errors = {name: each for name, each in zip(names, results, strict=True) if isinstance(each, BillingError)}
+        settled = [entry for each in found for entry in each.settled]
+        return Found(settled, [entry for each in found for entry in each.still_unknown]), errors
 
     async def _reconcile_org(self, service: ServiceAccess, org_id: str) -> Found | BillingError:
         try:
-            invoices = await service.invoices(org_id)
+            return await self.settle(org_id, await service.invoices(org_id))
+        except StateUnavailableError:  # the journal's, which no other organization's invoices help
+            raise
         except BillingError as error:
             return error
-        return await self.settle(org_id, invoices)
 
 
 def _orgs(unknown: Iterable[Entry], watched: Iterable[Watched]) -> set[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
@@ -152,15 +153,17 @@ class Calls:
             self._counters.cloud_calls += 1
             client.calls += 1
             stub, sent = getattr(client.billing, rpc), True
+            sys.audit("viam_billing.cloud.about_to_send", rpc)
             answer: Message = await stub(request, timeout=deadline.remaining_s(), metadata=client.metadata)
         except CALL_ERRORS as error:
             meaning = translate(error, rpc, outcome_of(error) if sent else Outcome.NEVER_SENT, session.redact)
             session.failed(error, meaning, client.channel, started_s)
             if isinstance(meaning, errors.KeyRejectedError) and not session.token_refused(client):
-                meaning = _login_expired(rpc)
+                raise self._failed(login_expired(rpc)) from None
             raise self._failed(meaning) from None
         finally:
             session.slots.release()
+        sys.audit("viam_billing.cloud.answered", rpc)
         session.answered(client)
         self._counters.last_success = self._now()
         return answer
@@ -189,7 +192,8 @@ def _no_key() -> NoReturn:
     )
 
 
-def _login_expired(rpc: str) -> errors.CloudError:
+def login_expired(rpc: str) -> errors.CloudError:
+    """What a change gets that met an expired token: it was refused, and is not sent again by the module."""
     return errors.CloudError(
         f"the login had expired and the cloud refused the call ({rpc}); nothing was done. "
         "The module logs in anew: repeat the call.",

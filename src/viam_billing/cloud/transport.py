@@ -219,6 +219,7 @@ class Stream(Struct, eq=False):
     async def __aiter__(self) -> AsyncIterator[Message]:
         try:
             self.call = self.method(self.request, timeout=self.timeout_s, metadata=self.metadata)
+            sys.audit("viam_billing.cloud.handed_over", self.name)
             async for data in self.call:
                 yield self.reply_type.FromString(data)
         except DecodeError:

@@ -1,4 +1,4 @@
-"""The demonstration: a real module is asked its main questions against the sandbox, and the answers are drawn.
+"""The demonstration: asks a real module its main questions against the sandbox, and draws the answers.
 
 __main__.py         the order of the show
 machine.py          the processes, and viam-server's side of the module protocol

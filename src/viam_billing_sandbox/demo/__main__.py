@@ -1,4 +1,4 @@
-"""Shows the module at work: asks a real module the main questions against a simulated cloud, and draws the answers.
+"""Runs the demonstration, question by question.
 
 python -m viam_billing_sandbox.demo [--keep]
 """
@@ -42,12 +42,12 @@ if TYPE_CHECKING:
 PERMITTED_SERVICE: Final = "billing-with-change"
 
 _STOPPED_BY: Final = 128
-"""What a shell adds to a signal's number to make an exit code of it."""
+"""The exit code of a process that a signal ends is this plus the signal's number, as in a shell."""
 _CHANGE: Final = "update_location_billing_organization"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs the demonstration; answers the exit code."""
+    """Runs the demonstration. Returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="viam_billing_sandbox.demo", description="Shows the module at work against a simulated cloud."
     )
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 async def _run(*, keep: bool, through_run_sh: bool) -> int:
-    """Shows everything, and ends both processes whatever happens: only here are signals seen."""
+    """Shows everything and ends both processes, whatever happens."""
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[int] = loop.create_future()
 
@@ -87,7 +87,7 @@ async def _run(*, keep: bool, through_run_sh: bool) -> int:
             await stopped
     except OutputClosedError:
         return 1
-    except Exception as error:  # noqa: BLE001 - whatever it is, the user gets a sentence and the logs
+    except Exception as error:  # noqa: BLE001 - the user gets a sentence and the logs for every error
         view.failure(_words(error), {child.name: child.log_tail() for child in machine.children})
         return 1
     else:

@@ -1,4 +1,4 @@
-"""Shows a charge whose answer is lost: what the robot is told, that asking again charges nobody twice, how it ends."""
+"""Shows a charge whose answer is lost: what the robot is told, that repeating it charges once, how it is settled."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LOST_ANSWER: Final = Fault("ChargeOrganization", drop_connection=True, when="af
 
 
 async def show(machine: Machine, view: View, address: str, control_address: str) -> None:
-    """The life of one charge, with the sandbox's own count of what it has charged."""
+    """Shows the life of one charge, with the number of charges that the sandbox has made."""
     permission: dict[str, object] = {
         "allowed_commands": ["read", "charge"],
         "allowed_org_ids": [ORG_ID],

@@ -1,4 +1,4 @@
-"""What the demonstration draws of a fleet: who pays how much, how full the budget is, how the month goes."""
+"""Charts of a fleet: cost by payer, use of the budget, the course of the month."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PROJECTED: Final = "bright_black"
 
 
 def fleet(answer: Mapping[str, Any], named: Callable[[str], str], bar: str) -> Table:
-    """A row for each paying organization: its cost so far, its projection, its locations."""
+    """Returns a row for each paying organization: cost so far, projection, locations."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for header, justify in (("paid by", "left"), ("so far", "right"), ("whole month", "right"), ("locations", "left")):
         table.add_column(header, justify=justify, no_wrap=True)  # type: ignore[arg-type] # one of rich's own words
@@ -42,7 +42,7 @@ def fleet(answer: Mapping[str, Any], named: Callable[[str], str], bar: str) -> T
 
 
 def budget(answer: Mapping[str, Any], full: str, empty: str) -> Text:
-    """A bar from nothing to the whole budget, with its status."""
+    """Returns a bar of the used budget, with its status."""
     filled = min(_BUDGET_WIDTH, round(_BUDGET_WIDTH * answer["used_fraction"]))
     line = Text(full * filled, style=_COLORS[answer["status"]])
     line.append(empty * (_BUDGET_WIDTH - filled), style=_PROJECTED)
@@ -53,7 +53,7 @@ def budget(answer: Mapping[str, Any], full: str, empty: str) -> Text:
 
 
 def month(points: Sequence[Mapping[str, Any]], usage: Mapping[str, Any], full: str, empty: str) -> list[Text]:
-    """The month's line: a column for each day, seen or projected, up to the projected total."""
+    """Returns the lines of a chart with a column for each day of the month, seen or projected."""
     start_s, end_s = from_rfc3339(usage["start_date"]), from_rfc3339(usage["end_date"])
     days = round((end_s - start_s) / DAY_S)
     seen: dict[int, float] = {}
@@ -82,7 +82,7 @@ def month(points: Sequence[Mapping[str, Any]], usage: Mapping[str, Any], full: s
 
 
 def _between(seen: Mapping[int, float], day: int) -> float:
-    """What is known of a day: a day that was not seen has what the one before it had."""
+    """Returns the cost up to a day; a day that was not seen has the cost of the day before."""
     return max((value for each, value in seen.items() if each <= day), default=0.0)
 
 

@@ -1,4 +1,4 @@
-"""The configurations of the demonstration: those that its services have, and those that it prints to be copied."""
+"""The configurations of the demonstration's services, and those that it prints for the reader."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from viam_billing_sandbox.demo.view import View
 
 LOCATION_ID: Final = "alderbarn1"
-"""Alder Barn in the default scenario: its payer always has an invoice that is overdue and whose payment failed."""
+"""Alder Barn in the default scenario: its payer has an overdue invoice whose payment failed."""
 ORG_ID: Final = "c93e5f7a-1b2d-4a38-8c4e-5f6071829304"
 OTHER_ORG_ID: Final = "a27b41c8-3d5f-4e02-b6a9-7c8d9e0f1a2b"
 SERVICE: Final = "billing"
@@ -25,7 +25,7 @@ _SANDBOX_PORT: Final = 8765
 
 
 def attributes(address: str) -> dict[str, object]:
-    """Those of a service that asks the sandbox at this address."""
+    """Returns the attributes of a service that asks the sandbox at this address."""
     return {
         "api_key": DEFAULT_API_KEY,
         "api_key_id": DEFAULT_API_KEY_ID,
@@ -36,7 +36,7 @@ def attributes(address: str) -> dict[str, object]:
 
 
 def how_to_configure(view: View) -> None:
-    """For a machine of the reader's, as in the README."""
+    """Prints the configuration for a machine of the reader, as in the README."""
     view.heading("The configuration for a machine of yours")
     view.text(
         "Paste it into the machine's JSON in the Viam app, with the path of run.sh in that machine's checkout and with "
@@ -52,7 +52,7 @@ def how_to_configure(view: View) -> None:
 
 
 def how_to_try(view: View) -> None:
-    """For viam-server on this computer."""
+    """Prints the configuration for viam-server on this computer."""
     view.heading("The same on this computer, with viam-server and the sandbox")
     view.text("In one terminal, in the checkout:")
     view.command(f"{PYTHON} -m viam_billing_sandbox --port {_SANDBOX_PORT}")

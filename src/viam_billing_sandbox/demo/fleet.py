@@ -1,4 +1,4 @@
-"""Shows a whole fleet: who pays what, whether the budget lasts, how the month goes and where it will end."""
+"""Shows a whole fleet: who pays, whether the budget lasts, how the month goes and how it will end."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 _SERVICE: Final = "billing-of-the-fleet"
 _WEEKEND: Final = 0.5
-"""What a day at the weekend costs of a working day, in the made-up month."""
+"""The cost of a day at the weekend, as a share of a working day's, in the made-up month."""
 _FEE: Final = 0.4
-"""How much of its cost so far is a flat fee: on any date far more than what a day costs."""
+"""The share of a flat fee in the cost so far: far more than the cost of any day."""
 _FEE_DAY: Final = 2
 
 
 async def show(machine: Machine, view: View, address: str, payer: Organization) -> None:
-    """The fleet, its budget, its month; `payer` pays for most of it."""
+    """Shows the fleet, its budget and its month; `payer` pays for most of it."""
     folder = machine.folder / "fleet"
     scope: dict[str, object] = {
         "org_id": DEFAULT_ORG_ID,
@@ -70,16 +70,16 @@ async def show(machine: Machine, view: View, address: str, payer: Organization) 
     view.facts(
         [
             ("crossed", _shares(budget["thresholds_crossed"])),
-            ("newly", f"{_shares(budget['newly_crossed'])} (each is told once a month)"),
-            ("at its end", budget.get("projected_status", "not told before 5 % of the month")),
+            ("newly", f"{_shares(budget['newly_crossed'])} (each is reported once a month)"),
+            ("at its end", budget.get("projected_status", "not known before 5 % of the month")),
         ]
     )
 
     view.question("How does the month go, and where will it end?")
     view.text(
-        "The module notes what it sees. This one has only just begun to look, so the demonstration has written down "
-        "the days before, as a machine that runs since the first of the month would have seen them: weekends at half "
-        "the cost, and a flat fee on the 2nd."
+        "The module records the costs that it sees. This one has only just started, so the demonstration has filled in "
+        "the days before, as a machine that has run since the first of the month would have recorded them: weekends at "
+        "half the cost, and a flat fee on the 2nd."
     )
     view.space()
     request = {"get_usage_history": {"step": "day"}}
@@ -93,7 +93,7 @@ async def show(machine: Machine, view: View, address: str, payer: Organization) 
 
 
 def _estimates(usage: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The module's projection, beside what the straight line would have made of the same figures."""
+    """Returns the module's projection and, for comparison, a straight line through the same figures."""
     projection = usage.get("projection")
     if projection is None:
         return [("whole month", "not before 5 % of the month")]
@@ -102,8 +102,8 @@ def _estimates(usage: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [("whole month", f"{total})")]
     line = usage["month_to_date"] / projection["elapsed_fraction"]
     return [
-        ("whole month", f"{total}: what is left of it goes as its usual days went, without another fee)"),
-        ("for comparison", f"${line:,.2f} ({STRAIGHT_LINE}: as if there were fees all month long)"),
+        ("whole month", f"{total}: the days left cost as much as its usual days, without another fee)"),
+        ("for comparison", f"${line:,.2f} ({STRAIGHT_LINE}: as if fees came every day)"),
     ]
 
 
@@ -112,7 +112,7 @@ def _shares(shares: Sequence[float]) -> str:
 
 
 async def _write_days_before(folder: Path, address: str, payer: Organization) -> None:
-    """Before the service sees anything itself: it takes what lies behind its newest point for a wrong clock's."""
+    """Writes the history before the service starts, which discards points older than its newest one."""
     now = utc_now()
     monthly = sum(max(sum(source.costs.values()) - source.discount, 0.0) for source in payer.usage)
     history = UsageHistory(Disk(), str(folder), address)
@@ -122,7 +122,7 @@ async def _write_days_before(folder: Path, address: str, payer: Organization) ->
 
 
 def days_before(now: datetime, cost: float) -> list[Point]:
-    """The made-up month up to yesterday, a point at the end of each day, that comes to what the cloud tells now."""
+    """Returns a made-up month up to yesterday, a point at the end of each day, that leads to the present cost."""
     start = month_start(now)
     fee = _FEE * cost if now.day > _FEE_DAY else 0.0
     days = [_WEEKEND if _is_weekend(start + timedelta(day)) else 1.0 for day in range(now.day)]

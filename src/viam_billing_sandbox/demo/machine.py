@@ -1,7 +1,7 @@
-"""What the demonstration runs: the sandbox and the module as processes, and viam-server's side of the module protocol.
+"""The sandbox and the module as processes, and viam-server's side of the module protocol.
 
 demo --- gRPC on a unix socket ---> module --- gRPC at app_address ---> sandbox
-  `------------ starts both, and ends both whatever happens ---------------'
+  `--------------------- starts and ends both -----------------------------'
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 
 API: Final = "rdk:service:generic"
 RUN_SH: Final = Path(__file__).resolve().parents[3] / "run.sh"
-"""Starts the module in a checkout; an installed package has none."""
+"""Starts the module in a checkout; installed packages have none."""
 
 _SANDBOX_START_S: Final = 20.0
 _MODULE_START_S: Final = 300.0
-"""What viam-server allows too: run.sh may have to install packages first."""
+"""As long as viam-server waits: run.sh may have to install packages first."""
 _CALL_S: Final = 30.0
 _STOP_S: Final = 8.0
 _POLL_S: Final = 0.02
@@ -52,12 +52,12 @@ class DemoError(Exception):
 
 
 class Child:
-    """A process with a log file, in a session of its own, so that a Ctrl-C reaches the demonstration alone."""
+    """A process with a log file. It has a session of its own, so that Ctrl-C reaches only the demonstration."""
 
     def __init__(self, name: str, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
         self.name = name
         self._log = folder / f"{name}.log"
-        # The user's own VIAM_API_KEY and the like are none of this demonstration's business.
+        # The demonstration must not use the user's own VIAM_API_KEY.
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("VIAM_")}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - the commands are built below
@@ -71,22 +71,22 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process, and its group."""
+        """The ID of the process and of its group."""
         return self._process.pid
 
     def log(self) -> str:
-        """All that it has printed."""
+        """Returns everything that it has printed."""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     def log_tail(self) -> str:
-        """The last lines of it."""
+        """Returns the last lines that it has printed."""
         return "\n".join(self.log().splitlines()[-_TAIL_LINES:])
 
     async def until(self, condition: Callable[[], bool], within_s: float) -> None:
-        """Waits for a sign that it is ready.
+        """Waits for a condition.
 
         Raises:
-            DemoError: It ended, or the time is over.
+            DemoError: The process ended, or the condition does not hold in time.
         """
         end_s = time.monotonic() + within_s
         while not condition():
@@ -102,7 +102,7 @@ class Child:
         self._process.terminate()
 
     def wait(self) -> None:
-        """Returns when it has ended; kills it and what it has started where that takes too long."""
+        """Waits until it has ended; kills it and its children if that takes too long."""
         try:
             self._process.wait(_STOP_S)
         except subprocess.TimeoutExpired:
@@ -112,7 +112,7 @@ class Child:
 
 
 class Machine:
-    """The two processes and the folder that they write to; `close` ends the ones and removes the other."""
+    """The two processes and the folder that they write to; `close` ends the processes and removes the folder."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="vb-demo-"))
@@ -121,7 +121,7 @@ class Machine:
         self._channel: Channel | None = None
 
     def close(self) -> None:
-        """Ends everything; a file saved by the module goes with it."""
+        """Ends both processes and removes all files."""
         if self._channel is not None:
             self._channel.close()
         for child in self.children:
@@ -140,12 +140,12 @@ class Machine:
         return self._start("sandbox", (sys.executable, "-m", "viam_billing_sandbox", "--quiet"), {})
 
     async def sandbox_addresses(self, sandbox: Child) -> tuple[str, str]:
-        """Waits for the sandbox; answers its address, which is the module's `app_address`, and its control's."""
+        """Waits for the sandbox. Returns its address, which is the module's `app_address`, and its control's."""
         await sandbox.until(lambda: _line(sandbox.log(), "sandbox control: ") != "", _SANDBOX_START_S)
         return _line(sandbox.log(), "sandbox ready: "), _line(sandbox.log(), "sandbox control: ")
 
     def start_module(self, *, through_run_sh: bool) -> Child:
-        """Starts the module as viam-server does, but for the connection back to it, which billing does not need."""
+        """Starts the module as viam-server does, without the connection back, which billing does not need."""
         command = (str(RUN_SH),) if through_run_sh else (sys.executable, "-I", "-m", "viam_billing")
         data = self.folder / "data"
         data.mkdir()
@@ -157,7 +157,7 @@ class Machine:
         return self._start("module", (*command, str(self.socket)), environment)
 
     async def ready(self, module: Child) -> list[str]:
-        """Ready: waits for the module; answers the models that it offers."""
+        """Ready: waits for the module. Returns the models that it offers."""
         await module.until(self._accepts, _MODULE_START_S)
         self._channel = Channel(path=str(self.socket))
         stub = module_grpc.ModuleServiceStub(self._channel)
@@ -171,17 +171,17 @@ class Machine:
             return probe.connect_ex(str(self.socket)) == 0
 
     async def validate(self, name: str, attributes: Mapping[str, object]) -> None:
-        """ValidateConfig: may a service have these attributes?"""
+        """ValidateConfig: checks the attributes of a service."""
         request = module_pb2.ValidateConfigRequest(config=_config(name, attributes))
         await module_grpc.ModuleServiceStub(self._connected()).ValidateConfig(request, timeout=_CALL_S)
 
     async def add(self, name: str, attributes: Mapping[str, object]) -> None:
-        """AddResource: makes the service."""
+        """AddResource: adds a service."""
         request = module_pb2.AddResourceRequest(config=_config(name, attributes))
         await module_grpc.ModuleServiceStub(self._connected()).AddResource(request, timeout=_CALL_S)
 
     async def answer(self, request: Mapping[str, object], name: str) -> dict[str, Any]:
-        """DoCommand: a command's answer.
+        """DoCommand: returns the answer to a command.
 
         Raises:
             DemoError: The module refused.
@@ -192,10 +192,10 @@ class Machine:
             raise DemoError(f"the module refused {json.dumps(request)}: {error.message}") from None
 
     async def refusal(self, request: Mapping[str, object], name: str) -> GRPCError:
-        """DoCommand: the error of a command that must not succeed.
+        """DoCommand: returns the error of a command that must not succeed.
 
         Raises:
-            DemoError: It did succeed.
+            DemoError: The command succeeded.
         """
         try:
             await self._do(request, name)
@@ -204,7 +204,7 @@ class Machine:
         raise DemoError(f"the module answered {json.dumps(request)}, which it should have refused.")
 
     async def status(self, name: str) -> dict[str, Any]:
-        """GetStatus."""
+        """GetStatus: returns the status of a service."""
         stub = generic_grpc.GenericServiceStub(self._connected())
         answer = await stub.GetStatus(common_pb2.GetStatusRequest(name=name), timeout=_CALL_S)
         return MessageToDict(answer.result)
@@ -234,6 +234,6 @@ def _struct(values: Mapping[str, Any]) -> Struct:
 
 
 def _line(text: str, prefix: str) -> str:
-    """What follows the prefix on the line that begins with it; empty while there is no such whole line."""
+    """Returns the rest of the line that begins with a prefix; empty while there is no such complete line."""
     lines = (line for line in text.splitlines(keepends=True) if line.startswith(prefix) and line.endswith("\n"))
     return next(lines, prefix).removeprefix(prefix).strip()

@@ -1,4 +1,4 @@
-"""How the demonstration looks: questions, requests and answers, drawn with rich for a terminal or for a pipe."""
+"""Draws questions, requests and answers with rich, for a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ _QUIET: Final = "dim"
 
 
 class OutputClosedError(Exception):
-    """Nobody reads any more: the pipe's other end is closed."""
+    """The other end of the pipe is closed."""
 
 
 class _Console(Console):
-    """Leaves it to the demonstration to end: rich would leave the process from inside a task."""
+    """Raises an error when the pipe breaks, where rich would exit the process from inside a task."""
 
     def on_broken_pipe(self) -> None:
-        # What Python still holds back for the pipe must not be tried again at the end of the process.
+        # Python must not try to write its buffered output at the end of the process.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise OutputClosedError from None
 
 
 class View:
-    """Draws what it is given; all figures are the module's answers.
+    """Draws the module's answers.
 
-    `names` are the scenario's names of organizations and locations by id: the module answers ids.
+    `names` are the names of organizations and locations by ID; answers have only IDs.
     """
 
     def __init__(self, names: Mapping[str, str]) -> None:
         terminal = sys.stdout.isatty()
-        # A pipe's encoding may lack a character of an answer; a question mark in its place ends nothing.
+        # Characters that the encoding of a pipe lacks become question marks.
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="replace")
         self._console = _Console(
@@ -65,21 +65,21 @@ class View:
         self._steps = 0
 
     def heading(self, text: str) -> None:
-        """A line across, with words in it."""
+        """Draws a horizontal line with a heading."""
         self._console.print()
         self._console.rule(Text(text, style="bold"), align="left", style=_QUIET)
 
     def text(self, words: str, style: str = "") -> None:
-        """A paragraph."""
+        """Prints a paragraph."""
         self.put(Text(words, style=style))
 
     def question(self, words: str) -> None:
-        """The next question, in plain words."""
+        """Prints the next question."""
         self._steps += 1
         self.heading(f"{self._steps}. {words}")
 
     def request(self, request: Mapping[str, object]) -> None:
-        """How a program asks it: do_command, on one line where that fits."""
+        """Prints a request to do_command, on one line where it fits."""
         line = json.dumps(request)
         if _MARGIN + _LABEL_WIDTH + _MARGIN + len(line) <= self._console.width:
             self.put(_pairs([("do_command", Text(line, style=_REQUEST))]))
@@ -88,21 +88,21 @@ class View:
         self.space()
 
     def block(self, label: str, value: object) -> None:
-        """JSON on lines of its own."""
+        """Prints a label and JSON on lines of its own."""
         self.put(Text(label, style=_LABEL))
         self.put(Text(json.dumps(value, indent=2), style=_REQUEST), 2 * _MARGIN)
 
     def facts(self, facts: Iterable[tuple[str, str]]) -> None:
-        """Names and values, one pair to a line."""
+        """Prints names and values, one pair to a line."""
         self.put(_pairs((name, Text(value, overflow="fold")) for name, value in facts))
 
     def named(self, identifier: str) -> str:
-        """An id and whose it is."""
+        """Returns an ID with its name."""
         name = self._names.get(identifier)
         return identifier if name is None else f"{identifier} ({name})"
 
     def usage(self, answer: Mapping[str, Any]) -> None:
-        """The month's cost by kind with bars, its total and its projection."""
+        """Draws the month's costs by kind, its total and its projection."""
         costs = sorted(answer["cost_by_type"].items(), key=lambda item: -item[1])
         table = _table("kind of usage", "this month", "")
         table.columns[1].justify = "right"
@@ -128,7 +128,7 @@ class View:
         )
 
     def invoices(self, answer: Mapping[str, Any]) -> None:
-        """The list, with what needs somebody's attention marked; then the balances."""
+        """Prints invoices, overdue and failed ones marked, and the balances."""
         table = _table("invoice", "date", "due", "amount", "status", "to note")
         table.columns[3].justify = "right"
         table.columns[-1].no_wrap = False
@@ -156,12 +156,12 @@ class View:
         )
 
     def payer(self, answer: Mapping[str, Any]) -> None:
-        """Who pays for a location."""
+        """Prints who pays for a location."""
         location, payer = answer["location_id"], answer["billing_organization_id"]
         self.facts([("location", self.named(location)), ("paid by", self.named(payer)), *_provenance(answer)])
 
     def refusal(self, error: GRPCError) -> None:
-        """An error as a caller gets it: code, status, sentence."""
+        """Prints an error as callers get it: code, status, sentence."""
         code, _, words = (error.message or "").partition(": ")
         rows = [
             ("refused", Text(code, style=_BAD)),
@@ -171,23 +171,23 @@ class View:
         self.put(_pairs(rows))
 
     def status(self, answer: Mapping[str, Any]) -> None:
-        """Counters and words, as they come."""
+        """Prints the fields of a status."""
         self.facts((name, _plain(value)) for name, value in sorted(answer.items()))
 
     def json(self, value: object) -> None:
-        """JSON at the left edge and never wrapped, to be copied."""
+        """Prints JSON for copying: not indented and not wrapped."""
         self._console.print_json(data=value)
 
     def command(self, line: str) -> None:
-        """A line for a shell."""
+        """Prints a line for a shell."""
         self._console.print(Text(" " * 2 * _MARGIN + line, style=_REQUEST), soft_wrap=True)
 
     def space(self) -> None:
-        """An empty line."""
+        """Prints an empty line."""
         self._console.print()
 
     def failure(self, words: str, logs: Mapping[str, str]) -> None:
-        """What went wrong, and the end of what the processes printed."""
+        """Prints an error and the end of the processes' logs."""
         self.space()
         self._console.print(Text(f"The demonstration failed: {words}", style=_BAD))
         for name, log in logs.items():
@@ -196,7 +196,7 @@ class View:
             self.put(Text.from_ansi(log))
 
     def put(self, what: RenderableType, margin: int = _MARGIN) -> None:
-        """Anything that rich draws."""
+        """Draws anything that rich can draw."""
         self._console.print(Padding(what, (0, 0, 0, margin), expand=False))
 
 
@@ -217,12 +217,12 @@ def _table(*headers: str) -> Table:
 
 
 def _provenance(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """When the cloud said it, and whether it can still be asked."""
+    """Returns the age of an answer and whether it is stale."""
     return [("as of", answer["as_of"]), ("stale", f"yes, {answer['stale_reason']}" if answer["stale"] else "no")]
 
 
 def _remarks(invoice: Mapping[str, Any], as_of: str) -> str:
-    """Overdue by the module's own rule: outstanding, and its due date is past."""
+    """Returns why an invoice needs attention; overdue means outstanding after its due date."""
     remarks = []
     due = invoice.get("due_date")
     if invoice["status"] == "outstanding" and due is not None and from_rfc3339(due) < from_rfc3339(as_of):

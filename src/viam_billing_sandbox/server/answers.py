@@ -11,7 +11,7 @@ from grpclib.const import Status
 from h2.errors import ErrorCodes
 
 from viam_billing_sandbox.server.grpc import OK_HEADERS, framed, send_status, trailers
-from viam_billing_sandbox.server.http2 import EARLY_HINTS
+from viam_billing_sandbox.server.stream import EARLY_HINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from viam_billing_sandbox.faults import Answer, Fault, Plan
-    from viam_billing_sandbox.server.http2 import Stream
+    from viam_billing_sandbox.server.stream import Stream
 
 FRAMES: Final = {
     "unknown": (0xF0, b"any bytes"),
@@ -27,7 +27,7 @@ FRAMES: Final = {
     "altsvc": (0x0A, b'\x00\x18https://app.viam.examplehq=":443"'),
     "priority_update": (0x10, b"\x00\x00\x00\x01u=1"),
 }
-"""Types and bodies of frames for stream 0, which a client has to ignore where it does not know them."""
+"""Type and body of frames on stream 0. A client has to ignore frames that it does not know."""
 
 _LINK: Final = (b"link", b"</style.css>; rel=preload")
 _NOT_PROTOBUF: Final = b"\xff" * 16
@@ -45,7 +45,7 @@ _PAGE: Final = (
 
 
 async def send_fault(stream: Stream, fault: Fault) -> None:
-    """Ends a call in the fault's way; some of them say nothing.
+    """Ends a call as a fault says, with or without a word to the client.
 
     Raises:
         StreamClosed: The client has left.
@@ -60,15 +60,15 @@ async def send_fault(stream: Stream, fault: Fault) -> None:
     elif fault.reset:
         stream.reset(ErrorCodes[fault.reset])
     elif fault.drop_connection:
-        stream.connection.abort()
+        stream.connection.output.abort()
     elif fault.mute_connection:
-        stream.connection.mute()
+        stream.connection.output.mute()
     elif fault.goaway == "refused":
         stream.connection.go_away(max(stream.id - 2, 0))
 
 
 def send_frames(stream: Stream, plan: Plan) -> None:
-    """Sends the frames that faults want before the answer.
+    """Sends the frames that faults put before the answer.
 
     Raises:
         StreamClosed: The client has left.
@@ -81,7 +81,7 @@ def send_frames(stream: Stream, plan: Plan) -> None:
 
 
 async def send_answer(stream: Stream, plan: Plan, answers: Sequence[Message], status: Status) -> None:
-    """Sends messages and then a status; where a fault says so, spoils the last message or what follows it.
+    """Sends messages and then a status. A fault may spoil the last message or what follows it.
 
     Raises:
         StreamClosed: The client has left.
@@ -101,9 +101,9 @@ async def send_answer(stream: Stream, plan: Plan, answers: Sequence[Message], st
         data = framed(message) if spoil is None else spoil(message, answer)
         if kind == "cut_off" and is_last:
             await _send_slowly(stream, data[: len(data) // 2], plan)
-            stream.connection.flush()
+            stream.connection.output.flush()
             await asyncio.sleep(_DELIVERY_S)  # a reset may overtake what it follows
-            stream.connection.abort()
+            stream.connection.output.abort()
             return
         await _send_slowly(stream, data, plan, end=kind == "no_trailers" and is_last)
     if kind not in _ANSWER_ENDS:
@@ -119,7 +119,7 @@ async def _send_slowly(stream: Stream, data: bytes, plan: Plan, *, end: bool = F
 
 
 def _text_field(descriptor: Any, depth: int = 3) -> bytes:  # noqa: ANN401 - protobuf has several types of it
-    """Returns a string field of a message, or of a message in it, with bytes that are not UTF-8; empty for none."""
+    """Returns the first string field of a message, at any depth, with bytes that are not UTF-8; b"" if it has none."""
     for field in descriptor.fields:
         if field.type == FieldDescriptor.TYPE_STRING:
             return _field(field.number, _NOT_UTF8)
@@ -131,7 +131,7 @@ def _text_field(descriptor: Any, depth: int = 3) -> bytes:  # noqa: ANN401 - pro
 
 
 def _padding(size_bytes: int) -> bytes:
-    """Returns a field that no client knows, with as many bytes of content, so that the message stays readable."""
+    """Returns an unknown field of this size, which leaves a message readable."""
     return _field(_PADDING_FIELD, bytes(size_bytes))
 
 
@@ -160,4 +160,4 @@ _SPOILT: Final[dict[Answer, Callable[[bytes, Message], bytes]]] = {
     "no_message": lambda _message, _: b"",
     "two_messages": lambda message, _: framed(message) * 2,
 }
-"""Makes the bytes of a faulty answer from the right message; the other kinds spoil what comes after the message."""
+"""The bytes of a spoilt message. Other kinds of answers spoil what follows the message."""

@@ -22,7 +22,7 @@ from viam_billing_sandbox.faults import Faults
 from viam_billing_sandbox.methods import AUTH, METHODS
 from viam_billing_sandbox.months import utc_now
 from viam_billing_sandbox.server import answers, grpc
-from viam_billing_sandbox.server.http2 import StreamClosed
+from viam_billing_sandbox.server.stream import StreamClosed
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
     from viam_billing_sandbox.faults import Plan, When
     from viam_billing_sandbox.methods import Method
     from viam_billing_sandbox.scenario import Key
-    from viam_billing_sandbox.server.http2 import Stream
+    from viam_billing_sandbox.server.stream import Stream
 
 _BEARER: Final = "Bearer "
 _CHUNK_BYTES: Final = 64 * 1024
 _ID: Final = re.compile(r"(^|_)id(_|$)")
-"""In the name of a field; `org_id_to_charge` is one too."""
+"""Matches the names of fields with IDs; `org_id_to_charge` is one."""
 _DEADLINE_GRACE_S: Final = 0.5
-"""A client watches its own deadline; the server ends only the calls of clients that do not."""
+"""Clients end their calls at the deadline; the server waits a little longer, so that tests see the client's error."""
 
 
 @dataclass
 class Counts:
-    """What has been called since the last reset; `in_flight` alone is about now."""
+    """Numbers of calls since the last reset; `in_flight` is the current number."""
 
     calls: Counter[str] = field(default_factory=Counter)
     finished: Counter[str] = field(default_factory=Counter)
@@ -51,7 +51,7 @@ class Counts:
     max_in_flight: int = 0
 
     def reset(self) -> None:
-        """Starts over, without forgetting the calls under way."""
+        """Sets the numbers to zero; calls under way still count."""
         self.calls.clear()
         self.finished.clear()
         self.max_in_flight = self.in_flight
@@ -111,7 +111,7 @@ class Calls:
         request = _decoded(method, stream)
         plan = self.faults.plan(method.name, _ids(request))
         if plan.first(lambda fault: fault.ignore_pings):
-            stream.connection.acknowledges_pings = False
+            stream.connection.output.acknowledges_pings = False
         goaway = plan.first(lambda fault: fault.goaway)
         if goaway == "graceful":
             stream.connection.go_away()
@@ -195,7 +195,7 @@ def _decoded(method: Method, stream: Stream) -> Message:
 
 
 def _ids(request: Message) -> set[str]:
-    """The IDs that a request names."""
+    """Returns the IDs in a request."""
     named = {field.name: value for field, value in request.ListFields()}
     return {value for name, value in named.items() if isinstance(value, str) and _ID.search(name)}
 

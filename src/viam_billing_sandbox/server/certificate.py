@@ -1,4 +1,4 @@
-"""The TLS context of a sandbox: of given files, or with a certificate made at its start."""
+"""The TLS context of a sandbox, with a given certificate or one of its own."""
 
 from __future__ import annotations
 

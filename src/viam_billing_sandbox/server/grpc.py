@@ -15,7 +15,7 @@ from grpclib.const import Status
 from viam_billing_sandbox.cloud import Refused
 
 if TYPE_CHECKING:
-    from viam_billing_sandbox.server.http2 import Headers, Stream
+    from viam_billing_sandbox.server.stream import Headers, Stream
 
 CONTENT_TYPE: Final = b"application/grpc"
 OK_HEADERS: Final[Headers] = [(b":status", b"200"), (b"content-type", CONTENT_TYPE)]

@@ -8,7 +8,9 @@ import socket
 import stat
 from typing import TYPE_CHECKING, Final, Literal
 
-from viam_billing_sandbox.server.http2 import Connection, Stream, reset_transport
+from viam_billing_sandbox.server.http2 import Connection
+from viam_billing_sandbox.server.output import Output
+from viam_billing_sandbox.server.stream import Stream
 
 if TYPE_CHECKING:
     import ssl
@@ -21,9 +23,9 @@ _BACKLOG: Final = 1024
 
 
 class Listener:
-    """Listens, and knows every open connection.
+    """Accepts connections and knows those that are open.
 
-    `mode` holds for new connections: `refuse` resets them at once, `silent` accepts them and never says a word.
+    `mode` applies to new connections: `refuse` resets them, `silent` accepts them and sends nothing.
     """
 
     def __init__(self, on_request: Callable[[Stream], None], tls: ssl.SSLContext | None) -> None:
@@ -38,7 +40,7 @@ class Listener:
 
     @property
     def open_connections(self) -> int:
-        """How many clients are connected, those that are ignored among them."""
+        """The number of open connections, silent ones included."""
         return len(self.connections) + len(self._silent)
 
     def listen_tcp(self, host: str, port: int) -> int:
@@ -54,7 +56,7 @@ class Listener:
         return bound
 
     def listen_unix(self, path: Path) -> None:
-        """Listens on a unix socket; one that was left behind is replaced.
+        """Listens on a unix socket; a left-over socket is replaced.
 
         Raises:
             OSError: Something other than a socket is there, or the path is too long.
@@ -76,12 +78,12 @@ class Listener:
         """Resets all open connections."""
         connections: list[Connection | _Silent] = [*self.connections, *self._silent]
         for connection in connections:
-            connection.abort()
+            connection.output.abort()
 
     def mute(self) -> None:
-        """Has all open connections hear and say nothing from now on, without closing them."""
+        """Silences all open connections without closing them."""
         for connection in self.connections:
-            connection.mute()
+            connection.output.mute()
 
     def close(self) -> None:
         """Stops listening and cuts everything."""
@@ -108,13 +110,13 @@ class Listener:
         while True:
             accepted, _ = await loop.sock_accept(listening)
             if accepted.family != socket.AF_UNIX:
-                # asyncio does it by itself only for sockets that it has made.
+                # asyncio sets it only for sockets that it makes itself.
                 accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._start(self._open(accepted))
 
     async def _open(self, accepted: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        # A client that leaves during the TLS handshake, or that speaks no TLS, is its own affair.
+        # A client may leave during the TLS handshake, or speak no TLS.
         with contextlib.suppress(OSError):
             if self.mode == "normal":
                 await loop.connect_accepted_socket(
@@ -126,25 +128,21 @@ class Listener:
 
 
 class _Silent(asyncio.Protocol):
-    """A connection on which nothing is ever said, not even in a TLS handshake; or one that is reset at once."""
+    """A connection that is never answered, not even in a TLS handshake, or that is reset at once."""
 
     def __init__(self, connections: set[_Silent], *, is_refused: bool) -> None:
         self._connections = connections
         self._is_refused = is_refused
-        self._transport: asyncio.Transport
+        self.output: Output
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # As in http2.Connection.
         assert isinstance(transport, asyncio.Transport)  # noqa: S101
-        self._transport = transport
+        self.output = Output(transport)
         if self._is_refused:
-            self.abort()
+            self.output.abort()
         else:
             self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._connections.discard(self)
-
-    def abort(self) -> None:
-        """Cuts the connection."""
-        reset_transport(self._transport)
