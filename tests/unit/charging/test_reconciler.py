@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -12,9 +13,11 @@ from viam_billing.charging.reconciler import EVERY_S, NOT_BEFORE_S, RETRY_S
 from viam_billing.core.errors import KeyLacksPermissionError
 
 
-async def settled(scene: Scene) -> None:
+async def settled(scene: Scene, within_s: float = 5.0) -> None:
     """Wait until the charge has succeeded."""
-    while (await scene.entry()).state != "succeeded":  # noqa: ASYNC110 - nothing announces it
+    end_s = time.monotonic() + within_s
+    while (await scene.entry()).state != "succeeded":
+        assert time.monotonic() < end_s, "it was not settled"
         await asyncio.sleep(0.001)
 
 
