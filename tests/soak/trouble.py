@@ -7,9 +7,9 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 
 import grpc
+from msgspec.structs import replace
 
 from support.sandbox_process import SandboxProcess
 from viam_billing_sandbox.control import Fault, SandboxControl
