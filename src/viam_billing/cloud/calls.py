@@ -11,6 +11,7 @@ import random
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import Final, NoReturn, Protocol, TypeVar, cast
 
 from google.protobuf.message import Message
@@ -114,9 +115,11 @@ class Calls:
                     answer = await channel.unary(method, request, deadline.remaining_s(), client.metadata)
                 else:
                     await sink.restart()
-                    async for part in channel.stream(method, request, deadline.remaining_s(), client.metadata):
-                        session.answered()  # it may be slow, but it is there
-                        await sink.take(part.chunk)
+                    parts = channel.stream(method, request, deadline.remaining_s(), client.metadata)
+                    async with aclosing(parts):  # else a sink's error would leave the call under way
+                        async for part in parts:
+                            session.answered()  # it may be slow, but it is there
+                            await sink.take(part.chunk)
             except CALL_ERRORS as call_error:
                 error = await channel.told_apart(call_error, client.metadata, deadline.remaining_s())
                 meaning = translate(error, rpc, Outcome.UNKNOWN, session.redact)

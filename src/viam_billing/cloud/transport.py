@@ -9,8 +9,9 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined] # is there
 
 from google.protobuf.message import DecodeError, Message
@@ -122,42 +123,34 @@ class Channel:
 
     async def unary(self, method: Method, request: Message, timeout_s: float | None, metadata: Metadata) -> Message:
         """The answer of a call. Raises: CallFailedError, UnreadableAnswerError: for every other end."""
-        sent = (method.name, request.SerializeToString())
-        call: Any = None
-        try:
-            # also for one message: core's unary call would wait for the deadline if a second one came
-            call = cast("Any", self._core.unary_stream(method.name))(
-                sent[1], timeout=timeout_s, metadata=tuple(metadata.items())
-            )
-            sys.audit("viam_billing.cloud.handed_over", method.name)
-            data = await call.read()
-            if data is grpc.aio.EOF or await call.read() is not grpc.aio.EOF:
+        async with aclosing(self.stream(method, request, timeout_s, metadata)) as messages:
+            answer: Message | None = await anext(messages, None)
+            # core's own unary call would wait for the deadline if a second message came
+            if answer is None or await anext(messages, None) is not None:
                 raise UnreadableAnswerError("it has no message or several")
-            answer: Message = method.reply_type.FromString(data)
-        except _ENDS as error:
-            raise self._failure(error, sent) from None
-        finally:
-            if call is not None:
-                call.cancel()  # changes nothing about a call that has ended
         return answer
 
     async def stream(
         self, method: Method, request: Message, timeout_s: float | None, metadata: Metadata
-    ) -> AsyncIterator[Any]:
-        """The messages of a streamed answer. Raises: as `unary`."""
+    ) -> AsyncGenerator[Any, None]:
+        """The messages of an answer. Raises: as `unary`."""
         sent = (method.name, request.SerializeToString())
         call: Any = None
+        failure: BaseException | None = None
         try:
-            call = cast("Any", self._core.unary_stream(method.name))(
-                sent[1], timeout=timeout_s, metadata=tuple(metadata.items())
-            )
+            core_method: Any = self._core.unary_stream(method.name)
+            call = core_method(sent[1], timeout=timeout_s, metadata=tuple(metadata.items()))
+            sys.audit("viam_billing.cloud.handed_over", method.name)
             async for data in call:
                 yield method.reply_type.FromString(data)
         except _ENDS as error:
-            raise self._failure(error, sent) from None
+            failure = self._failure(error, sent)
         finally:
             if call is not None:
-                call.cancel()
+                call.cancel()  # changes nothing about a call that has ended
+                call = None
+        if failure is not None:  # raised here, so that whoever keeps it keeps no call and no connection
+            raise failure
 
     def _failure(self, error: BaseException, sent: tuple[str, bytes]) -> BaseException:
         if isinstance(error, DecodeError):

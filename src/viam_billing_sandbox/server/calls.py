@@ -79,6 +79,8 @@ class Calls:
             task.cancel()
 
     async def _serve(self, stream: Stream) -> None:
+        if not stream.is_open:
+            return  # the caller has left before this turn: nothing would tell of its end
         try:
             if not stream.headers.get(b"content-type", b"").startswith(grpc.CONTENT_TYPE):
                 stream.send_headers([(b":status", b"415")], end=True)
