@@ -72,7 +72,7 @@ class _Stream(Struct, eq=False):
     method: Method
     timeout_s: float | None
     metadata: Metadata
-    request: Message | None = None
+    request: Any = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -86,12 +86,7 @@ class _Stream(Struct, eq=False):
 
     async def recv_message(self) -> Message:
         """Send the request. Returns the answer. Raises: as `Channel.unary`."""
-        return await self.channel.unary(self.method, self._taken(), self.timeout_s, self.metadata)
+        return await self.channel.unary(self.method, self.request, self.timeout_s, self.metadata)
 
     def __aiter__(self) -> AsyncIterator[Any]:
-        return self.channel.stream(self.method, self._taken(), self.timeout_s, self.metadata)
-
-    def _taken(self) -> Message:
-        if self.request is None:
-            raise AssertionError("a request is sent before its answer is asked for")
-        return self.request
+        return self.channel.stream(self.method, self.request, self.timeout_s, self.metadata)

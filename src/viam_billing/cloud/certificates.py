@@ -38,8 +38,7 @@ class Trust(NamedTuple):
 def trust_for(address: AppAddress, ca_file: str | None) -> Trust:
     """What a TLS connection to an address trusts.
 
-    Raises:
-        NotConfiguredError: if `ca_file` or `SSL_CERT_FILE` names a file without certificates.
+    Raises: NotConfiguredError: if `ca_file` or `SSL_CERT_FILE` names a file without certificates.
     """
     return _system_trust(ca_file) if address.verified else _loopback_trust(address.host, address.port)
 

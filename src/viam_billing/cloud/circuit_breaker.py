@@ -62,8 +62,7 @@ class CircuitBreaker:
     def enter(self) -> bool:
         """Ask to make a call. Returns whether it is the probe, which has to end with `leave_probe`.
 
-        Raises:
-            CloudUnreachableError: while the circuit is open and no probe is due.
+        Raises: CloudUnreachableError: while the circuit is open and no probe is due.
         """
         if not self.is_open:
             return False

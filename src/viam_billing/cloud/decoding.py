@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from google.protobuf.json_format import Error as JsonFormatError
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 from msgspec import Struct
 from viam.gen.app.v1 import app_pb2, billing_pb2
 
 from viam_billing.core import money
 from viam_billing.core.errors import CloudError
 from viam_billing.core.times import from_rfc3339
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from google.protobuf.message import Message
 
 _COST_TYPE_PREFIX: Final = "USAGE_COST_TYPE_"
 
@@ -36,8 +33,7 @@ def to_native(message: Message) -> dict[str, Any]:
     The proto's own field names, enum names as text (an unknown one as its number), fields without presence even when
     zero, deprecated fields only when they are not.
 
-    Raises:
-        CloudError: for values that JSON has no form for, such as a date after the year 9999.
+    Raises: CloudError: for values that JSON has no form for, such as a date after the year 9999.
     """
     try:
         native: dict[str, Any] = MessageToDict(
@@ -81,8 +77,7 @@ def _masked_number(number: str) -> str:
 def cost_by_type(usage: Mapping[str, Any]) -> dict[str, float]:
     """Dollars in whole cents by kind of usage, summed over sources, of a native `GetCurrentMonthUsageResponse`.
 
-    Raises:
-        CloudError: for a cost that is no amount.
+    Raises: CloudError: for a cost that is no amount.
     """
     costs: dict[str, list[float]] = {}
     for source in usage.get("resource_usage_costs_by_source", ()):
@@ -109,8 +104,7 @@ def moment_s(native: Mapping[str, Any], name: str) -> float | None:
 def amount(value: object) -> float:
     """A figure of the cloud that is an amount of dollars; protobuf's JSON writes NaN and infinity as text.
 
-    Raises:
-        CloudError: for anything else.
+    Raises: CloudError: for anything else.
     """
     if isinstance(value, (int, float)) and abs(value) < money.TOO_LARGE:
         return float(value)
@@ -120,8 +114,7 @@ def amount(value: object) -> float:
 def subtotal(usage: Mapping[str, Any]) -> float:
     """What a month has cost so far, in dollars and unrounded; the older total fields are no longer filled.
 
-    Raises:
-        CloudError: for a cost that is no amount.
+    Raises: CloudError: for a cost that is no amount.
     """
     return amount(usage.get("subtotal"))
 

@@ -70,8 +70,7 @@ class Session:
 
         `refused` is a client whose token the cloud no longer takes; whoever reports it first starts the one new login.
 
-        Raises:
-            BillingError: the login's error, or `cloud_timeout` at the deadline.
+        Raises: BillingError: the login's error, or `cloud_timeout` at the deadline.
         """
         client = self._client
         if client is not None and client is not refused:
