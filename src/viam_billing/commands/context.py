@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from viam_billing.audit.audit_log import AuditLog
+from viam_billing.audit.email_cooldown import EmailCooldown
+from viam_billing.cache.queries import Call, Reads
+from viam_billing.charging.access import ServiceAccess
+from viam_billing.charging.service import ChargeService
+from viam_billing.cloud.client import CloudClient
 from viam_billing.core.errors import BillingError, no_state_dir
+from viam_billing.settings.attributes import Config
+from viam_billing.settings.policy import Effect, Policy
 from viam_billing.settings.records import Record
-
-if TYPE_CHECKING:
-    from viam_billing.audit.audit_log import AuditLog
-    from viam_billing.audit.email_cooldown import EmailCooldown
-    from viam_billing.cache.queries import Call, Reads
-    from viam_billing.charging.access import ServiceAccess
-    from viam_billing.charging.service import ChargeService
-    from viam_billing.cloud.client import CloudClient
-    from viam_billing.settings.attributes import Config
-    from viam_billing.settings.policy import Effect, Policy
-    from viam_billing.storage.disk import Disk
-    from viam_billing.usage.history import UsageHistory
-    from viam_billing.usage.thresholds import CrossedThresholds
+from viam_billing.storage.disk import Disk
+from viam_billing.usage.history import UsageHistory
+from viam_billing.usage.thresholds import CrossedThresholds
 
 Answer: TypeAlias = dict[str, Any]
 
@@ -73,12 +71,6 @@ def moment_s(text: str) -> float:
     return msgspec.convert(text.upper(), datetime).timestamp()
 
 
-def check_only_one(name: str, value: object, other: str, other_value: object) -> None:
-    """Raises: ValueError: both of two parameters that exclude each other are given."""
-    if UNSET not in (value, other_value):
-        raise ValueError(f"{name}: found {other} and {name}, expected one of the two")
-
-
 class ReadParameters(Record, frozen=True, kw_only=True):
     """Parameters of every command whose answer may come from the cache."""
 
@@ -95,6 +87,23 @@ class LocationReadParameters(ReadParameters, frozen=True, kw_only=True):
     """Parameters of a command that reads about one location."""
 
     location_id: LocationId | UnsetType = UNSET
+
+
+class OrgOrLocationParameters(ReadParameters, frozen=True, kw_only=True):
+    """Parameters of a command that reads about an organization, or the one that pays for a location."""
+
+    org_id: (
+        Annotated[OrgId, Meta(description="An organization, in place of a location; with neither, the service's own.")]
+        | UnsetType
+    ) = UNSET
+    location_id: (
+        Annotated[LocationId, Meta(description="A location, for the organization that pays for it.")] | UnsetType
+    ) = UNSET
+    schema_not: ClassVar[Mapping[str, Any]] = {"required": ["org_id", "location_id"]}
+
+    def __post_init__(self) -> None:
+        if UNSET not in (self.org_id, self.location_id):
+            raise ValueError("org_id: found location_id and org_id, expected one of the two")
 
 
 class Context(Struct, frozen=True):
@@ -115,19 +124,14 @@ class Context(Struct, frozen=True):
     commands: Mapping[str, Command]
 
     def charging(self) -> ChargeService:
-        """What charges, and has the journal.
-
-        Raises:
-            StateUnavailableError: there is no folder for a journal.
-        """
+        """What charges, and has the journal. Raises: StateUnavailableError: there is no folder for a journal."""
         if self.charge_service is None:
             raise no_state_dir()
         return self.charge_service
 
 
-Handler: TypeAlias = Callable[[Any, Context, "Call"], Awaitable[Answer]]
-"""What runs a command: it gets the parameters, the service's parts and the call, and returns the answer or raises a
-`BillingError`."""
+Handler: TypeAlias = Callable[[Any, Context, Call], Awaitable[Answer]]
+"""Runs a command: gets its parameters, the service's parts and the call; raises only `BillingError`s."""
 
 
 class Command(Struct, frozen=True):
@@ -150,11 +154,8 @@ def command(effect: Effect, parameters: type[Record]) -> Callable[[Handler], Com
 
 
 async def read_back(value: Awaitable[str | None], sent: str) -> str:
-    """The value after a change, as the cloud tells it; the one that was sent where the cloud does not tell.
-
-    An error is not passed on: the change has been made, and must not look like a failure.
-    """
+    """The value after a change, as the cloud tells it; the one that was sent where the cloud does not tell."""
     try:
         return await value or sent
     except BillingError:
-        return sent
+        return sent  # the change has been made, and must not look like a failure
