@@ -25,10 +25,7 @@ LOGGER: Final = logging.getLogger(__name__)
 
 @command("read", OrgOrLocationParameters)
 async def check_budget(parameters: OrgOrLocationParameters, context: Context, call: Call) -> Answer:
-    """Where the month stands in the configured budget, and which thresholds it has newly crossed.
-
-    Of the organization that pays for the service's own location, where neither is given.
-    """
+    """Where the month stands in the configured budget, and which thresholds it has newly crossed."""
     config, max_age_s = context.config, given(parameters.max_age_s)
     readings: list[Reading] = []
     whose: Answer

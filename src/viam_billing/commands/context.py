@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from math import inf
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 import msgspec
@@ -25,13 +26,8 @@ from viam_billing.usage.thresholds import CrossedThresholds
 
 Answer: TypeAlias = dict[str, Any]
 
-ID_LENGTH = 128
-Id = Annotated[
-    str,
-    Meta(
-        min_length=1, max_length=ID_LENGTH, pattern=r"\S", title=f"a non-empty text of at most {ID_LENGTH} characters"
-    ),
-]
+ID_TITLE = "a non-empty text of at most 128 characters"
+Id = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"\S", title=ID_TITLE)]
 OrgId = Annotated[Id, Meta(description="An organization's ID; by default the service's own.")]
 LocationId = Annotated[Id, Meta(description="A location's ID; by default the service's own.")]
 Flag = Annotated[bool, Meta(title="true or false")]
@@ -66,9 +62,9 @@ def is_moment(text: str) -> bool:
     return True
 
 
-def moment_s(text: str) -> float:
-    """A `Moment` in Unix seconds."""
-    return msgspec.convert(text.upper(), datetime).timestamp()
+def moment_s(text: str | UnsetType, unset_s: float = -inf) -> float:
+    """A `Moment` in Unix seconds, `unset_s` for one that was left out."""
+    return unset_s if text is UNSET else msgspec.convert(text.upper(), datetime).timestamp()
 
 
 class ReadParameters(Record, frozen=True, kw_only=True):
@@ -146,11 +142,9 @@ class Command(Struct, frozen=True):
 
 def command(effect: Effect, parameters: type[Record]) -> Callable[[Handler], Command]:
     """Make a handler a row of the table: its name is the command's, its docstring's first line the summary."""
-
-    def row(run: Handler) -> Command:
-        return Command(run.__name__.removesuffix("_"), effect, (run.__doc__ or "").partition("\n")[0], parameters, run)
-
-    return row
+    return lambda run: Command(
+        run.__name__.removesuffix("_"), effect, (run.__doc__ or "").partition("\n")[0], parameters, run
+    )
 
 
 async def read_back(value: Awaitable[str | None], sent: str) -> str:

@@ -17,7 +17,7 @@ from viam_billing.cache.memory import Reading
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.cloud import decoding
 from viam_billing.cloud.session import CALLS_AT_ONCE
-from viam_billing.commands.context import ID_LENGTH, Answer, Context, Id, OrgId, ReadParameters, command
+from viam_billing.commands.context import ID_TITLE, Answer, Context, Id, OrgId, ReadParameters, command
 from viam_billing.commands.locations import no_payer
 from viam_billing.core import money
 from viam_billing.core.errors import BillingError, CloudAwayError, KeyRejectedError, NotConfiguredError
@@ -47,7 +47,7 @@ class FleetUsageParameters(ReadParameters, frozen=True, kw_only=True):
             tuple[Id, ...],
             Meta(
                 min_length=1,
-                title=f"a list of at least one location ID, each a non-empty text of at most {ID_LENGTH} characters",
+                title=f"a list of at least one location ID, each {ID_TITLE}",
                 description="These locations, in place of org_id.",
             ),
         ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Annotated, Any, ClassVar, Final
 
 from msgspec import UNSET, Meta, UnsetType
@@ -85,16 +85,12 @@ async def get_invoices_summary(parameters: InvoicesParameters, context: Context,
     summary = await context.reads.invoices(org_id, call, given(parameters.max_age_s))
     invoices = sorted(summary.value["invoices"], key=_date_s, reverse=True)
     now_s = context.now()
-    overdue = [
-        invoice
-        for invoice in invoices
-        if invoice["status"] == "outstanding" and _date_s(invoice, "due_date", math.inf) < now_s
-    ]
-    since_s = moment_s(parameters.since) if parameters.since is not UNSET else -math.inf
+    overdue = [each for each in invoices if each["status"] == "outstanding" and _date_s(each, "due_date", inf) < now_s]
+    since_s = moment_s(parameters.since)
     shown = [
-        invoice
-        for invoice in invoices
-        if given(parameters.status, invoice["status"]) == invoice["status"] and _date_s(invoice) >= since_s
+        each
+        for each in invoices
+        if given(parameters.status, each["status"]) == each["status"] and _date_s(each) >= since_s
     ]
     return {
         **summary.value,
@@ -107,7 +103,7 @@ async def get_invoices_summary(parameters: InvoicesParameters, context: Context,
     }
 
 
-def _date_s(invoice: Mapping[str, Any], name: str = "invoice_date", unknown_s: float = -math.inf) -> float:
+def _date_s(invoice: Mapping[str, Any], name: str = "invoice_date", unknown_s: float = -inf) -> float:
     date_s = decoding.moment_s(invoice, name)
     return unknown_s if date_s is None else date_s
 

@@ -34,10 +34,7 @@ async def get_location_billing_organization(parameters: LocationReadParameters, 
 
 
 async def payer_of(context: Context, location_id: str, call: Call, max_age_s: float | None) -> tuple[Reading, str]:
-    """The reading of who pays for a location, and the organization's ID.
-
-    Raises: NotFoundError: the API names none.
-    """
+    """The reading of who pays for a location, and the organization's ID. Raises: NotFoundError: the API names none."""
     payer = await context.reads.location_payer(location_id, call, max_age_s)
     org_id: str | None = payer.value.get("billing_organization_id")
     if org_id is None:

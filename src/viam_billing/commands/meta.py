@@ -62,9 +62,8 @@ def unknown_command(name: str, names: Iterable[str]) -> UnknownCommandError:
 async def check_access(parameters: Record, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
     """Whether the API key works and what it may read.
 
-    Make each read call once, for the service's own organization and location, and tell how it ended.
-
-    A rejected key and a cloud that is away are answers here: `authenticated` is then false, or left out as not known.
+    Make each read call once, for the service's own organization and location, and tell how it ended. A rejected key
+    and a cloud that is away are answers here: `authenticated` is then false, or left out as not known.
     """
     config, gateway = context.config, context.gateway
     if config.api_key_id is None:

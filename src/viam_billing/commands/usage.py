@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType
@@ -42,7 +42,7 @@ class UsageHistoryParameters(OrgOrLocationParameters, frozen=True, kw_only=True)
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"since": is_moment, "until": is_moment}
 
     def __post_init__(self) -> None:
-        if self.since is not UNSET and self.until is not UNSET and moment_s(self.since) > moment_s(self.until):
+        if moment_s(self.since) > moment_s(self.until, inf):
             raise ValueError("until: found a time before since, expected one after it")
         super().__post_init__()
 
@@ -82,18 +82,15 @@ async def get_usage_history(parameters: UsageHistoryParameters, context: Context
 
     Asks the cloud only who pays for a location.
     """
+    if context.config.state_dir is None:
+        raise no_state_dir()
     if context.history is None:
-        raise (
-            no_state_dir()
-            if context.config.state_dir is None
-            else NotConfiguredError(
-                "no API key is known, so no usage was seen. Set the attributes api_key and api_key_id."
-            )
+        raise NotConfiguredError(
+            "no API key is known, so no usage was seen. Set the attributes api_key and api_key_id."
         )
     # What was asked for, as far as it is kept and not ahead.
-    now_s, since, until = context.now(), parameters.since, parameters.until
-    since_s = max(now_s - KEPT_S, moment_s(since) if since is not UNSET else -math.inf)
-    until_s = min(now_s + 1, moment_s(until) if until is not UNSET else math.inf)
+    since_s = max(moment_s(parameters.since), context.now() - KEPT_S)
+    until_s = min(moment_s(parameters.until, inf), context.now() + 1)
     location: Answer = {}
     if parameters.location_id is UNSET:
         org_id = context.policy.org_in_scope(parameters.org_id)
