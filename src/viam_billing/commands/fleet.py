@@ -102,8 +102,8 @@ async def get_fleet_usage(parameters: FleetUsageParameters, context: Context, ca
 async def read_each(names: Iterable[str], read: Callable[[str], Awaitable[Reading]]) -> Rows:
     """What is read of each name, in the order of the names; a name given twice is read once.
 
-    A fixed number of workers reads for thousands of names, and other callers still get their turns. A row's error ends
-    all if it would be that of each row, which would log in anew for it; so does the caller's cancellation.
+    A fixed pool of workers reads thousands of names, and other callers still get their turns. A rejected or missing key
+    ends all reads, as each would log in again for the same error; so does the caller's cancellation.
     """
     ordered = list(dict.fromkeys(names))
     rows: dict[str, Reading | BillingError] = {}

@@ -27,7 +27,7 @@ _LEFT_BEHIND_S: Final = 3600.0
 
 
 class _Pdf:
-    """What both kinds share: a PDF that arrives in chunks, in the context that it is itself."""
+    """What both kinds share. Use a PDF in an `async with`: stream into it, then `finish`."""
 
     def __init__(self, room_bytes: int, too_large: str) -> None:
         self._room_bytes = room_bytes
@@ -105,7 +105,7 @@ class SavedPdf(_Pdf):
     """
 
     _file: NewFile
-    """There once it is opened; `_opened` discards it."""
+    """Set when it is opened; closing `_opened` discards it."""
 
     def __init__(self, disk: Disk, state_dir: str | None, name: str) -> None:
         if state_dir is None:
@@ -152,11 +152,11 @@ class SavedPdf(_Pdf):
         incoming = os.path.join(self._state_dir, "incoming")
         for folder in (self._state_dir, self._folder, incoming):
             make_folder(folder)
-        killed_s = time.time() - _LEFT_BEHIND_S  # older files a killed process left; another one's are younger
+        oldest_s = time.time() - _LEFT_BEHIND_S  # a killed process left what is older; what is being written is younger
         with os.scandir(incoming) as entries:
             for entry in entries:
                 with contextlib.suppress(OSError):
-                    if entry.stat(follow_symlinks=False).st_mtime < killed_s:
+                    if entry.stat(follow_symlinks=False).st_mtime < oldest_s:
                         os.unlink(entry.path)
         self._measure_room()
         self._file = NewFile(incoming)
