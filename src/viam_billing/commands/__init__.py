@@ -1,33 +1,18 @@
-"""The table of commands. Each family of commands has a file, with its parameters, handlers and rows."""
+"""The table of commands. Each family of commands has a file, with the parameters and handlers of its rows."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from viam_billing.commands import (
-    budget,
-    charges,
-    fleet,
-    history,
-    invoices,
-    journal,
-    locations,
-    meta,
-    organizations,
-    usage,
-)
+from viam_billing.commands import budget, charges, fleet, invoices, journal, locations, meta, organizations, usage
+from viam_billing.commands.context import Command
+from viam_billing.settings.policy import Effect
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from viam_billing.commands.context import Command
-    from viam_billing.settings.policy import Effect
-
-_FAMILIES: Final = (usage, fleet, budget, history, invoices, organizations, locations, charges, journal, meta)
+_FAMILIES: Final = (usage, fleet, budget, invoices, organizations, locations, charges, journal, meta)
 
 COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
-    {row.name: row for family in _FAMILIES for row in family.ROWS}
+    {row.name: row for family in _FAMILIES for row in vars(family).values() if isinstance(row, Command)}
 )
-
 EFFECTS: Final[Mapping[str, Effect]] = MappingProxyType({row.name: row.effect for row in COMMANDS.values()})

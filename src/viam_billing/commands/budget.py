@@ -3,74 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
+from typing import Final
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET
 from viam import logging
 
+from viam_billing.cache.memory import Reading
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.cloud import decoding
-from viam_billing.commands.context import (
-    Answer,
-    Context,
-    LocationId,
-    OrgId,
-    ReadParameters,
-    check_only_one,
-    command,
-)
+from viam_billing.commands.context import Answer, Context, OrgOrLocationParameters, command
 from viam_billing.commands.locations import payer_of
 from viam_billing.core import money, times
 from viam_billing.core.errors import NotConfiguredError, quoted
+from viam_billing.settings.attributes import Config
 from viam_billing.settings.records import given
 from viam_billing.usage import budget
-
-if TYPE_CHECKING:
-    from viam_billing.cache.memory import Reading
-    from viam_billing.settings.attributes import Config
 
 LOGGER: Final = logging.getLogger(__name__)
 
 
-class CheckBudgetParameters(ReadParameters, frozen=True, kw_only=True):
-    """Parameters of `check_budget`."""
-
-    location_id: (
-        Annotated[LocationId, Meta(description="A location; the month of the organization that pays is checked.")]
-        | UnsetType
-    ) = UNSET
-    org_id: Annotated[OrgId, Meta(description="An organization, in place of a location.")] | UnsetType = UNSET
-    schema_not: ClassVar[Mapping[str, Any]] = {"required": ["org_id", "location_id"]}
-
-    def __post_init__(self) -> None:
-        check_only_one("org_id", self.org_id, "location_id", self.location_id)
-
-
-@command("read", CheckBudgetParameters)
-async def check_budget(parameters: CheckBudgetParameters, context: Context, call: Call) -> Answer:
+@command("read", OrgOrLocationParameters)
+async def check_budget(parameters: OrgOrLocationParameters, context: Context, call: Call) -> Answer:
     """Where the month stands in the configured budget, and which thresholds it has newly crossed."""
     config, max_age_s = context.config, given(parameters.max_age_s)
     readings: list[Reading] = []
     whose: Answer
     if parameters.org_id is UNSET:
         location_id = context.policy.location_in_scope(parameters.location_id)
-        monthly = _monthly_budget(config)
+    else:
+        org_id = context.policy.org_in_scope(parameters.org_id)
+        whose = {"org_id": org_id}
+    if config.monthly_budget is None:
+        raise NotConfiguredError('no budget is known. Set the attribute budget, such as {"monthly": 500}.')
+    if parameters.org_id is UNSET:
         payer, org_id = await payer_of(context, location_id, call, max_age_s)
         readings.append(payer)
         whose = {"location_id": location_id, "billing_organization_id": org_id}
-    else:
-        org_id = context.policy.org_in_scope(parameters.org_id)
-        monthly = _monthly_budget(config)
-        whose = {"org_id": org_id}
     usage = await context.reads.usage(org_id, call, max_age_s)
     readings.append(usage)
-    thresholds = budget.crossed(_cost(usage), monthly, config.warn_at)
+    thresholds = budget.crossed(_cost(usage), config.monthly_budget, config.warn_at)
     newly: list[float] = []
     if not any(reading.stale_reason for reading in readings):
         # A crossing is reported once, so a caller that disconnects now must not prevent the warning.
-        newly = await asyncio.shield(_newly_crossed(context, org_id, usage, monthly, thresholds))
+        newly = await asyncio.shield(_newly_crossed(context, org_id, usage, config.monthly_budget, thresholds))
     return {
         **whose,
         "month_to_date": decoding.month_to_date(usage.value),
@@ -103,13 +79,6 @@ def _cost(usage: Reading) -> money.Cents:
     return money.to_cents(decoding.subtotal(usage.value))
 
 
-def _monthly_budget(config: Config) -> money.Cents:
-    """Raises: NotConfiguredError: there is no budget to check."""
-    if config.monthly_budget is None:
-        raise NotConfiguredError('no budget is known. Set the attribute budget, such as {"monthly": 500}.')
-    return config.monthly_budget
-
-
 async def _newly_crossed(
     context: Context, org_id: str, usage: Reading, monthly: money.Cents, thresholds: list[float]
 ) -> list[float]:
@@ -128,6 +97,3 @@ async def _newly_crossed(
             money.to_dollars(monthly),
         )
     return newly
-
-
-ROWS: Final = (check_budget,)

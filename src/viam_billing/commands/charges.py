@@ -115,6 +115,3 @@ def _fields(parameters: Record) -> dict[str, Any]:
 def _defaults(kind: type[Record]) -> Mapping[str, Any]:
     """The defaults of the cloud's fields. Cached: msgspec takes half a millisecond to evaluate the annotations."""
     return {field.name: field.default for field in structs.fields(kind) if field.name not in _OURS}
-
-
-ROWS: Final = (charge_organization, create_invoice_and_charge_immediately)

@@ -4,36 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from math import inf
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from viam_billing.audit.audit_log import AuditLog
+from viam_billing.audit.email_cooldown import EmailCooldown
+from viam_billing.cache.queries import Call, Reads
+from viam_billing.charging.access import ServiceAccess
+from viam_billing.charging.service import ChargeService
+from viam_billing.cloud.client import CloudClient
 from viam_billing.core.errors import BillingError, no_state_dir
+from viam_billing.settings.attributes import Config
+from viam_billing.settings.policy import Effect, Policy
 from viam_billing.settings.records import Record
-
-if TYPE_CHECKING:
-    from viam_billing.audit.audit_log import AuditLog
-    from viam_billing.audit.email_cooldown import EmailCooldown
-    from viam_billing.cache.queries import Call, Reads
-    from viam_billing.charging.access import ServiceAccess
-    from viam_billing.charging.service import ChargeService
-    from viam_billing.cloud.client import CloudClient
-    from viam_billing.settings.attributes import Config
-    from viam_billing.settings.policy import Effect, Policy
-    from viam_billing.storage.disk import Disk
-    from viam_billing.usage.history import UsageHistory
-    from viam_billing.usage.thresholds import CrossedThresholds
+from viam_billing.storage.disk import Disk
+from viam_billing.usage.history import UsageHistory
+from viam_billing.usage.thresholds import CrossedThresholds
 
 Answer: TypeAlias = dict[str, Any]
 
-ID_LENGTH = 128
-Id = Annotated[
-    str,
-    Meta(
-        min_length=1, max_length=ID_LENGTH, pattern=r"\S", title=f"a non-empty text of at most {ID_LENGTH} characters"
-    ),
-]
+ID_TITLE = "a non-empty text of at most 128 characters"
+Id = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"\S", title=ID_TITLE)]
 OrgId = Annotated[Id, Meta(description="An organization's ID; by default the service's own.")]
 LocationId = Annotated[Id, Meta(description="A location's ID; by default the service's own.")]
 Flag = Annotated[bool, Meta(title="true or false")]
@@ -68,15 +62,9 @@ def is_moment(text: str) -> bool:
     return True
 
 
-def moment_s(text: str) -> float:
-    """A `Moment` in Unix seconds."""
-    return msgspec.convert(text.upper(), datetime).timestamp()
-
-
-def check_only_one(name: str, value: object, other: str, other_value: object) -> None:
-    """Raises: ValueError: both of two parameters that exclude each other are given."""
-    if UNSET not in (value, other_value):
-        raise ValueError(f"{name}: found {other} and {name}, expected one of the two")
+def moment_s(text: str | UnsetType, unset_s: float = -inf) -> float:
+    """A `Moment` in Unix seconds, `unset_s` for one that was left out."""
+    return unset_s if text is UNSET else msgspec.convert(text.upper(), datetime).timestamp()
 
 
 class ReadParameters(Record, frozen=True, kw_only=True):
@@ -97,6 +85,23 @@ class LocationReadParameters(ReadParameters, frozen=True, kw_only=True):
     location_id: LocationId | UnsetType = UNSET
 
 
+class OrgOrLocationParameters(ReadParameters, frozen=True, kw_only=True):
+    """Parameters of a command that reads about an organization, or the one that pays for a location."""
+
+    org_id: (
+        Annotated[OrgId, Meta(description="An organization, in place of a location; with neither, the service's own.")]
+        | UnsetType
+    ) = UNSET
+    location_id: (
+        Annotated[LocationId, Meta(description="A location, for the organization that pays for it.")] | UnsetType
+    ) = UNSET
+    schema_not: ClassVar[Mapping[str, Any]] = {"required": ["org_id", "location_id"]}
+
+    def __post_init__(self) -> None:
+        if UNSET not in (self.org_id, self.location_id):
+            raise ValueError("org_id: found location_id and org_id, expected one of the two")
+
+
 class Context(Struct, frozen=True):
     """One service's parts. `now` is the wall clock in Unix seconds."""
 
@@ -115,19 +120,14 @@ class Context(Struct, frozen=True):
     commands: Mapping[str, Command]
 
     def charging(self) -> ChargeService:
-        """What charges, and has the journal.
-
-        Raises:
-            StateUnavailableError: there is no folder for a journal.
-        """
+        """What charges, and has the journal. Raises: StateUnavailableError: there is no folder for a journal."""
         if self.charge_service is None:
             raise no_state_dir()
         return self.charge_service
 
 
-Handler: TypeAlias = Callable[[Any, Context, "Call"], Awaitable[Answer]]
-"""What runs a command: it gets the parameters, the service's parts and the call, and returns the answer or raises a
-`BillingError`."""
+Handler: TypeAlias = Callable[[Any, Context, Call], Awaitable[Answer]]
+"""Runs a command: gets its parameters, the service's parts and the call; raises only `BillingError`s."""
 
 
 class Command(Struct, frozen=True):
@@ -142,19 +142,14 @@ class Command(Struct, frozen=True):
 
 def command(effect: Effect, parameters: type[Record]) -> Callable[[Handler], Command]:
     """Make a handler a row of the table: its name is the command's, its docstring's first line the summary."""
-
-    def row(run: Handler) -> Command:
-        return Command(run.__name__.removesuffix("_"), effect, (run.__doc__ or "").partition("\n")[0], parameters, run)
-
-    return row
+    return lambda run: Command(
+        run.__name__.removesuffix("_"), effect, (run.__doc__ or "").partition("\n")[0], parameters, run
+    )
 
 
 async def read_back(value: Awaitable[str | None], sent: str) -> str:
-    """The value after a change, as the cloud tells it; the one that was sent where the cloud does not tell.
-
-    An error is not passed on: the change has been made, and must not look like a failure.
-    """
+    """The value after a change, as the cloud tells it; the one that was sent where the cloud does not tell."""
     try:
         return await value or sent
     except BillingError:
-        return sent
+        return sent  # the change has been made, and must not look like a failure

@@ -2,46 +2,52 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import hashlib
 import os
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import TYPE_CHECKING, Final, TypeVar
+from functools import partial
+from typing import Final
 
+from viam_billing.commands.context import Answer
 from viam_billing.core.errors import CloudError, ResultTooLargeError, StateUnavailableError, quoted
 from viam_billing.settings.attributes import MIB
+from viam_billing.storage.disk import Disk
 from viam_billing.storage.files import NewFile, make_folder
-
-if TYPE_CHECKING:
-    from viam_billing.storage.disk import Disk
-
-T = TypeVar("T")
 
 FOLDER_BYTES: Final = 256 * MIB
 _TAIL_BYTES: Final = 1024
 """A PDF has its end marker within its last 1,024 bytes (ISO 32000-1, annex H.3.4.4)."""
+_ENCODED_AT_ONCE_BYTES: Final = 3 * 2**16
+"""22 MiB at once would stop the event loop. A multiple of 3, so that only the last part of the base64 is padded."""
 _LEFT_BEHIND_S: Final = 3600.0
 
 
 class _Pdf:
-    """What both kinds share: size, hash, and whether the end arrived."""
+    """What both kinds share. Use a PDF in an `async with`: stream into it, then `finish`."""
 
-    def __init__(self) -> None:
+    def __init__(self, room_bytes: int, too_large: str) -> None:
+        self._room_bytes = room_bytes
+        self._too_large = too_large
         self._begin()
 
     def _begin(self) -> None:
         self.size_bytes = 0
         self._hash = hashlib.sha256()
-        self._head = b""
-        self._tail = b""
+        self._head = self._tail = b""
 
-    @property
-    def sha256(self) -> str:
-        """The hash of all bytes, in hexadecimal."""
-        return self._hash.hexdigest()
+    async def restart(self) -> None:
+        """Forget what came so far."""
+        self._begin()
+
+    async def __aenter__(self) -> None:
+        """Nothing has to be opened."""
+
+    async def __aexit__(self, *_: object) -> None:
+        """Nothing has to be closed."""
 
     def _note(self, chunk: bytes) -> None:
         self.size_bytes += len(chunk)
@@ -49,62 +55,46 @@ class _Pdf:
         if len(self._head) < _TAIL_BYTES:
             self._head = (self._head + chunk)[:_TAIL_BYTES]
         self._tail = (self._tail + chunk)[-_TAIL_BYTES:]
+        self._check_room()
 
-    def _check_complete(self) -> None:
-        """A stream that ends early can still end well for gRPC: a PDF with objects and no end marker was cut.
+    def _check_room(self) -> None:
+        if self.size_bytes > self._room_bytes:
+            raise ResultTooLargeError(self._too_large)
 
-        Raises:
-            CloudError: if it was, or if it is empty.
+    def _complete(self) -> Answer:
+        """Size and hash. A stream that ends early can end well for gRPC: a PDF with objects and no end marker was cut.
+
+        Raises: CloudError: if it was, or if it is empty.
         """
         cut = self._head.startswith(b"%PDF-") and b" obj" in self._head and b"%%EOF" not in self._tail
         if cut or not self.size_bytes:
             raise CloudError(f"the cloud sent only a part of the PDF ({self.size_bytes} bytes). Try again later.")
-
-    async def __aenter__(self) -> None:
-        return None
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
+        return {"size_bytes": self.size_bytes, "sha256": self._hash.hexdigest()}
 
 
 class InlinePdf(_Pdf):
     """A PDF kept in memory, up to a limit."""
 
     def __init__(self, limit_bytes: int) -> None:
-        super().__init__()
-        self._limit_bytes = limit_bytes
-        self._encoded: list[bytes] = []
-        self._rest = b""
+        way_out = "Use the parameter save_as, or raise the attribute max_pdf_bytes."
+        super().__init__(limit_bytes, f"the PDF is larger than max_pdf_bytes ({limit_bytes}). {way_out}")
 
-    async def restart(self) -> None:
-        """Forget what came so far."""
-        self._begin()
-        self._encoded.clear()
-        self._rest = b""
+    def _begin(self) -> None:
+        super()._begin()
+        self._content = bytearray()
 
     async def take(self, chunk: bytes) -> None:
         """Raises: ResultTooLargeError: beyond the limit."""
         self._note(chunk)
-        if self.size_bytes > self._limit_bytes:
-            raise ResultTooLargeError(
-                f"the PDF is larger than max_pdf_bytes ({self._limit_bytes}). "
-                "Use the parameter save_as, or raise the attribute max_pdf_bytes."
-            )
-        part = self._rest + chunk
-        whole = len(part) - len(part) % 3
-        self._encoded.append(base64.b64encode(part[:whole]))
-        self._rest = part[whole:]
+        self._content += chunk
 
-    async def finish(self) -> None:
-        """Raises: CloudError: if the PDF is not complete."""
-        self._check_complete()
-
-    @property
-    def content_base64(self) -> str:
-        """All bytes in base64, encoded chunk by chunk: 22 MiB at once would stop the event loop."""
-        return b"".join((*self._encoded, base64.b64encode(self._rest))).decode("ascii")
+    async def finish(self) -> Answer:
+        """The fields of the answer. Raises: CloudError: if the PDF is not complete."""
+        facts, encoded = self._complete(), []
+        for start in range(0, self.size_bytes, _ENCODED_AT_ONCE_BYTES):
+            encoded.append(base64.b64encode(self._content[start : start + _ENCODED_AT_ONCE_BYTES]).decode("ascii"))
+            await asyncio.sleep(0)
+        return {**facts, "content_base64": "".join(encoded)}
 
 
 class SavedPdf(_Pdf):
@@ -114,102 +104,80 @@ class SavedPdf(_Pdf):
     `StateUnavailableError` if the folder cannot be used.
     """
 
+    _file: NewFile
+    """Set when it is opened; closing `_opened` discards it."""
+
     def __init__(self, disk: Disk, state_dir: str | None, name: str) -> None:
-        super().__init__()
         if state_dir is None:
             raise StateUnavailableError("there is no folder to save to. Set the attribute state_dir.")
         self._state_dir = state_dir
-        self._folder = os.path.join(state_dir, "invoices")
-        self.path = os.path.join(self._folder, name)
-        self._thread = disk.thread(self._folder)
-        self._room_bytes = 0
-        self._file: NewFile | None = None
+        self._folder = folder = os.path.join(state_dir, "invoices")
+        full = f"the folder {quoted(folder)} would hold more than {FOLDER_BYTES // MIB} MiB. Move files away from it."
+        super().__init__(0, full)
+        self.path = os.path.join(folder, name)
+        self._thread = disk.thread(folder)
+        self._opened = contextlib.ExitStack()
 
     async def __aenter__(self) -> None:
         try:
             await self._on_disk(self._open)
         except BaseException:
-            self._thread.submit(self._discard)  # after the opening, which goes on when its caller is cancelled
+            self._thread.submit(self._opened.close)  # after the opening, which goes on when its caller is cancelled
             raise
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._thread.run(self._opened.close)
 
     async def restart(self) -> None:
         """Forget what came so far."""
         if self.size_bytes:
-            await self._on_disk(self._opened().truncate)
-        self._begin()
+            await self._on_disk(self._file.truncate)
+        await super().restart()
 
     async def take(self, chunk: bytes) -> None:
         """Raises: ResultTooLargeError: when the folder would pass its 256 MiB."""
         self._note(chunk)
-        if self.size_bytes > self._room_bytes:
-            raise self._too_large()
-        file = self._opened()
-        await self._on_disk(lambda: file.write(chunk))
+        await self._on_disk(partial(self._file.write, chunk))
 
-    async def finish(self) -> None:
-        """Put the file in its place.
+    async def finish(self) -> Answer:
+        """Put the file in its place. Returns the fields of the answer.
 
-        Raises:
-            CloudError: if the PDF is not complete.
-            ResultTooLargeError: if another one took the room meanwhile.
+        Raises: CloudError: if the PDF is not complete; ResultTooLargeError: if another one took the room meanwhile.
         """
-        self._check_complete()
+        facts = self._complete()
         await self._on_disk(self._put)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._thread.run(self._discard)
+        return {**facts, "path": self.path}
 
     def _open(self) -> None:
         incoming = os.path.join(self._state_dir, "incoming")
         for folder in (self._state_dir, self._folder, incoming):
             make_folder(folder)
-        _remove_left_behind(incoming)
-        self._room_bytes = FOLDER_BYTES - self._other_files_bytes()
+        oldest_s = time.time() - _LEFT_BEHIND_S  # a killed process left what is older; what is being written is younger
+        with os.scandir(incoming) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    if entry.stat(follow_symlinks=False).st_mtime < oldest_s:
+                        os.unlink(entry.path)
+        self._measure_room()
         self._file = NewFile(incoming)
-
-    def _opened(self) -> NewFile:
-        if self._file is None:
-            raise AssertionError("a PDF is written between __aenter__ and __aexit__")
-        return self._file
-
-    def _other_files_bytes(self) -> int:
-        with os.scandir(self._folder) as entries:
-            return sum(e.stat(follow_symlinks=False).st_size for e in entries if e.path != self.path)
+        self._opened.callback(self._file.discard)
 
     def _put(self) -> None:
-        if self.size_bytes > FOLDER_BYTES - self._other_files_bytes():
-            raise self._too_large()
-        self._opened().put(self.path)
+        self._measure_room()
+        self._check_room()
+        self._file.put(self.path)
 
-    def _discard(self) -> None:
-        file, self._file = self._file, None
-        if file is not None:
-            file.discard()
+    def _measure_room(self) -> None:
+        with os.scandir(self._folder) as entries:
+            others = (entry.stat(follow_symlinks=False) for entry in entries if entry.path != self.path)
+            self._room_bytes = FOLDER_BYTES - sum(other.st_size for other in others)
 
-    async def _on_disk(self, work: Callable[[], T]) -> T:
+    async def _on_disk(self, work: Callable[[], None]) -> None:
         """Disk errors get their name here: an `OSError` that left a call would be taken for a broken connection."""
         try:
-            return await self._thread.run(work)
+            await self._thread.run(work)
         except OSError as error:
             raise StateUnavailableError(
                 f"the PDF could not be written below state_dir {quoted(self._state_dir)}: "
                 f"{error.strerror or type(error).__name__}. Make the folder writable or free disk space."
             ) from None
-
-    def _too_large(self) -> ResultTooLargeError:
-        return ResultTooLargeError(
-            f"the folder {quoted(self._folder)} would hold more than {FOLDER_BYTES // MIB} MiB. "
-            "Move files away from it."
-        )
-
-
-def _remove_left_behind(folder: str) -> None:
-    """Remove what a killed process left; what another one is writing is younger."""
-    oldest_s = time.time() - _LEFT_BEHIND_S
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            with contextlib.suppress(OSError):
-                if entry.stat(follow_symlinks=False).st_mtime < oldest_s:
-                    os.unlink(entry.path)

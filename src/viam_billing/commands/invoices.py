@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
+from math import inf
+from typing import Annotated, Any, ClassVar, Final
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -19,34 +19,31 @@ from viam_billing.commands.context import (
     Limit,
     Moment,
     OrgId,
-    ReadParameters,
+    OrgReadParameters,
     command,
     is_moment,
     moment_s,
 )
+from viam_billing.commands.invoice_pdf import InlinePdf, SavedPdf
 from viam_billing.core import money
 from viam_billing.core.errors import BillingError, CloudAwayError, KeyRejectedError, NotConfiguredError, Outcome
 from viam_billing.settings.records import Record, given
 
-if TYPE_CHECKING:
-    from viam_billing.core.times import Deadline
-
 _LONGEST_NAME_BYTES: Final = 255
+FileName = Annotated[
+    str,
+    Meta(
+        max_length=_LONGEST_NAME_BYTES,
+        pattern=r"^(?!\.{1,2}$)[^/\\\u0000-\u001f\u007f-\u009f]+$(?!\n)",  # Python's $ is also before a last \n
+        title="one file name of 1 to 255 bytes without /, \\ and control characters, not . or ..",
+        description="Write the PDF to this file in the folder invoices in state_dir.",
+    ),
+]
 
 
-def is_file_name(name: str) -> bool:
-    """Whether a text is the name of a file, and not a path."""
-    return (
-        1 <= len(name.encode(errors="replace")) <= _LONGEST_NAME_BYTES
-        and name not in {".", ".."}
-        and not any(char in "/\\" or unicodedata.category(char) == "Cc" for char in name)
-    )
-
-
-class InvoicesParameters(ReadParameters, frozen=True, kw_only=True):
+class InvoicesParameters(OrgReadParameters, frozen=True, kw_only=True):
     """Parameters of `get_invoices_summary`."""
 
-    org_id: OrgId | UnsetType = UNSET
     status: (
         Annotated[Id, Meta(description="Only invoices of this status: outstanding, paid, payment_processing.")]
         | UnsetType
@@ -61,21 +58,11 @@ class PdfParameters(Record, frozen=True, kw_only=True):
 
     invoice_id: Annotated[Id, Meta(description="An id of get_invoices_summary.")]
     org_id: OrgId | UnsetType = UNSET
-    save_as: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=255,
-                pattern=r"^(?!\.{1,2}$)[^/\\\u0000-\u001f\u007f-\u009f]+$",
-                title="one file name of 1 to 255 bytes without /, \\ and control characters, not . or ..",
-                description="Write the PDF to this file in the folder invoices in state_dir.",
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
+    save_as: FileName | UnsetType = UNSET
     aliases: ClassVar[Mapping[str, str]] = {"id": "invoice_id"}
-    checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"save_as": is_file_name}
+    checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {
+        "save_as": lambda name: len(name.encode(errors="replace")) <= _LONGEST_NAME_BYTES
+    }
 
 
 class EmailParameters(Record, frozen=True, kw_only=True):
@@ -96,13 +83,14 @@ async def get_invoices_summary(parameters: InvoicesParameters, context: Context,
     """
     org_id = context.policy.org_in_scope(parameters.org_id)
     summary = await context.reads.invoices(org_id, call, given(parameters.max_age_s))
-    invoices = sorted(summary.value["invoices"], key=_invoice_date_s, reverse=True)
-    overdue = [invoice for invoice in invoices if _is_overdue(invoice, context.now())]
-    since_s = moment_s(parameters.since) if parameters.since is not UNSET else float("-inf")
+    invoices = sorted(summary.value["invoices"], key=_date_s, reverse=True)
+    now_s = context.now()
+    overdue = [each for each in invoices if each["status"] == "outstanding" and _date_s(each, "due_date", inf) < now_s]
+    since_s = moment_s(parameters.since)
     shown = [
-        invoice
-        for invoice in invoices
-        if given(parameters.status, invoice["status"]) == invoice["status"] and _invoice_date_s(invoice) >= since_s
+        each
+        for each in invoices
+        if given(parameters.status, each["status"]) == each["status"] and _date_s(each) >= since_s
     ]
     return {
         **summary.value,
@@ -115,15 +103,9 @@ async def get_invoices_summary(parameters: InvoicesParameters, context: Context,
     }
 
 
-def _invoice_date_s(invoice: Mapping[str, Any]) -> float:
-    """An invoice without a date counts as the oldest."""
-    date_s = decoding.moment_s(invoice, "invoice_date")
-    return float("-inf") if date_s is None else date_s
-
-
-def _is_overdue(invoice: Mapping[str, Any], now_s: float) -> bool:
-    due_s = decoding.moment_s(invoice, "due_date")
-    return invoice["status"] == "outstanding" and due_s is not None and due_s < now_s
+def _date_s(invoice: Mapping[str, Any], name: str = "invoice_date", unknown_s: float = -inf) -> float:
+    date_s = decoding.moment_s(invoice, name)
+    return unknown_s if date_s is None else date_s
 
 
 @command("read", PdfParameters)
@@ -133,8 +115,6 @@ async def get_invoice_pdf(parameters: PdfParameters, context: Context, call: Cal
     Always asks the cloud.
     """
     org_id = context.policy.org_in_scope(parameters.org_id)
-    from viam_billing.commands.invoice_pdf import InlinePdf, SavedPdf  # noqa: PLC0415 - hashlib and tempfile, not needed to start
-
     save_as: str | None = given(parameters.save_as)
     pdf = (
         InlinePdf(context.config.max_pdf_bytes)
@@ -143,16 +123,9 @@ async def get_invoice_pdf(parameters: PdfParameters, context: Context, call: Cal
     )
     async with pdf:
         await context.gateway.stream_invoice_pdf(parameters.invoice_id, org_id, call.deadline, pdf)
-        await pdf.finish()
-    where = {"path": pdf.path} if isinstance(pdf, SavedPdf) else {"content_base64": pdf.content_base64}
-    return {
-        "invoice_id": parameters.invoice_id,
-        "org_id": org_id,
-        "size_bytes": pdf.size_bytes,
-        "sha256": pdf.sha256,
-        **where,
-        **provenance([Reading({}, context.now())]),
-    }
+        content = await pdf.finish()
+    facts = provenance([Reading({}, context.now())])
+    return {"invoice_id": parameters.invoice_id, "org_id": org_id, **content, **facts}
 
 
 @command("notify", EmailParameters)
@@ -168,7 +141,12 @@ async def send_payment_required_email(parameters: EmailParameters, context: Cont
     if parameters.dry_run:
         await context.gateway.get_org_billing_information(owner, call.deadline)
         return {"dry_run": True, "would_send": ids}
-    await _check_that_cloud_answers(context, call.deadline)
+    try:  # a read first: a cloud that is away, or an expired login, must not start the cooldown
+        await context.gateway.get_available_billing_tiers(call.deadline)
+    except (CloudAwayError, KeyRejectedError, NotConfiguredError):
+        raise
+    except BillingError:
+        pass  # it answered
     await context.email_cooldown.begin(customer)
     try:
         await context.gateway.send_payment_required_email(customer, owner, call.deadline)
@@ -177,16 +155,3 @@ async def send_payment_required_email(parameters: EmailParameters, context: Cont
             await context.email_cooldown.end(customer)
         raise
     return {**ids, "sent": True}
-
-
-async def _check_that_cloud_answers(context: Context, deadline: Deadline) -> None:
-    """Make a read before an e-mail: a cloud that is away, or an expired login, must not start the cooldown."""
-    try:
-        await context.gateway.get_available_billing_tiers(deadline)
-    except (CloudAwayError, KeyRejectedError, NotConfiguredError):
-        raise
-    except BillingError:
-        return  # it answered
-
-
-ROWS: Final = (get_invoices_summary, get_invoice_pdf, send_payment_required_email)

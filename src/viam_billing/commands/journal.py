@@ -201,6 +201,3 @@ def _sees(policy: Policy, parameters: Mapping[str, object], org_id: str | None) 
     return all(policy.sees_org(each) for each in orgs if isinstance(each, str)) and (
         not isinstance(location, str) or policy.sees_location(location)
     )
-
-
-ROWS: Final = (get_charge, list_charges, reconcile_charges, resolve_charge, get_audit_log)

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated
 
 from msgspec import Meta
 
+from viam_billing.cache.memory import Reading
 from viam_billing.cache.queries import Call, provenance
-from viam_billing.commands.context import (
-    Answer,
-    Context,
-    DryRun,
-    Id,
-    LocationReadParameters,
-    command,
-    read_back,
-)
+from viam_billing.commands.context import Answer, Context, DryRun, Id, LocationReadParameters, command, read_back
 from viam_billing.core.errors import NotFoundError, quoted
+from viam_billing.core.times import Deadline
 from viam_billing.settings.records import Record, given
-
-if TYPE_CHECKING:
-    from viam_billing.cache.memory import Reading
-    from viam_billing.core.times import Deadline
 
 
 class UpdateLocationPayerParameters(Record, frozen=True, kw_only=True):
@@ -44,11 +34,7 @@ async def get_location_billing_organization(parameters: LocationReadParameters, 
 
 
 async def payer_of(context: Context, location_id: str, call: Call, max_age_s: float | None) -> tuple[Reading, str]:
-    """The reading of who pays for a location, and the organization's ID.
-
-    Raises:
-        NotFoundError: the API names none.
-    """
+    """The reading of who pays for a location, and the organization's ID. Raises: NotFoundError: the API names none."""
     payer = await context.reads.location_payer(location_id, call, max_age_s)
     org_id: str | None = payer.value.get("billing_organization_id")
     if org_id is None:
@@ -95,6 +81,3 @@ async def update_location_billing_organization(
 
 async def _payer(context: Context, location_id: str, deadline: Deadline) -> str:
     return (await context.gateway.get_location_billing_organization(location_id, deadline)).billing_organization_id
-
-
-ROWS: Final = (get_location_billing_organization, update_location_billing_organization)

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from copy import deepcopy
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from typing import Annotated, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
 
 from viam_billing.cache.memory import Reading
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.commands.context import Answer, Context, Id, command
-from viam_billing.core.errors import (
-    BillingError,
-    CloudAwayError,
-    KeyRejectedError,
-    NotConfiguredError,
-    UnknownCommandError,
-    quoted,
-)
+from viam_billing.core import errors
+from viam_billing.core.errors import BillingError, NotConfiguredError, UnknownCommandError, quoted
 from viam_billing.core.times import Deadline
 from viam_billing.settings.records import Record, given, schema
 from viam_billing.version import VERSION
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _Read: TypeAlias = Callable[[Deadline], Awaitable[object]]
 
@@ -35,10 +26,6 @@ class HelpParameters(Record, frozen=True, kw_only=True):
     """Parameters of `help`."""
 
     name: Annotated[Id, Meta(description="One command, instead of all.")] | UnsetType = UNSET
-
-
-class AccessParameters(Record, frozen=True, kw_only=True):
-    """Parameters of `check_access`."""
 
 
 @command("always", HelpParameters)
@@ -71,13 +58,12 @@ def unknown_command(name: str, names: Iterable[str]) -> UnknownCommandError:
     return UnknownCommandError(f'there is no command {quoted(name)}. {hint}{{"help": {{}}}} lists the commands.')
 
 
-@command("read", AccessParameters)
-async def check_access(parameters: AccessParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+@command("read", Record)
+async def check_access(parameters: Record, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
     """Whether the API key works and what it may read.
 
-    Make each read call once, for the service's own organization and location, and tell how it ended.
-
-    A rejected key and a cloud that is away are answers here: `authenticated` is then false, or left out as not known.
+    Make each read call once, for the service's own organization and location, and tell how it ended. A rejected key
+    and a cloud that is away are answers here: `authenticated` is then false, or left out as not known.
     """
     config, gateway = context.config, context.gateway
     if config.api_key_id is None:
@@ -101,8 +87,8 @@ async def check_access(parameters: AccessParameters, context: Context, call: Cal
         first, *others = reads.values()
         outcomes = [await _outcome(first, Deadline(call.deadline.remaining_s() / 2))]
         outcomes += await asyncio.gather(*(_outcome(read, call.deadline) for read in others))
-    known = any(not isinstance(outcome, (CloudAwayError, NotConfiguredError)) for outcome in outcomes)
-    rejected = any(isinstance(outcome, KeyRejectedError) for outcome in outcomes)
+    known = any(not isinstance(outcome, (errors.CloudAwayError, NotConfiguredError)) for outcome in outcomes)
+    rejected = any(isinstance(outcome, errors.KeyRejectedError) for outcome in outcomes)
     return {
         "api_key_id": config.api_key_id,
         "app_address": config.app.text,
@@ -121,6 +107,3 @@ async def _outcome(read: _Read | None, deadline: Deadline) -> BillingError | Non
     except BillingError as error:
         return error
     return None
-
-
-ROWS: Final = (check_access, help_)

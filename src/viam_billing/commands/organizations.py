@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final
+from typing import Annotated, ClassVar
 
 from msgspec import UNSET, Meta
 
@@ -11,10 +11,8 @@ from viam_billing.cache.queries import Call, provenance
 from viam_billing.cloud import decoding
 from viam_billing.commands.context import Answer, Context, DryRun, Id, OrgReadParameters, command, read_back
 from viam_billing.core.errors import InvalidRequestError, KeyLacksPermissionError, quoted
+from viam_billing.core.times import Deadline
 from viam_billing.settings.records import Record, given
-
-if TYPE_CHECKING:
-    from viam_billing.core.times import Deadline
 
 
 class UpdateTierParameters(Record, frozen=True, kw_only=True):
@@ -83,6 +81,3 @@ async def _tier(context: Context, org_id: str, deadline: Deadline) -> str | None
         return decoding.told_tier(await context.gateway.get_org_billing_information(org_id, deadline))
     except KeyLacksPermissionError:
         return None
-
-
-ROWS: Final = (get_org_billing_information, get_available_billing_tiers, update_organization_billing_tier)

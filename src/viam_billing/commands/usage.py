@@ -1,15 +1,50 @@
-"""The commands about usage: what an organization, or the one that pays for a location, has cost this month."""
+"""The commands about usage: what an organization has cost this month, and how its cost went before."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from msgspec import UNSET, Meta, UnsetType
 
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.cloud import decoding
 from viam_billing.commands.budget import budget_block
-from viam_billing.commands.context import Answer, Context, LocationReadParameters, OrgReadParameters, command
+from viam_billing.commands.context import (
+    Answer,
+    Context,
+    LocationReadParameters,
+    Moment,
+    OrgOrLocationParameters,
+    OrgReadParameters,
+    command,
+    is_moment,
+    moment_s,
+)
 from viam_billing.commands.locations import payer_of
+from viam_billing.core.errors import NotConfiguredError, no_state_dir
+from viam_billing.core.times import DAY_S, HOUR_S, to_rfc3339
 from viam_billing.settings.records import given
+from viam_billing.usage.history import KEPT_S, steps
+
+_STEPS_S: Final[Mapping[str, float]] = {"hour": HOUR_S, "day": DAY_S}
+
+
+class UsageHistoryParameters(OrgOrLocationParameters, frozen=True, kw_only=True):
+    """Parameters of `get_usage_history`."""
+
+    since: Annotated[Moment, Meta(description="Only what was seen at this time or later.")] | UnsetType = UNSET
+    until: Annotated[Moment, Meta(description="Only what was seen before this time.")] | UnsetType = UNSET
+    step: Annotated[
+        Literal["hour", "day"], Meta(title="hour or day", description="One point for each hour, or each day of UTC.")
+    ] = "day"
+    checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"since": is_moment, "until": is_moment}
+
+    def __post_init__(self) -> None:
+        if moment_s(self.since) > moment_s(self.until, inf):
+            raise ValueError("until: found a time before since, expected one after it")
+        super().__post_init__()
 
 
 @command("read", OrgReadParameters)
@@ -17,12 +52,7 @@ async def get_current_month_usage(parameters: OrgReadParameters, context: Contex
     """What an organization has cost this month, by kind of usage and with an estimate of the month's total."""
     org_id = context.policy.org_in_scope(parameters.org_id)
     usage = await context.reads.usage(org_id, call, given(parameters.max_age_s))
-    return {
-        **usage.value,
-        "org_id": org_id,
-        "cost_by_type": decoding.cost_by_type(usage.value),
-        **provenance([usage]),
-    }
+    return {**usage.value, "org_id": org_id, "cost_by_type": decoding.cost_by_type(usage.value), **provenance([usage])}
 
 
 @command("read", LocationReadParameters)
@@ -46,4 +76,41 @@ async def get_location_usage(parameters: LocationReadParameters, context: Contex
     }
 
 
-ROWS: Final = (get_current_month_usage, get_location_usage)
+@command("read", UsageHistoryParameters)
+async def get_usage_history(parameters: UsageHistoryParameters, context: Context, call: Call) -> Answer:
+    """How an organization's cost went, by hour or day, from what this machine has seen.
+
+    Asks the cloud only who pays for a location.
+    """
+    if context.config.state_dir is None:
+        raise no_state_dir()
+    if context.history is None:
+        raise NotConfiguredError(
+            "no API key is known, so no usage was seen. Set the attributes api_key and api_key_id."
+        )
+    # What was asked for, as far as it is kept and not ahead.
+    since_s = max(moment_s(parameters.since), context.now() - KEPT_S)
+    until_s = min(moment_s(parameters.until, inf), context.now() + 1)
+    location: Answer = {}
+    if parameters.location_id is UNSET:
+        org_id = context.policy.org_in_scope(parameters.org_id)
+    else:
+        location_id = context.policy.location_in_scope(parameters.location_id)
+        payer, org_id = await payer_of(context, location_id, call, given(parameters.max_age_s))
+        location = {"location_id": location_id, **provenance([payer])}
+    step_s = _STEPS_S[parameters.step]
+    # Read one step more, so that the first one of the answer has its delta.
+    points = await call.from_disk(context.history.points(org_id, since_s // step_s * step_s - step_s, until_s))
+    return {
+        "org_id": org_id,
+        **location,
+        "points": [
+            {
+                "time": to_rfc3339(step.time_s),
+                "month_to_date": step.month_to_date,
+                **({} if step.delta is None else {"delta": step.delta}),
+            }
+            for step in steps(points, step_s)
+            if step.time_s >= since_s
+        ],
+    }

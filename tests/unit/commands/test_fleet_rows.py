@@ -11,7 +11,7 @@ from viam_billing.cache.memory import StoredEntry
 from viam_billing.cache.queries import Reads
 from viam_billing.cloud.calls import Calls, Counters
 from viam_billing.cloud.client import CloudClient
-from viam_billing.commands.worker_pool import WORKERS
+from viam_billing.commands.fleet import WORKERS
 from viam_billing.core.errors import (
     BillingError,
     CloudError,

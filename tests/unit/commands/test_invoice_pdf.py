@@ -10,20 +10,23 @@ from pathlib import Path
 
 import pytest
 
+from viam_billing.commands.context import Answer
 from viam_billing.commands.invoice_pdf import FOLDER_BYTES, InlinePdf, SavedPdf
-from viam_billing.commands.invoices import is_file_name
+from viam_billing.commands.invoices import PdfParameters
 from viam_billing.core.errors import CloudError, ResultTooLargeError, StateUnavailableError
+from viam_billing.settings import records
+from viam_billing.settings.records import InvalidRecordError
 from viam_billing.storage.disk import Disk
 
 PDF = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n" + b"x" * 5000 + b"\ntrailer\n%%EOF\n"
 
 
-async def take(pdf: InlinePdf | SavedPdf, *chunks: bytes) -> None:
-    """Have a PDF take chunks and finish."""
+async def take(pdf: InlinePdf | SavedPdf, *chunks: bytes) -> Answer:
+    """The fields of the answer after a PDF took chunks and finished."""
     async with pdf:
         for chunk in chunks:
             await pdf.take(chunk)
-        await pdf.finish()
+        return await pdf.finish()
 
 
 def files(folder: Path) -> list[str]:
@@ -42,7 +45,7 @@ async def fill(folder: Path, size_bytes: int) -> None:
 )
 def test_one_file_name_is_good(name: str) -> None:
     """Of 1 to 255 bytes."""
-    assert is_file_name(name)
+    assert records.read(PdfParameters, {"id": "i", "save_as": name}, "parameter").save_as == name
 
 
 @pytest.mark.parametrize(
@@ -51,18 +54,18 @@ def test_one_file_name_is_good(name: str) -> None:
 )
 def test_what_is_no_file_name_is_refused(name: str) -> None:
     """Paths, control characters, and more than 255 bytes, whatever the number of characters."""
-    assert not is_file_name(name)
+    with pytest.raises(InvalidRecordError, match=r"save_as: found .*, expected one file name"):
+        records.read(PdfParameters, {"id": "i", "save_as": name}, "parameter")
 
 
 async def test_a_pdf_in_the_answer_is_whole() -> None:
     """With its size and its hash."""
-    pdf = InlinePdf(len(PDF))
-    await take(pdf, PDF[:10], PDF[10:4000], PDF[4000:])
-    assert (base64.b64decode(pdf.content_base64), pdf.size_bytes, pdf.sha256) == (
-        PDF,
-        len(PDF),
-        hashlib.sha256(PDF).hexdigest(),
-    )
+    pdf = PDF * 100  # longer than what is encoded at once
+    assert await take(InlinePdf(len(pdf)), pdf[:10], pdf[10:4000], pdf[4000:]) == {
+        "size_bytes": len(pdf),
+        "sha256": hashlib.sha256(pdf).hexdigest(),
+        "content_base64": base64.b64encode(pdf).decode("ascii"),
+    }
 
 
 async def test_a_pdf_that_is_too_large_for_the_answer_is_refused() -> None:
@@ -81,17 +84,13 @@ async def test_a_pdf_that_was_cut_is_an_error(content: bytes) -> None:
 @pytest.mark.parametrize("content", [b"%PDF-1.7 a stub", b"<html>", b"%PDF-1.7\n1 0 obj\n%%EOF" + b"\0" * 1000])
 async def test_what_is_not_known_to_be_cut_is_passed_on(content: bytes) -> None:
     """What the cloud has, a person may look at."""
-    pdf = InlinePdf(10_000)
-    await take(pdf, content)
-    assert base64.b64decode(pdf.content_base64) == content
+    assert base64.b64decode((await take(InlinePdf(10_000), content))["content_base64"]) == content
 
 
 async def test_a_pdf_is_saved(tmp_path: Path) -> None:
     """In the folder invoices, for the owner alone, and nothing else is left."""
     state = tmp_path / "state"
-    pdf = SavedPdf(Disk(), str(state), "a.pdf")
-    await take(pdf, PDF[:100], PDF[100:])
-    path = Path(pdf.path)
+    path = Path((await take(SavedPdf(Disk(), str(state), "a.pdf"), PDF[:100], PDF[100:]))["path"])
     assert path == state / "invoices" / "a.pdf"
     assert path.read_bytes() == PDF
     assert [stat.S_IMODE(p.stat().st_mode) for p in (state, path.parent, path)] == [0o700, 0o700, 0o600]

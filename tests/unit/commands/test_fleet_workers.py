@@ -6,9 +6,16 @@ import gc
 import pytest
 
 from support.conditions import holds
-from viam_billing.commands.worker_pool import WORKERS, for_each
+from viam_billing.cache.memory import Reading
+from viam_billing.commands.fleet import WORKERS, read_each
+from viam_billing.core.errors import CloudError
 
 NAMES = [str(number) for number in range(1000)]
+
+
+def read(name: str) -> Reading:
+    """What is read of a name."""
+    return Reading({"name": name}, 0.0)
 
 
 class Work:
@@ -21,7 +28,7 @@ class Work:
         self.most = 0
         self.done = 0
 
-    async def __call__(self, name: str) -> str:
+    async def __call__(self, name: str) -> Reading:
         """For one name."""
         self.under_way.add(name)
         self.most = max(self.most, len(self.under_way))
@@ -30,42 +37,53 @@ class Work:
         finally:
             self.under_way.discard(name)
         self.done += 1
-        return f"did {name}"
+        return read(name)
 
 
 async def test_results_keep_the_order_of_the_names() -> None:
     work = Work("0", "500")
     work.open.set()
-    assert list((await for_each(NAMES, work)).items()) == [(name, f"did {name}") for name in NAMES]
+    assert list((await read_each(NAMES, work)).items()) == [(name, read(name)) for name in NAMES]
 
 
 async def test_a_fixed_number_is_under_way() -> None:
     work = Work()
-    await for_each(NAMES, work)
+    await read_each(NAMES, work)
     assert work.most == WORKERS
 
 
 async def test_a_name_that_is_given_twice_is_worked_on_once() -> None:
     work = Work()
-    assert list(await for_each(["a", "b", "a"], work)) == ["a", "b"]
+    assert list(await read_each(["a", "b", "a"], work)) == ["a", "b"]
     assert work.done == 2
 
 
 async def test_no_names_are_no_work() -> None:
-    assert await for_each([], Work()) == {}
+    assert await read_each([], Work()) == {}
 
 
-async def test_an_exception_ends_all(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_error_is_its_rows() -> None:
+    error = CloudError("oh.")
+
+    async def fails(name: str) -> Reading:
+        if name == "b":
+            raise error
+        return read(name)
+
+    assert await read_each(["a", "b", "c"], fails) == {"a": read("a"), "b": error, "c": read("c")}
+
+
+async def test_a_defect_ends_all(caplog: pytest.LogCaptureFixture) -> None:
     """Nothing goes on behind the caller's back, and of many it is the first one that counts."""
     work = Work(*NAMES)
 
-    async def fails(name: str) -> str:
+    async def fails(name: str) -> Reading:
         if int(name) >= 100:
             raise LookupError(name)
         return await work(name)
 
     with pytest.raises(LookupError):
-        await for_each(NAMES, fails)
+        await read_each(NAMES, fails)
     await asyncio.sleep(0)
     assert work.under_way == set()
     gc.collect()
@@ -74,7 +92,7 @@ async def test_an_exception_ends_all(caplog: pytest.LogCaptureFixture) -> None:
 
 async def test_a_caller_that_leaves_ends_all() -> None:
     work = Work(*NAMES)
-    running = asyncio.create_task(for_each(NAMES, work))
+    running = asyncio.create_task(read_each(NAMES, work))
     await holds(lambda: len(work.under_way) == WORKERS)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -88,9 +106,10 @@ async def test_work_that_never_waits_lets_others_have_their_turns() -> None:
     done = 0
     most_in_one_turn = 0
 
-    async def at_once(_: str) -> None:
+    async def at_once(name: str) -> Reading:
         nonlocal done
         done += 1
+        return read(name)
 
     async def watch() -> None:
         nonlocal most_in_one_turn
@@ -101,6 +120,6 @@ async def test_work_that_never_waits_lets_others_have_their_turns() -> None:
 
     watching = asyncio.create_task(watch())
     await asyncio.sleep(0)
-    await for_each([str(number) for number in range(10_000)], at_once)
+    await read_each([str(number) for number in range(10_000)], at_once)
     watching.cancel()
     assert most_in_one_turn <= WORKERS
