@@ -1,4 +1,7 @@
-"""Folders for the owner alone, and files that are complete or not there. All of it blocks: call it on a disk thread."""
+"""Folders for the owner alone, and files that are complete or not there.
+
+All of it blocks, so call it on a disk thread; all of it raises `OSError` where the disk does not do it.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,7 @@ import tempfile
 
 
 def make_folder(folder: str) -> None:
-    """Make a folder for the owner alone, unless it is there; its parent has to be.
-
-    Raises:
-        OSError: if it cannot be made.
-    """
+    """Make a folder for the owner alone, unless it is there; its parent has to be."""
     try:
         os.mkdir(folder, 0o700)
     except FileExistsError:
@@ -21,11 +20,7 @@ def make_folder(folder: str) -> None:
 
 
 def sync_folder(folder: str) -> None:
-    """Bring the names in a folder to the disk.
-
-    Raises:
-        OSError: if that fails.
-    """
+    """Bring the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -34,11 +29,7 @@ def sync_folder(folder: str) -> None:
 
 
 def write_file(path: str, content: bytes) -> None:
-    """Write a whole file, in place of another one.
-
-    Raises:
-        OSError: if that fails; the file is then as it was.
-    """
+    """Write a whole file, in place of another one, which stays as it was where that fails."""
     file = NewFile(os.path.dirname(path))
     try:
         file.write(content)
@@ -48,10 +39,9 @@ def write_file(path: str, content: bytes) -> None:
 
 
 class NewFile:
-    """A file that is written beside its place and put there once it is complete. Methods raise `OSError`."""
+    """A file that is written in a temporary folder on the same disk, and put in its place once it is complete."""
 
     def __init__(self, temporary_folder: str) -> None:
-        """`temporary_folder` is on the same disk as the file's place."""
         self._descriptor, self._path = tempfile.mkstemp(dir=temporary_folder)
 
     def write(self, content: bytes) -> None:

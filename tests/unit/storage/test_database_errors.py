@@ -6,7 +6,8 @@ import sqlite3
 
 import pytest
 
-from viam_billing.storage.sqlite_errors import blames_disk, blames_file
+from viam_billing.core.errors import StateUnavailableError
+from viam_billing.storage.database import DamagedFileError, error_class
 
 
 @pytest.mark.parametrize(
@@ -14,13 +15,12 @@ from viam_billing.storage.sqlite_errors import blames_disk, blames_file
     ["database is locked", "database table is locked: t", "disk I/O error", "database or disk is full"],
 )
 def test_the_disks_errors_are_known_by_their_text(text: str) -> None:
-    error = sqlite3.OperationalError(text)
-    assert (blames_disk(error), blames_file(error)) == (True, False)
+    assert error_class(sqlite3.OperationalError(text)) is StateUnavailableError
 
 
 @pytest.mark.parametrize("text", ["database disk image is malformed", "file is not a database"])
 def test_damage_is_known_by_its_class(text: str) -> None:
-    assert blames_file(sqlite3.DatabaseError(text))
+    assert error_class(sqlite3.DatabaseError(text)) is DamagedFileError
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,5 @@ def test_damage_is_known_by_its_class(text: str) -> None:
         sqlite3.InterfaceError("bad parameter or other API misuse"),
     ],
 )
-def test_all_others_blame_neither(error: sqlite3.Error) -> None:
-    assert not blames_disk(error)
-    assert not blames_file(error)
+def test_all_others_are_defects_of_the_module(error: sqlite3.Error) -> None:
+    assert error_class(error) is None
