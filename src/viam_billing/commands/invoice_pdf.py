@@ -9,14 +9,11 @@ import os
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from viam_billing.core.errors import CloudError, ResultTooLargeError, StateUnavailableError, quoted
 from viam_billing.settings.attributes import MIB
-from viam_billing.storage.files import NewFile, make_folder
-
-if TYPE_CHECKING:
-    from viam_billing.storage.disk import Disk
+from viam_billing.storage.disk import Disk, NewFile, make_folder
 
 T = TypeVar("T")
 

@@ -5,52 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from viam_billing.core.errors import StateUnavailableError, quoted
-from viam_billing.storage.disk import Disk
-from viam_billing.storage.files import make_folder, sync_folder
+from viam_billing.storage.disk import Disk, make_folder, sync_folder
 
 if TYPE_CHECKING:
     import sqlite3
 
 T = TypeVar("T")
 
-_OTHER_PROCESS_S: Final = 5.0
-"""How long a transaction waits for another process's."""
-
-_DAMAGE: Final = frozenset({11, 24, 26})
-"""SQLite's CORRUPT, FORMAT, NOTADB."""
-_DISK: Final = frozenset({3, 5, 6, 7, 8, 10, 13, 14, 15, 22, 23})
-"""PERM, BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN, PROTOCOL, NOLFS, AUTH: another process included."""
-_DISK_TEXTS: Final = (
-    "access permission denied",
-    "attempt to write a readonly database",
-    "database is locked",
-    "database or disk is full",
-    "database table is locked",
-    "disk I/O error",
-    "locking protocol",
-    "unable to open database file",
+_DISK_ERROR: Final = re.compile(
+    "access permission denied|attempt to write a readonly database|database is locked|database table is locked|"
+    "database or disk is full|disk I/O error|locking protocol|unable to open database file"
 )
+"""How SQLite's errors begin that blame the disk, its permissions or another process; Python 3.10 tells no codes."""
 
 
 class DamagedFileError(StateUnavailableError):
     """The file is no database of this version of the module: trying again does not help."""
-
-
-def error_class(error: sqlite3.Error) -> type[StateUnavailableError] | None:
-    """What an error of SQLite means: the file is damaged, the disk or another process is in the way, or None: a defect.
-
-    Python 3.10 does not tell SQLite's result code: there, class and text have to tell.
-    """
-    code = getattr(error, "sqlite_errorcode", None)
-    if type(error).__name__ == "DatabaseError" if code is None else code & 0xFF in _DAMAGE:
-        return DamagedFileError
-    in_the_way = str(error).startswith(_DISK_TEXTS) if code is None else code & 0xFF in _DISK
-    return StateUnavailableError if in_the_way else None
 
 
 class Database:
@@ -156,10 +132,11 @@ class Database:
                 raise
         except sqlite3.Error as error:
             self._disconnect()
-            kind = error_class(error)
-            if kind is None:
-                raise  # a defect of the module
-            raise self._unusable(str(error), kind) from None
+            if type(error) is sqlite3.DatabaseError:  # its subclasses have causes outside of the file
+                raise self._unusable(str(error), DamagedFileError) from None
+            if _DISK_ERROR.match(str(error)):
+                raise self._unusable(str(error)) from None
+            raise  # a defect of the module
         except OSError as error:
             self._disconnect()
             raise self._unusable(error.strerror or type(error).__name__) from None
@@ -167,22 +144,17 @@ class Database:
         return result
 
     def _connected(self) -> sqlite3.Connection:
+        """The open file, opened anew where the folder was replaced: the next start would not find the old one."""
+        import sqlite3  # noqa: PLC0415 - as above
+
         with contextlib.suppress(OSError):
             if self._connection and self._identity and os.path.samestat(self._identity, os.stat(self._path)):
                 return self._connection
-        self._disconnect()  # the folder was replaced: the next start would not find what went into the old file
+        self._disconnect()
         make_folder(self._folder)
         self._make_file()
-        self._connection = self._connect()
-        self._identity = os.stat(self._path)
-        return self._connection
-
-    def _connect(self) -> sqlite3.Connection:
-        import sqlite3  # noqa: PLC0415 - as above
-
-        connection = sqlite3.connect(
-            self._path, timeout=_OTHER_PROCESS_S, isolation_level=None, check_same_thread=False
-        )
+        # A transaction waits for those of other processes, by default for 5 s.
+        connection = self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA secure_delete = ON")  # what is deleted may have been a payment detail
@@ -191,8 +163,9 @@ class Database:
                 connection.execute("PRAGMA checkpoint_fullfsync = ON")
             connection.execute(f"PRAGMA synchronous = {'FULL' if self._synced else 'NORMAL'}")
             self._migrate(connection)
+            self._identity = os.stat(self._path)
         except BaseException:
-            connection.close()
+            self._disconnect()
             raise
         return connection
 

@@ -27,9 +27,8 @@ MIGRATIONS: Final = (
         app_address TEXT NOT NULL, key TEXT NOT NULL, command TEXT NOT NULL,
         org_id TEXT NOT NULL, total INTEGER NOT NULL, parameters TEXT NOT NULL,
         state TEXT NOT NULL CHECK (state IN ('reserved', 'sent', 'succeeded', 'failed', 'unknown')),
-        created_at REAL NOT NULL, journal_time REAL NOT NULL, times TEXT NOT NULL,
-        attempts INTEGER NOT NULL, reconcilable INTEGER NOT NULL, sent_at REAL, invoice_id TEXT,
-        error_code TEXT, error_text TEXT, note TEXT,
+        created_at REAL NOT NULL, journal_time REAL NOT NULL, times TEXT NOT NULL, attempts INTEGER NOT NULL,
+        reconcilable INTEGER NOT NULL, sent_at REAL, invoice_id TEXT, error_code TEXT, error_text TEXT, note TEXT,
         late_invoice TEXT, candidates TEXT, checked_at REAL, known_invoices TEXT,
         UNIQUE (app_address, key)
     ) STRICT;
