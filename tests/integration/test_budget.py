@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -121,20 +120,6 @@ async def test_reconfiguring_crosses_nothing_again_but_another_budget_does(
     for budget, newly in ((BUDGET, [0.5]), (BUDGET, []), ({**BUDGET, "monthly": 60.0}, [0.5, 0.8]), (BUDGET, [])):
         async with service(own, {**block, "budget": budget}) as billing:
             assert (await check(billing))[2] == newly
-
-
-async def test_another_month_begins_anew(own: ModuleProcess, block: dict[str, Any], costs: Costs) -> None:
-    """What was crossed in an earlier one, as an earlier start of the module left it, is not this one's."""
-    costs(50.0)
-    async with service(own, block) as billing:
-        assert (await check(billing))[2] == [0.5]
-        own.kill()
-    db = sqlite3.connect(Path(block["state_dir"]) / "usage.db", isolation_level=None)
-    assert db.execute("UPDATE crossed SET month_start = month_start - 30 * 86400").rowcount == 1
-    db.close()
-    await own.restart()
-    async with service(own, block) as billing:
-        assert (await check(billing))[2] == [0.5]
 
 
 async def test_stale_figures_cross_nothing(

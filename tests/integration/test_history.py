@@ -144,9 +144,9 @@ async def test_steps_are_days_and_hours(own: ModuleProcess, block: dict[str, Any
         {"limit": 1},
     ],
 )
-async def test_wrong_input_is_named(own: ModuleProcess, block: dict[str, Any], parameters: dict[str, object]) -> None:
-    async with service(own, block) as billing:
-        refusal = await refused(billing.ask("get_usage_history", **parameters))
+async def test_wrong_input_is_named(make: Callable[..., Awaitable[Service]], parameters: dict[str, object]) -> None:
+    billing = await make()
+    refusal = await refused(billing.ask("get_usage_history", **parameters))
     assert refusal.code == "invalid_request"
     assert any(name in refusal.text for name in parameters)
 
@@ -166,17 +166,6 @@ async def test_without_a_folder_there_is_no_history(cloud: SandboxProcess, state
             assert (refusal.code, "state_dir" in refusal.text) == ("state_unavailable", True)
         async with service(bare, {**block, "state_dir": str(state_dir / "missing")}) as billing:
             assert (await refused(billing.ask("get_usage_history"))).code == "state_unavailable"
-
-
-async def test_a_damaged_file_costs_no_answer(own: ModuleProcess, block: dict[str, Any], state_dir: Path) -> None:
-    """Usage is answered as ever, with one warning for many questions; the history says what is wrong."""
-    state_dir.mkdir()
-    (state_dir / "usage.db").write_bytes(b"no database at all" * 1000)
-    async with service(own, block) as billing:
-        for _ in range(3):
-            assert (await billing.ask("get_current_month_usage", max_age_s=0))["stale"] is False
-        assert (await refused(billing.ask("get_usage_history"))).code == "state_unavailable"
-    assert own.log.count("not noted for the history") == 1
 
 
 async def test_a_folder_that_is_taken_away_is_made_again(

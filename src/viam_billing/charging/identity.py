@@ -14,7 +14,7 @@ from typing import Final
 from viam import logging
 
 from viam_billing.core.errors import StateUnavailableError, quoted
-from viam_billing.storage.files import write_file
+from viam_billing.storage.disk import write_file
 
 LOGGER: Final = logging.getLogger(__name__)
 

@@ -8,8 +8,7 @@ from concurrent.futures import Future
 from typing import Final
 
 from viam_billing.core.errors import StateUnavailableError, quoted
-from viam_billing.storage.disk import Disk
-from viam_billing.storage.files import make_folder
+from viam_billing.storage.disk import Disk, make_folder
 
 _FILE_NAME: Final = "journal.lock"
 

@@ -9,8 +9,7 @@ from grpclib.const import Status
 
 from viam_billing.cloud.failures import CallError, CallFailedError, Cause, UnreadableAnswerError, cause_of
 from viam_billing.core import errors
-from viam_billing.core.errors import BillingError, Outcome, shortened
-from viam_billing.core.redaction import redacted
+from viam_billing.core.errors import BillingError, Outcome, redacted, shortened
 
 Redact: TypeAlias = Callable[[str], str]
 """Takes secrets out of the cloud's words, which go into answers, logs and the journal."""

@@ -15,8 +15,7 @@ from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.cloud.error_mapping import translate_login
 from viam_billing.cloud.failures import CALL_ERRORS, CallError, Cause, cause_of
 from viam_billing.core import errors
-from viam_billing.core.errors import BillingError
-from viam_billing.core.redaction import redacted
+from viam_billing.core.errors import BillingError, redacted
 from viam_billing.core.tasks import wait_shared
 from viam_billing.core.times import Deadline
 from viam_billing.settings.app_address import AppAddress

@@ -15,8 +15,7 @@ from typing import Final
 from viam_billing.commands.context import Answer
 from viam_billing.core.errors import CloudError, ResultTooLargeError, StateUnavailableError, quoted
 from viam_billing.settings.attributes import MIB
-from viam_billing.storage.disk import Disk
-from viam_billing.storage.files import NewFile, make_folder
+from viam_billing.storage.disk import Disk, NewFile, make_folder
 
 FOLDER_BYTES: Final = 256 * MIB
 _TAIL_BYTES: Final = 1024

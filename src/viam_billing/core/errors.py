@@ -1,16 +1,19 @@
-"""The errors of the contract: each class has a code and a gRPC status, each error a sentence for people."""
+"""The errors of the contract, each with its code, gRPC status and a text for people; and how texts are made safe."""
 
 from __future__ import annotations
 
 import enum
 import json
 import math
+import re
 from typing import ClassVar, Final
 
 from grpclib.const import Status
 
-_LONGEST_MESSAGE: Final = 1000
 _LONGEST_QUOTE: Final = 80
+_SHORTEST_KEY: Final = 8
+_SHORTEST_PART_OF_KEY: Final = 6
+_BEARER: Final = re.compile(r"Bearer\s+\S+", re.IGNORECASE)
 
 
 class Outcome(enum.Enum):
@@ -28,11 +31,8 @@ class BillingError(Exception):
     code: ClassVar[str]
     status: ClassVar[Status]
 
-    retryable = False
-    """Whether a read may be sent again: the cloud was busy, or the connection broke on the way."""
-
-    happened = ""
-    """The first sentence alone, for callers that give better advice; set on errors from the cloud only."""
+    retryable = False  # whether a read may be sent again: the cloud was busy, or the connection broke on the way
+    happened = ""  # the first sentence alone, for callers that give better advice; set on errors from the cloud only
 
     def __init__(self, text: str, outcome: Outcome = Outcome.NEVER_SENT) -> None:
         super().__init__(text)
@@ -47,7 +47,7 @@ class BillingError(Exception):
     @property
     def message(self) -> str:
         """The gRPC message, at most 1,000 characters: one over 64 KiB would end a Python client's connection."""
-        return shortened(f"{self.code}: {self.text}", _LONGEST_MESSAGE)
+        return shortened(f"{self.code}: {self.text}", 1000)
 
 
 _CLASSES: Final[dict[str, type[BillingError]]] = {}
@@ -180,3 +180,13 @@ def quoted(value: object) -> str:
     if isinstance(value, (int, float)):
         return shortened(f"{value:g}" if isinstance(value, int) or math.isfinite(value) else str(value), _LONGEST_QUOTE)
     return "a list" if isinstance(value, list) else "an object" if isinstance(value, dict) else type(value).__name__
+
+
+def redacted(text: str, key: str | None = None) -> str:
+    """The text with `***` in place of bearer tokens and, where it is given, of the key."""
+    if key is not None and len(key) >= _SHORTEST_KEY:
+        parts = text.replace(key, "***").split("…")
+        for length in range(len(key) - 1, _SHORTEST_PART_OF_KEY - 1, -1):  # a text that was cut ends with a key's start
+            parts = [f"{part[:-length]}***" if part.endswith(key[:length]) else part for part in parts]
+        text = "…".join(parts)
+    return _BEARER.sub("Bearer ***", text)

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
-from typing import TYPE_CHECKING, Final, NewType
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from typing import Final, NewType
 
 Cents = NewType("Cents", int)
 
 _CENT: Final = Decimal("0.01")
-TOO_LARGE: Final = 10**12
-"""Dollars; below this, every number of cents has a double of its own."""
+TOO_LARGE: Final = 10**12  # dollars; below this, every number of cents has a double of its own
 
 
 def exact(dollars: float) -> Decimal:
     """The shortest decimal that a double stands for, which is the amount that its sender meant.
 
-    Raises:
-        ValueError: for NaN, infinity and amounts of a trillion dollars or more.
+    Raises `ValueError` for NaN, infinity and amounts of a trillion dollars or more.
     """
     if not math.isfinite(dollars) or abs(dollars) >= TOO_LARGE:
         raise ValueError(f"{dollars!r} is no amount of money")
@@ -33,11 +29,7 @@ def total(dollars: Iterable[float]) -> Decimal:
 
 
 def to_cents(dollars: float | Decimal) -> Cents:
-    """Whole cents, a half cent rounded away from zero.
-
-    Raises:
-        ValueError: as `exact`.
-    """
+    """Whole cents, a half cent rounded away from zero. Raises `ValueError` as `exact` does."""
     if isinstance(dollars, float) and abs(dollars) < TOO_LARGE and (cents := round(dollars * 100)) / 100 == dollars:
         return Cents(cents)  # nearly all amounts have two decimals, and need a tenth of the time
     amount = dollars if isinstance(dollars, Decimal) else exact(dollars)

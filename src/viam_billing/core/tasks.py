@@ -22,15 +22,8 @@ async def wait_shared(
 ) -> T:
     """The result of a task that others may wait for too. A caller that is cancelled does not cancel it.
 
-    Args:
-        task: the shared one.
-        timeout_s: how long to wait for it; None for as long as it takes.
-        closed: done when the caller's service is closed, which ends the waiting.
-
-    Raises:
-        asyncio.TimeoutError: if the task is not done in time.
-        CloudUnreachableError: if the service was closed, or the task was cancelled, as closing does.
-        Exception: the task's own, in a copy for each caller: what one of them adds is not seen by another.
+    Raises `asyncio.TimeoutError` after `timeout_s`; `CloudUnreachableError` once the caller's service is `closed` or
+    the task cancelled; the task's own error, in a copy for each caller: what one of them adds, another does not see.
     """
     awaited: set[asyncio.Future[Any]] = {task} if closed is None else {task, closed}
     await asyncio.wait(awaited, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
@@ -38,7 +31,6 @@ async def wait_shared(
         raise service_closed()
     if not task.done():
         raise asyncio.TimeoutError
-    error = task.exception()
-    if error is not None:
+    if (error := task.exception()) is not None:
         raise copy.copy(error).with_traceback(error.__traceback__)
     return task.result()

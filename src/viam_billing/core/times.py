@@ -15,8 +15,7 @@ _BOOT_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", None)
 def to_rfc3339(unix_s: float) -> str:
     """`2026-11-21T08:30:00.250Z`; milliseconds only where there are any."""
     moment = datetime.fromtimestamp(round(unix_s, 3), timezone.utc)
-    precision = "milliseconds" if moment.microsecond else "seconds"
-    return moment.isoformat(timespec=precision).replace("+00:00", "Z")
+    return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds").replace("+00:00", "Z")
 
 
 def from_rfc3339(text: str) -> float:
@@ -45,22 +44,16 @@ def monotonic_s() -> float:
 class Deadline:
     """When one call has to be answered, on the monotonic clock.
 
-    Args:
-        time_s: the module's own time for the call.
-        caller_s: what is left of the caller's, if it has a deadline; the shorter of the two counts. A caller's handler
-            is cancelled at its deadline, without an answer. A little of the caller's time is therefore kept back, so
-            that an old answer or an error with its code still arrives.
+    The shorter of the module's own time and the caller's counts. At the caller's deadline its handler is cancelled
+    without an answer, so a little of that time is kept back: an old answer, or an error with its code, still arrives.
     """
-
-    __slots__ = ("_ends_at", "_time_s", "last_error")
 
     def __init__(self, time_s: float, caller_s: float | None = None) -> None:
         if caller_s is not None:
             time_s = min(time_s, max(0.0, caller_s - min(0.25, caller_s * 0.1)))
         self._time_s = min(time_s, _LONGEST_DEADLINE_S)
         self._ends_at = time.monotonic() + self._time_s
-        self.last_error: Exception | None = None
-        """The last error of a read that waits before it tries again within this deadline."""
+        self.last_error: Exception | None = None  # the last one of a read that waits before it tries again
 
     def renew(self) -> None:
         """Start the whole time again from now."""

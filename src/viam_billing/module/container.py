@@ -22,7 +22,7 @@ from viam_billing.core.tasks import retrieve_exception
 from viam_billing.core.times import to_rfc3339
 from viam_billing.module.shared import Key
 from viam_billing.settings.policy import Policy
-from viam_billing.usage.thresholds import CrossedThresholds
+from viam_billing.usage.budget import CrossedThresholds
 from viam_billing.version import VERSION
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from viam_billing.core.errors import (
     InternalError,
     InvalidRequestError,
     quoted,
+    redacted,
 )
-from viam_billing.core.redaction import redacted
 from viam_billing.core.times import Deadline
 from viam_billing.module import codec
 from viam_billing.settings import records

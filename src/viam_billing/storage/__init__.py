@@ -1,1 +1,1 @@
-"""The disk: threads for it, SQLite, the schema of the journal, and files that are complete or not there."""
+"""The disk: threads for it, files that are complete or not there, SQLite, and the schema of the journal."""

@@ -5,23 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from viam_billing.core.errors import StateUnavailableError, quoted
-from viam_billing.storage.files import make_folder, sync_folder
-from viam_billing.storage.sqlite_errors import blames_disk, blames_file
+from viam_billing.storage.disk import Disk, make_folder, sync_folder
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from viam_billing.storage.disk import Disk
-
 T = TypeVar("T")
 
-_OTHER_PROCESS_S: Final = 5.0
-"""How long a transaction waits for another process's."""
+_DISK_ERROR: Final = re.compile(
+    "access permission denied|attempt to write a readonly database|database is locked|database table is locked|"
+    "database or disk is full|disk I/O error|locking protocol|unable to open database file"
+)
+"""How SQLite's errors begin that blame the disk, its permissions or another process; Python 3.10 tells no codes."""
 
 
 class DamagedFileError(StateUnavailableError):
@@ -46,15 +47,13 @@ class Database:
         self._migrations = migrations
         self._synced = synced
         self._connection: sqlite3.Connection | None = None
-        self._syncs = False
         self._identity: os.stat_result | None = None
         self._closed = False
 
     async def run(self, work: Callable[[sqlite3.Connection], T], *, sync: bool = True, name: str = "") -> T:
         """Wait for the result of `work`, run in one transaction; see `begin`. A caller that is cancelled stops nothing.
 
-        Raises:
-            StateUnavailableError: if the folder or the file cannot be used, or the disk is full.
+        Raises `StateUnavailableError` if the folder or the file cannot be used, or the disk is full.
         """
         return await asyncio.shield(self.begin(work, sync=sync, name=name))
 
@@ -63,10 +62,7 @@ class Database:
 
         Without `sync`, a transaction of a synced database reaches the disk with the next one that is synced: a process
         that is killed loses nothing, and a power cut only the most recent. `name` is the one that the transaction's
-        fault points announce.
-
-        Raises:
-            StateUnavailableError: after `close`; as the future's result in the cases of `run`.
+        fault points announce. Raises `StateUnavailableError` after `close`; else errors are the future's.
         """
         if self._closed:
             raise self._unusable("the service was closed")
@@ -78,7 +74,15 @@ class Database:
 
     async def exists(self) -> bool:
         """Whether the file is there. Where that cannot be seen, it may be: True."""
-        return await self._thread.run(self._exists)
+
+        def work() -> bool:
+            try:
+                os.stat(self._path)
+            except OSError as error:
+                return not isinstance(error, (FileNotFoundError, NotADirectoryError))
+            return True
+
+        return await self._thread.run(work)
 
     async def checkpoint(self) -> None:
         """Bring the write-ahead log into the file, and empty it: nothing that was deleted is left on the disk."""
@@ -107,22 +111,13 @@ class Database:
             self._closed = True
             self._thread.submit(self._disconnect)
 
-    def _exists(self) -> bool:
-        try:
-            os.stat(self._path)
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        except OSError:
-            return True
-        return True
-
     def _transaction(self, work: Callable[[sqlite3.Connection], T], name: str, *, sync: bool) -> T:
         import sqlite3  # noqa: PLC0415 - costs 6 ms, which a module that never writes does not pay at its start
 
         sys.audit("viam_billing.storage.begin", self._file_name, name)
         try:
             connection = self._connected()
-            self._set_sync(connection, sync=sync)
+            connection.execute(f"PRAGMA synchronous = {'FULL' if sync else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 result = work(connection)
@@ -130,13 +125,16 @@ class Database:
                 connection.execute("COMMIT")
                 sys.audit("viam_billing.storage.after_commit", self._file_name, name)
             except BaseException:
-                self._roll_back(connection)
+                try:
+                    connection.rollback()  # does nothing where SQLite has rolled back by itself
+                except Exception:  # noqa: BLE001 - the caller gets the cause, and closing the file undoes it as well
+                    self._disconnect()
                 raise
         except sqlite3.Error as error:
             self._disconnect()
-            if blames_file(error):
-                raise DamagedFileError(self._unusable(str(error)).text) from None
-            if blames_disk(error):
+            if type(error) is sqlite3.DatabaseError:  # its subclasses have causes outside of the file
+                raise self._unusable(str(error), DamagedFileError) from None
+            if _DISK_ERROR.match(str(error)):
                 raise self._unusable(str(error)) from None
             raise  # a defect of the module
         except OSError as error:
@@ -145,48 +143,31 @@ class Database:
         sys.audit("viam_billing.storage.returned", self._file_name, name)
         return result
 
-    def _roll_back(self, connection: sqlite3.Connection) -> None:
-        """Undo a transaction, which SQLite may have done already. Where it fails, closing the file does it."""
-        try:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-        except Exception:  # noqa: BLE001 - the caller gets the cause, and not what came of it
-            self._disconnect()
-
     def _connected(self) -> sqlite3.Connection:
-        if self._connection is not None and not self._is_in_place():
-            self._disconnect()  # the folder was replaced: the next start would not find what went into the old file
-        if self._connection is None:
-            make_folder(self._folder)
-            self._make_file()
-            self._connection = self._connect()
-            self._identity = os.stat(self._path)
-        return self._connection
-
-    def _connect(self) -> sqlite3.Connection:
+        """The open file, opened anew where the folder was replaced: the next start would not find the old one."""
         import sqlite3  # noqa: PLC0415 - as above
 
-        connection = sqlite3.connect(
-            self._path, timeout=_OTHER_PROCESS_S, isolation_level=None, check_same_thread=False
-        )
+        with contextlib.suppress(OSError):
+            if self._connection and self._identity and os.path.samestat(self._identity, os.stat(self._path)):
+                return self._connection
+        self._disconnect()
+        make_folder(self._folder)
+        self._make_file()
+        # A transaction waits for those of other processes, by default for 5 s.
+        connection = self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA secure_delete = ON")  # what is deleted may have been a payment detail
             if self._synced:  # on macOS a plain fsync stops at the drive's own memory; elsewhere this changes nothing
                 connection.execute("PRAGMA fullfsync = ON")
                 connection.execute("PRAGMA checkpoint_fullfsync = ON")
-            self._syncs = not self._synced
-            self._set_sync(connection, sync=self._synced)
+            connection.execute(f"PRAGMA synchronous = {'FULL' if self._synced else 'NORMAL'}")
             self._migrate(connection)
+            self._identity = os.stat(self._path)
         except BaseException:
-            connection.close()
+            self._disconnect()
             raise
         return connection
-
-    def _set_sync(self, connection: sqlite3.Connection, *, sync: bool) -> None:
-        if sync != self._syncs:
-            connection.execute(f"PRAGMA synchronous = {'FULL' if sync else 'NORMAL'}")
-            self._syncs = sync
 
     def _make_file(self) -> None:
         """Make an empty file of mode 0600, unless there is one: to open and close that would end SQLite's locks on it.
@@ -201,18 +182,11 @@ class Database:
             for folder in (self._folder, os.path.dirname(self._folder)):
                 sync_folder(folder)
 
-    def _is_in_place(self) -> bool:
-        """Whether the file that is open is the one that its path names."""
-        try:
-            return self._identity is not None and os.path.samestat(self._identity, os.stat(self._path))
-        except OSError:
-            return False
-
     def _migrate(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version > len(self._migrations):
-            raise DamagedFileError(self._unusable("it was written by a newer version of this module").text)
+            raise self._unusable("it was written by a newer version of this module", DamagedFileError)
         for script in self._migrations[version:]:
             for statement in script.split(";"):
                 connection.execute(statement)
@@ -226,8 +200,8 @@ class Database:
             with contextlib.suppress(Exception):  # what was committed is on the disk
                 connection.close()
 
-    def _unusable(self, why: str) -> StateUnavailableError:
-        return StateUnavailableError(
+    def _unusable(self, why: str, kind: type[StateUnavailableError] = StateUnavailableError) -> StateUnavailableError:
+        return kind(
             f"{self._file_name} in state_dir {quoted(self._folder)} cannot be used: {why}. "
             "Make the folder writable, free disk space, or set the attribute state_dir to another folder."
         )

@@ -1,8 +1,14 @@
-"""Threads for the disk: work on one path runs in order, on a thread of its own, and never on the event loop."""
+"""The disk: a thread for each path, so that none of it blocks the event loop; folders for the owner alone; new files.
+
+Functions and `NewFile` block, so they run on such a thread, and raise `OSError`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -14,7 +20,7 @@ from viam_billing.core.tasks import retrieve_exception
 
 T = TypeVar("T")
 
-_IDLE_S: Final = 1.0
+_IDLE_S: Final = 0.2
 
 
 class DiskThread:
@@ -53,10 +59,9 @@ class DiskThread:
     def _run_jobs(self) -> None:
         while True:
             with self._changed:
-                while not self._jobs:
-                    if not self._changed.wait(_IDLE_S) and not self._jobs:
-                        self._running = False
-                        return
+                if not self._changed.wait_for(lambda: self._jobs, _IDLE_S):
+                    self._running = False
+                    return
                 future, work = self._jobs.popleft()
             if future.set_running_or_notify_cancel():
                 try:
@@ -74,7 +79,62 @@ class Disk:
 
     def thread(self, path: str) -> DiskThread:
         """The thread of a path. While earlier work on the path is under way, it is the one that does that work."""
-        thread = self._threads.get(path)
-        if thread is None:
-            thread = self._threads[path] = DiskThread(path)
-        return thread
+        return self._threads.setdefault(path, DiskThread(path))
+
+
+def make_folder(folder: str) -> None:
+    """Make a folder for the owner alone, unless it is there; its parent has to be."""
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(folder):
+            raise NotADirectoryError(0, "state_dir is not a folder") from None
+
+
+def sync_folder(folder: str) -> None:
+    """Bring the names in a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_file(path: str, content: bytes) -> None:
+    """Write a whole file, in place of another one, which stays as it was where that fails."""
+    file = NewFile(os.path.dirname(path))
+    try:
+        file.write(content)
+        file.put(path)
+    finally:
+        file.discard()
+
+
+class NewFile:
+    """A file that is written in a temporary folder on the same disk, and put in its place once it is complete."""
+
+    def __init__(self, temporary_folder: str) -> None:
+        self._descriptor, self._path = tempfile.mkstemp(dir=temporary_folder)
+
+    def write(self, content: bytes) -> None:
+        """Append all of `content`."""
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+    def truncate(self) -> None:
+        """Begin again with an empty file."""
+        os.ftruncate(self._descriptor, 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+
+    def put(self, path: str) -> None:
+        """Give the file its place, where it replaces another one. It is on the disk when this returns."""
+        os.fsync(self._descriptor)
+        os.replace(self._path, path)
+        sync_folder(os.path.dirname(path))
+
+    def discard(self) -> None:
+        """Close the file, and remove it unless it has its place. To be called once, in every case."""
+        os.close(self._descriptor)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path)

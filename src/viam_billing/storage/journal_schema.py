@@ -9,20 +9,12 @@ FILE_NAME: Final = "journal.db"
 MIGRATIONS: Final = (
     """
     CREATE TABLE audit (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        app_address TEXT NOT NULL,
-        time REAL NOT NULL,
-        command TEXT NOT NULL,
-        parameters TEXT NOT NULL,
-        allowed INTEGER NOT NULL,
-        code TEXT,
-        idempotency_key TEXT,
-        repeats INTEGER NOT NULL DEFAULT 0
+        id INTEGER PRIMARY KEY AUTOINCREMENT, app_address TEXT NOT NULL, time REAL NOT NULL,
+        command TEXT NOT NULL, parameters TEXT NOT NULL, allowed INTEGER NOT NULL,
+        code TEXT, idempotency_key TEXT, repeats INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     CREATE TABLE email_cooldown (
-        app_address TEXT NOT NULL,
-        customer_org_id TEXT NOT NULL,
-        sent_at REAL NOT NULL,
+        app_address TEXT NOT NULL, customer_org_id TEXT NOT NULL, sent_at REAL NOT NULL,
         PRIMARY KEY (app_address, customer_org_id)
     ) STRICT
     """,
@@ -32,27 +24,12 @@ MIGRATIONS: Final = (
     CREATE TABLE journal (id TEXT NOT NULL, created_at REAL NOT NULL) STRICT;
     INSERT INTO journal VALUES (lower(hex(randomblob(8))), CAST(strftime('%s', 'now') AS REAL));
     CREATE TABLE charges (
-        app_address TEXT NOT NULL,
-        key TEXT NOT NULL,
-        command TEXT NOT NULL,
-        org_id TEXT NOT NULL,
-        total INTEGER NOT NULL,
-        parameters TEXT NOT NULL,
+        app_address TEXT NOT NULL, key TEXT NOT NULL, command TEXT NOT NULL,
+        org_id TEXT NOT NULL, total INTEGER NOT NULL, parameters TEXT NOT NULL,
         state TEXT NOT NULL CHECK (state IN ('reserved', 'sent', 'succeeded', 'failed', 'unknown')),
-        created_at REAL NOT NULL,
-        journal_time REAL NOT NULL,
-        times TEXT NOT NULL,
-        attempts INTEGER NOT NULL,
-        reconcilable INTEGER NOT NULL,
-        sent_at REAL,
-        invoice_id TEXT,
-        error_code TEXT,
-        error_text TEXT,
-        note TEXT,
-        late_invoice TEXT,
-        candidates TEXT,
-        checked_at REAL,
-        known_invoices TEXT,
+        created_at REAL NOT NULL, journal_time REAL NOT NULL, times TEXT NOT NULL, attempts INTEGER NOT NULL,
+        reconcilable INTEGER NOT NULL, sent_at REAL, invoice_id TEXT, error_code TEXT, error_text TEXT, note TEXT,
+        late_invoice TEXT, candidates TEXT, checked_at REAL, known_invoices TEXT,
         UNIQUE (app_address, key)
     ) STRICT;
     CREATE INDEX charges_by_state ON charges (app_address, state, org_id);
@@ -62,15 +39,9 @@ MIGRATIONS: Final = (
     CREATE INDEX charges_by_late_invoice ON charges (app_address, late_invoice) WHERE late_invoice IS NOT NULL;
     CREATE TABLE journal_clock (app_address TEXT PRIMARY KEY, times TEXT NOT NULL) STRICT;
     CREATE TABLE late_watch (
-        app_address TEXT NOT NULL,
-        key TEXT NOT NULL,
-        attempt INTEGER NOT NULL,
-        org_id TEXT NOT NULL,
-        total INTEGER NOT NULL,
-        sent_at REAL NOT NULL,
-        until REAL NOT NULL,
-        known_invoices TEXT NOT NULL,
-        found TEXT NOT NULL,
+        app_address TEXT NOT NULL, key TEXT NOT NULL, attempt INTEGER NOT NULL,
+        org_id TEXT NOT NULL, total INTEGER NOT NULL, sent_at REAL NOT NULL, until REAL NOT NULL,
+        known_invoices TEXT NOT NULL, found TEXT NOT NULL,
         PRIMARY KEY (app_address, key, attempt)
     ) STRICT
     """,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -16,11 +17,11 @@ from viam import logging
 from viam_billing.core.money import exact, rounded
 from viam_billing.core.times import DAY_S, HOUR_S
 from viam_billing.storage.database import Database
+from viam_billing.storage.disk import Disk
+from viam_billing.usage.forecast import CostAt
 
 if TYPE_CHECKING:
     import sqlite3
-
-    from viam_billing.storage.disk import Disk
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -30,27 +31,19 @@ MIGRATIONS: Final = (
     """
     CREATE TABLE series (id INTEGER PRIMARY KEY, app_address TEXT, org_id TEXT, UNIQUE (app_address, org_id)) STRICT;
     CREATE TABLE points (
-        series INTEGER NOT NULL,
-        hour INTEGER NOT NULL,
-        time REAL NOT NULL,
-        month_start REAL NOT NULL,
-        cost REAL NOT NULL,
+        series INTEGER NOT NULL, hour INTEGER NOT NULL,
+        time REAL NOT NULL, month_start REAL NOT NULL, cost REAL NOT NULL,
         PRIMARY KEY (series, hour)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE crossed (
-        app_address TEXT NOT NULL,
-        org_id TEXT NOT NULL,
-        month_start REAL NOT NULL,
-        monthly_cents INTEGER NOT NULL,
-        threshold REAL NOT NULL,
+        app_address TEXT NOT NULL, org_id TEXT NOT NULL,
+        month_start REAL NOT NULL, monthly_cents INTEGER NOT NULL, threshold REAL NOT NULL,
         PRIMARY KEY (app_address, org_id, month_start, monthly_cents, threshold)
     ) STRICT, WITHOUT ROWID
     """,
 )
 
-KEPT_S: Final = 396 * DAY_S
-"""13 months."""
-
+KEPT_S: Final = 396 * DAY_S  # 13 months
 _LONGEST_MONTH_S: Final = 32 * DAY_S
 _NOTE_S: Final = 0.25
 
@@ -64,18 +57,11 @@ class Point(Struct, frozen=True):
 
 
 class Step(Struct, frozen=True):
-    """An hour or a day in which the cloud was asked: when it was last, the month's cost by then, the step's own cost.
-
-    Dollars in whole cents. `delta` is None where it is not known.
-    """
+    """An hour or a day in which the cloud was asked: when last, the month's cost by then, its own cost where known."""
 
     time_s: float
     month_to_date: float
     delta: float | None
-
-
-Month = list[tuple[float, float]]
-"""The last point of each day of a month: its time, and the dollars by then."""
 
 
 class UsageHistory:
@@ -87,11 +73,10 @@ class UsageHistory:
         self._warned = False
         self._pruned_at = 0
 
-    async def note(self, org_id: str, point: Point) -> Month:
+    async def note(self, org_id: str, point: Point) -> list[CostAt]:
         """Keep a point, in place of an earlier one of its hour.
 
-        Returns:
-            the month up to now, oldest first; empty where the disk is slow or cannot be used.
+        Returns the last of each day of the month by now, oldest first; none where the disk is slow or cannot be used.
         """
         # A time outside the billing month means the clock is wrong: discard the point. Points that lie ahead of a time
         # inside the month are kept, as this clock may be behind, and not read, as it may have been ahead when they were
@@ -101,15 +86,15 @@ class UsageHistory:
         hour = int(point.time_s // HOUR_S)
         oldest = int((point.time_s - KEPT_S) // HOUR_S)
 
-        def work(db: sqlite3.Connection) -> Month:
+        def work(db: sqlite3.Connection) -> list[CostAt]:
             if hour != self._pruned_at:
                 db.execute("DELETE FROM points WHERE series IN (SELECT id FROM series) AND hour < ?", (oldest,))
                 self._pruned_at = hour
-            series = _series(db, self._app, org_id)
-            db.execute(
-                "INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)",
-                (series, hour, point.time_s, point.month_start_s, point.cost),
-            )
+            name = (self._app, org_id)
+            db.execute("INSERT OR IGNORE INTO series (app_address, org_id) VALUES (?, ?)", name)
+            (series,) = db.execute("SELECT id FROM series WHERE app_address = ? AND org_id = ?", name).fetchone()
+            row = (series, hour, point.time_s, point.month_start_s, point.cost)
+            db.execute("INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)", row)
             return db.execute(
                 "SELECT max(time), cost FROM points WHERE series = ? AND hour BETWEEN ? AND ? AND month_start = ? "
                 "GROUP BY hour / 24 ORDER BY hour",  # with max() SQLite takes the other columns from the same row
@@ -121,22 +106,18 @@ class UsageHistory:
         done, _ = await asyncio.wait({writing}, timeout=_NOTE_S)
         return writing.result() if done and writing.exception() is None else []
 
-    def _noted(self, writing: asyncio.Future[Month]) -> None:
+    def _noted(self, writing: asyncio.Future[list[CostAt]]) -> None:
         error = None if writing.cancelled() else writing.exception()
         if error is not None and not self._warned:
             LOGGER.warning("usage is not noted for the history: %s", getattr(error, "text", repr(error)))
         self._warned = error is not None
 
     async def points(self, org_id: str, since_s: float, until_s: float) -> list[Point]:
-        """The points from `since_s` on and before `until_s`, oldest first.
-
-        Raises:
-            StateUnavailableError: if the folder cannot be used.
-        """
+        """The points from `since_s` on and before `until_s`, oldest first. Raises as `Database.run` does."""
 
         def work(db: sqlite3.Connection) -> list[Point]:
             rows = db.execute(
-                "SELECT time, month_start, cost FROM points JOIN series ON series.id = points.series "
+                "SELECT time, month_start, cost FROM points JOIN series ON id = series "
                 "WHERE app_address = ? AND org_id = ? AND hour BETWEEN ? AND ? AND time >= ? AND time < ? "
                 "ORDER BY hour",
                 (self._app, org_id, since_s // HOUR_S, until_s // HOUR_S, since_s, until_s),
@@ -148,22 +129,13 @@ class UsageHistory:
     async def cross(
         self, org_id: str, month_start_s: float, monthly_cents: int, thresholds: Iterable[float]
     ) -> list[float]:
-        """Remember that thresholds of a month's budget are crossed. Returns those that were not before.
-
-        Raises:
-            StateUnavailableError: if the folder cannot be used.
-        """
+        """Remember that thresholds of a budget are crossed. Returns those that were not before; raises as `points`."""
+        insert = "INSERT OR IGNORE INTO crossed VALUES (?, ?, ?, ?, ?)"
+        budget = (self._app, org_id, month_start_s, monthly_cents)
 
         def work(db: sqlite3.Connection) -> list[float]:
             db.execute("DELETE FROM crossed WHERE month_start < ?", (month_start_s - KEPT_S,))
-            return [
-                threshold
-                for threshold in thresholds
-                if db.execute(
-                    "INSERT OR IGNORE INTO crossed VALUES (?, ?, ?, ?, ?)",
-                    (self._app, org_id, month_start_s, monthly_cents, threshold),
-                ).rowcount
-            ]
+            return [threshold for threshold in thresholds if db.execute(insert, (*budget, threshold)).rowcount]
 
         return await self._database.run(work)
 
@@ -173,43 +145,20 @@ class UsageHistory:
 
 
 def steps(points: Iterable[Point], step_s: float) -> Iterator[Step]:
-    """Steps of `step_s` seconds, aligned to UTC, oldest first; a step without a point is left out.
+    """Steps of `step_s` seconds, aligned to UTC, from points, oldest first; a step without a point is left out.
 
     A step's cost is the rise since the last point of the step right before it. After a gap it is not known: what came
     in between belongs to no single step. In the step in which a month begins, it is what the new month has cost; the
     old month's cost after its last point is lost.
-
-    Args:
-        points: oldest first, with unrounded costs.
-        step_s: the length of a step.
     """
     before: Point | None = None
-    for point in _last_of_each(points, step_s):
-        yield Step(point.time_s, rounded(point.cost), _delta(before, point, step_s))
+    for number, step in groupby(points, lambda point: point.time_s // step_s):
+        *_, point = step
+        if point.month_start_s >= number * step_s:
+            delta = rounded(point.cost)
+        elif before and (before.time_s // step_s, before.month_start_s) == (number - 1, point.month_start_s):
+            delta = rounded(exact(point.cost) - exact(before.cost))
+        else:
+            delta = None
+        yield Step(point.time_s, rounded(point.cost), delta)
         before = point
-
-
-def _last_of_each(points: Iterable[Point], step_s: float) -> Iterator[Point]:
-    last: Point | None = None
-    for point in points:
-        if last is not None and point.time_s // step_s != last.time_s // step_s:
-            yield last
-        last = point
-    if last is not None:
-        yield last
-
-
-def _delta(before: Point | None, point: Point, step_s: float) -> float | None:
-    if point.month_start_s >= point.time_s // step_s * step_s:
-        return rounded(point.cost)
-    adjacent = before is not None and point.time_s // step_s - before.time_s // step_s == 1
-    if before is None or not adjacent or before.month_start_s != point.month_start_s:
-        return None
-    return rounded(exact(point.cost) - exact(before.cost))
-
-
-def _series(db: sqlite3.Connection, app_address: str, org_id: str) -> int:
-    name = (app_address, org_id)
-    db.execute("INSERT OR IGNORE INTO series (app_address, org_id) VALUES (?, ?)", name)
-    found: int = db.execute("SELECT id FROM series WHERE app_address = ? AND org_id = ?", name).fetchone()[0]
-    return found

@@ -10,8 +10,7 @@ from grpclib.const import Status
 from support.fake_parts import LOST, NOT_CONNECTED, SILENCE, answered
 from viam_billing.cloud.error_mapping import translate, translate_login
 from viam_billing.cloud.failures import CallError, CallFailedError, UnreadableAnswerError
-from viam_billing.core.errors import BillingError, Outcome
-from viam_billing.core.redaction import redacted
+from viam_billing.core.errors import BillingError, Outcome, redacted
 
 CODES = {
     Status.CANCELLED: "cloud_error",

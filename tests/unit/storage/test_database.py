@@ -166,6 +166,15 @@ async def test_a_full_disk_is_told_where_sqlite_has_rolled_back_by_itself(
     assert await database.run(rows) == []
 
 
+@pytest.mark.parametrize("text", ["database is locked", "database table is locked: t", "disk I/O error"])
+async def test_an_error_of_the_disk_is_unavailable(open_database: Callable[..., Database], text: str) -> None:
+    def fails(_: sqlite3.Connection) -> None:
+        raise sqlite3.OperationalError(text)
+
+    with pytest.raises(StateUnavailableError, match=text):
+        await open_database().run(fails)
+
+
 async def test_a_database_that_may_not_grow_is_a_full_disk(open_database: Callable[..., Database]) -> None:
     database = open_database()
 

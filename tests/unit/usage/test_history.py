@@ -157,13 +157,6 @@ async def test_a_clock_that_is_behind_in_the_same_month_takes_nothing_away(histo
     assert len(await all_of(history)) == 22
 
 
-async def test_points_outlive_the_process(history: UsageHistory, open_history: Callable[..., UsageHistory]) -> None:
-    """They are in the file."""
-    await history.note("o", seen(NOON_S, 1))
-    history.close()
-    assert [point.cost for point in await all_of(open_history())] == [1]
-
-
 async def test_a_history_that_was_never_written_is_empty(history: UsageHistory) -> None:
     """And no error."""
     assert await all_of(history) == []

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from viam_billing.core.times import DAY_S, from_rfc3339
-from viam_billing.usage.forecast import USUAL_DAYS, Point, projected, straight_line
+from viam_billing.usage.forecast import USUAL_DAYS, CostAt, projected, straight_line
 
 START_S = from_rfc3339("2026-11-01T00:00:00Z")
 END_S = from_rfc3339("2026-12-01T00:00:00Z")
@@ -46,7 +46,7 @@ def estimated(spent: Spent, day: float, seen: Iterable[float] = HOURS) -> float:
     return projection.total
 
 
-def method(points: Iterable[Point], day: float = 10.0) -> str:
+def method(points: Iterable[CostAt], day: float = 10.0) -> str:
     """How the estimate is made from those points of a steady month."""
     projection = projected(steady(day), START_S, END_S, START_S + day * DAY_S, points)
     assert projection is not None
