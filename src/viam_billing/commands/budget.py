@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 from msgspec import UNSET, Meta, UnsetType
 from viam import logging
 
-from viam_billing.cache.queries import Call, provenance
+from viam_billing.cache.readings import Call, provenance
 from viam_billing.cloud import decoding
 from viam_billing.commands.context import (
     Answer,
@@ -28,7 +28,7 @@ from viam_billing.settings.records import given
 from viam_billing.usage import budget
 
 if TYPE_CHECKING:
-    from viam_billing.cache.memory import Reading
+    from viam_billing.cache.readings import Reading
     from viam_billing.settings.attributes import Config
 
 LOGGER: Final = logging.getLogger(__name__)

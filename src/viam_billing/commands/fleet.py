@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
 
-from viam_billing.cache.queries import Call, provenance
+from viam_billing.cache.readings import Call, provenance
 from viam_billing.cloud import decoding
 from viam_billing.commands.context import (
     ID_LENGTH,
@@ -33,7 +33,7 @@ from viam_billing.core.times import Deadline
 from viam_billing.settings.records import given
 
 if TYPE_CHECKING:
-    from viam_billing.cache.memory import Reading
+    from viam_billing.cache.readings import Reading
 
 _Read: TypeAlias = "Reading | BillingError"
 """What is known about a row."""

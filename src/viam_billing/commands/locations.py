@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from msgspec import Meta
 
-from viam_billing.cache.queries import Call, provenance
+from viam_billing.cache.readings import Call, provenance
 from viam_billing.commands.context import (
     Answer,
     Context,
@@ -20,7 +20,7 @@ from viam_billing.core.errors import NotFoundError, quoted
 from viam_billing.settings.records import Record, given
 
 if TYPE_CHECKING:
-    from viam_billing.cache.memory import Reading
+    from viam_billing.cache.readings import Reading
     from viam_billing.core.times import Deadline
 
 

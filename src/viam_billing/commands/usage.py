@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from viam_billing.cache.queries import Call, provenance
+from viam_billing.cache.readings import Call, provenance
 from viam_billing.cloud import decoding
 from viam_billing.commands.budget import budget_block
 from viam_billing.commands.context import Answer, Context, LocationReadParameters, OrgReadParameters, command

@@ -162,7 +162,7 @@ class Container:
         self._closed = True
         context = self.context
         self._watching.close()
-        context.reads.close()
+        context.reads.reader.close()
         context.access.closed = True
         if self._look is not None:
             self._look.cancel()

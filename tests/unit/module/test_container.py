@@ -13,7 +13,7 @@ import pytest
 from support.fake_charges import APP, FOR_EVER, ChargeCloud, Scene, request, settings
 from support.fake_parts import Clock
 from viam_billing.audit.audit_log import AuditEntry
-from viam_billing.cache.queries import Call
+from viam_billing.cache.readings import Call
 from viam_billing.charging.lock import FolderLock
 from viam_billing.commands import EFFECTS
 from viam_billing.core.errors import CloudUnreachableError, StateUnavailableError
