@@ -98,7 +98,7 @@ async def test_an_attempt_under_way_keeps_what_a_closed_service_shares(tmp_path:
         later = reading(tmp_path, shared)
         assert later.context.charging() is container.context.charging()
         await later.close()
-    await log.wait_idle()
+    await log.idle.wait()
     (entry,) = await read_log(reading(tmp_path, shared))
     assert entry.code is None
 
