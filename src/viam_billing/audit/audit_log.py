@@ -73,24 +73,21 @@ class AuditLog:
         the folder itself, and is refused without it. `sync`: whether the attempt is on disk before the body runs. An
         e-mail or a charge syncs a note of its own in this folder before it is sent.
         """
-        row_ids: list[int] = []
+        row_ids: list[int | None] = []
+        begun = True
         code: str | None = "cancelled"
-        lost = False
         self._under_way += 1
         self.idle.clear()
         try:
-            lost = not await self._begin(row_ids, command, parameters, permitted=permitted, sync=sync)
+            begun = await self._begin(row_ids, command, parameters, permitted=permitted, sync=sync)
             yield
             code = None
         except BillingError as error:
             code = error.code
             raise
         finally:
-            if lost:
-                self._ended()
-            else:
-                refused = code in {CommandNotAllowedError.code, OutOfScopeError.code}
-                self._end(row_ids, code, allowed=permitted and not refused)
+            allowed = permitted and code not in {CommandNotAllowedError.code, OutOfScopeError.code}
+            self._end(row_ids if begun else None, code, allowed=allowed)
 
     async def entries(
         self, sees: Callable[[Mapping[str, object], str | None], bool], *, since_s: float, limit: int
@@ -119,7 +116,7 @@ class AuditLog:
         return await self._usable().run(work)
 
     async def _begin(
-        self, row_ids: list[int], command: str, parameters: Mapping[str, object], *, permitted: bool, sync: bool
+        self, row_ids: list[int | None], command: str, parameters: Mapping[str, object], *, permitted: bool, sync: bool
     ) -> bool:
         """Write an attempt down; the disk's thread adds the row's ID. Returns False if it cannot be written."""
         key = parameters.get("idempotency_key")
@@ -129,9 +126,9 @@ class AuditLog:
         def work(db: sqlite3.Connection) -> None:
             insert = (
                 "INSERT INTO audit (app_address, time, command, parameters, allowed, code, idempotency_key, service) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
             )
-            row_ids.extend(db.execute(insert, values).fetchone())
+            row_ids.append(db.execute(insert, values).lastrowid)
             delete = "DELETE FROM audit WHERE id <= (SELECT id FROM audit ORDER BY id DESC LIMIT 1 OFFSET ?)"
             db.execute(delete, (_MOST_ENTRIES,))
 
@@ -144,11 +141,11 @@ class AuditLog:
             return False
         return True
 
-    def _end(self, row_ids: list[int], code: str | None, *, allowed: bool) -> None:
-        """Note how an attempt ended. It runs after the insert, which a caller that is cancelled does not wait for."""
+    def _end(self, row_ids: list[int | None] | None, code: str | None, *, allowed: bool) -> None:
+        """Note how an attempt ended, after its insert, for which a cancelled caller does not wait; None has no row."""
 
         def work(db: sqlite3.Connection) -> None:
-            for row_id in row_ids:
+            for row_id in row_ids or ():
                 db.execute("UPDATE audit SET code = ?, allowed = ? WHERE id = ?", (code, allowed, row_id))
                 _merge_repeat(db, row_id)
 
@@ -158,8 +155,13 @@ class AuditLog:
                 LOGGER.warning(
                     "the end (%s) of audit entry %s is not in the audit log: %s", code or "done", row_ids, why
                 )
-            self._ended()
+            self._under_way -= 1
+            if not self._under_way:
+                self.idle.set()
 
+        if row_ids is None:
+            ended(None)
+            return
         try:
             ending = self._usable().begin(work, sync=False, name="end_attempt")
         except StateUnavailableError as error:
@@ -167,18 +169,13 @@ class AuditLog:
         else:
             ending.add_done_callback(lambda done: ended(done.exception()))
 
-    def _ended(self) -> None:
-        self._under_way -= 1
-        if not self._under_way:
-            self.idle.set()
-
     def _usable(self) -> Database:
         if self._database is None:
             raise no_state_dir()
         return self._database
 
 
-def _merge_repeat(db: sqlite3.Connection, row_id: int) -> None:
+def _merge_repeat(db: sqlite3.Connection, row_id: int | None) -> None:
     """Count a row that repeats the one before it there, and delete it."""
     same = db.execute(
         "SELECT a.id FROM audit a JOIN audit b ON b.id = ? WHERE a.id = "

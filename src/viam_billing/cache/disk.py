@@ -27,16 +27,10 @@ LOGGER: Final = logging.getLogger(__name__)
 FILE_NAME: Final = "cache.db"
 
 _MIGRATIONS: Final = (
-    """
-    CREATE TABLE answers (
-        cloud TEXT NOT NULL,
-        question TEXT NOT NULL,
-        value TEXT NOT NULL,
-        as_of REAL NOT NULL,
-        valid_until REAL NOT NULL,
-        PRIMARY KEY (cloud, question)
-    ) STRICT
-    """,
+    (
+        "CREATE TABLE answers (cloud TEXT NOT NULL, question TEXT NOT NULL, value TEXT NOT NULL, as_of REAL NOT NULL, "
+        "valid_until REAL NOT NULL, PRIMARY KEY (cloud, question)) STRICT"
+    ),
 )
 
 _UNUSED_S: Final = 31 * DAY_S
@@ -87,7 +81,7 @@ class CacheFile:
             await self._database.checkpoint()
         except Exception as error:  # noqa: BLE001 - see the class
             if not self._warned:
-                LOGGER.warning("remembered answers are lost: %s", _why(error))
+                LOGGER.warning("remembered answers are lost: %s", getattr(error, "text", repr(error)))
             self._warned = True
             if isinstance(error, (DamagedFileError, ValueError)):
                 self._database.remove()
@@ -124,7 +118,7 @@ class CacheFile:
                 await self._database.run(partial(self._apply, pending))
             except Exception as error:  # noqa: BLE001 - see the class
                 if not self._warned:
-                    LOGGER.warning("answers are kept in memory only: %s", _why(error))
+                    LOGGER.warning("answers are kept in memory only: %s", getattr(error, "text", repr(error)))
                 self._warned = True
                 # What was to be deleted would come back with the next start: it is tried again with the next answer.
                 deletions: _Pending = {query: row for query, row in pending.items() if row is None}
@@ -155,7 +149,3 @@ class CacheFile:
             with contextlib.suppress(StateUnavailableError):  # it is closed
                 self._database.begin(work)
         self._database.close()
-
-
-def _why(error: Exception) -> str:
-    return error.text if isinstance(error, StateUnavailableError) else repr(error)
