@@ -17,7 +17,8 @@ from viam_billing.audit.audit_log import AuditLog
 from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.cache import Cache
 from viam_billing.cache.memory import Memory
-from viam_billing.cache.queries import Call, Reads
+from viam_billing.cache.queries import Reads
+from viam_billing.cache.readings import Call
 from viam_billing.charging.access import ServiceAccess
 from viam_billing.cloud.calls import Calls, Counters
 from viam_billing.cloud.client import CloudClient

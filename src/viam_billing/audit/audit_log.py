@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from viam import logging
@@ -20,12 +20,10 @@ from viam_billing.core.errors import (
     quoted,
     shortened,
 )
+from viam_billing.storage.database import Database
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
-
-    from viam_billing.storage.database import Database
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -36,10 +34,6 @@ _MOST_ENTRIES: Final = 10_000
 _LONGEST_VALUE: Final = 200
 _MOST_PARAMETERS: Final = 20
 _MOST_LOGGED: Final = 10
-
-
-Sees: TypeAlias = "Callable[[Mapping[str, object], str | None], bool]"
-"""Whether an attempt is in a service's scope, by its parameters and the organization of its charge."""
 
 
 class AuditEntry(Struct, frozen=True):
@@ -54,13 +48,6 @@ class AuditEntry(Struct, frozen=True):
     repeats: int
 
 
-class _Row(Struct, eq=False):
-    """The row of an attempt under way. The disk thread sets `id`; `lost` is set where the row cannot be written."""
-
-    id: int | None = None
-    lost: bool = False
-
-
 class AuditLog:
     """The attempts of one service, among those of its `state_dir` and `app_address`."""
 
@@ -72,17 +59,9 @@ class AuditLog:
         self._now = now
         self._service = service
         self._under_way = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-
-    @property
-    def under_way(self) -> bool:
-        """Whether an attempt has not ended."""
-        return self._under_way > 0
-
-    async def wait_idle(self) -> None:
-        """Wait until every attempt has ended and its end is written."""
-        await self._idle.wait()
+        self.idle = asyncio.Event()
+        """Set while every attempt has ended and its end is written."""
+        self.idle.set()
 
     @asynccontextmanager
     async def attempt(
@@ -91,21 +70,16 @@ class AuditLog:
         """Write an attempt down before the body runs, and in the background how it ended.
 
         If it cannot be written, the body runs and the module's log has the attempt: what must not happen twice needs
-        the folder itself, and is refused without it.
-
-        Args:
-            command: its name.
-            parameters: what it was called with; long values are cut.
-            permitted: whether the configuration allows the command.
-            sync: whether the attempt is on disk before the body runs. An e-mail or a charge syncs a note of its own in
-                this folder before it is sent.
+        the folder itself, and is refused without it. `sync`: whether the attempt is on disk before the body runs. An
+        e-mail or a charge syncs a note of its own in this folder before it is sent.
         """
-        row = _Row()
+        row_ids: list[int | None] = []
+        begun = True
         code: str | None = "cancelled"
         self._under_way += 1
-        self._idle.clear()
+        self.idle.clear()
         try:
-            await self._begin(row, command, parameters, permitted=permitted, sync=sync)
+            begun = await self._begin(row_ids, command, parameters, permitted=permitted, sync=sync)
             yield
             code = None
         except BillingError as error:
@@ -113,13 +87,14 @@ class AuditLog:
             raise
         finally:
             allowed = permitted and code not in {CommandNotAllowedError.code, OutOfScopeError.code}
-            self._end(row, code, allowed=allowed)
+            self._end(row_ids if begun else None, code, allowed=allowed)
 
-    async def entries(self, sees: Sees, *, since_s: float, limit: int) -> list[AuditEntry]:
-        """Entries, newest first: this service's own, and those about what it sees.
+    async def entries(
+        self, sees: Callable[[Mapping[str, object], str | None], bool], *, since_s: float, limit: int
+    ) -> list[AuditEntry]:
+        """Entries, newest first: this service's own, and those whose parameters or charged organization it `sees`.
 
-        Raises:
-            StateUnavailableError: if the folder cannot be used.
+        Raises: StateUnavailableError: if the folder cannot be used.
         """
         sql = (
             "SELECT a.time, a.command, a.parameters, a.allowed, a.code, a.idempotency_key, a.repeats, "
@@ -141,50 +116,50 @@ class AuditLog:
         return await self._usable().run(work)
 
     async def _begin(
-        self, row: _Row, command: str, parameters: Mapping[str, object], *, permitted: bool, sync: bool
-    ) -> None:
+        self, row_ids: list[int | None], command: str, parameters: Mapping[str, object], *, permitted: bool, sync: bool
+    ) -> bool:
+        """Write an attempt down; the disk's thread adds the row's ID. Returns False if it cannot be written."""
         key = parameters.get("idempotency_key")
         key = key if isinstance(key, str) and len(key) <= _LONGEST_VALUE else None  # no charge has a longer one
         values = (self._app, self._now(), command, _summary(parameters), permitted, UNFINISHED, key, self._service)
 
         def work(db: sqlite3.Connection) -> None:
-            row.id = db.execute(
+            insert = (
                 "INSERT INTO audit (app_address, time, command, parameters, allowed, code, idempotency_key, service) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                values,
-            ).lastrowid
-            db.execute(
-                "DELETE FROM audit WHERE id <= (SELECT id FROM audit ORDER BY id DESC LIMIT 1 OFFSET ?)",
-                (_MOST_ENTRIES,),
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
             )
+            row_ids.append(db.execute(insert, values).lastrowid)
+            delete = "DELETE FROM audit WHERE id <= (SELECT id FROM audit ORDER BY id DESC LIMIT 1 OFFSET ?)"
+            db.execute(delete, (_MOST_ENTRIES,))
 
         try:
             await self._usable().run(work, sync=sync, name="begin_attempt")
         except StateUnavailableError as error:
-            row.lost = True
             logged = list(parameters.items())[:_MOST_LOGGED]
             shown = ", ".join(f"{quoted(name)}: {quoted(value)}" for name, value in logged)
             LOGGER.warning("attempt of %s (%s) is not in the audit log: %s", command, shown, error.text)
+            return False
+        return True
 
-    def _end(self, row: _Row, code: str | None, *, allowed: bool) -> None:
-        """Note how an attempt ended. It runs after the insert, which a caller that is cancelled does not wait for."""
+    def _end(self, row_ids: list[int | None] | None, code: str | None, *, allowed: bool) -> None:
+        """Note how an attempt ended, after its insert, for which a cancelled caller does not wait; None has no row."""
 
         def work(db: sqlite3.Connection) -> None:
-            if row.id is not None:
-                db.execute("UPDATE audit SET code = ?, allowed = ? WHERE id = ?", (code, allowed, row.id))
-                _merge_repeat(db, row.id)
+            for row_id in row_ids or ():
+                db.execute("UPDATE audit SET code = ?, allowed = ? WHERE id = ?", (code, allowed, row_id))
+                _merge_repeat(db, row_id)
 
         def ended(error: BaseException | None) -> None:
             if error is not None:
                 why = error.text if isinstance(error, BillingError) else repr(error)
                 LOGGER.warning(
-                    "the end (%s) of audit entry %s is not in the audit log: %s", code or "done", row.id, why
+                    "the end (%s) of audit entry %s is not in the audit log: %s", code or "done", row_ids, why
                 )
             self._under_way -= 1
             if not self._under_way:
-                self._idle.set()
+                self.idle.set()
 
-        if row.lost:
+        if row_ids is None:
             ended(None)
             return
         try:
@@ -200,7 +175,7 @@ class AuditLog:
         return self._database
 
 
-def _merge_repeat(db: sqlite3.Connection, row_id: int) -> None:
+def _merge_repeat(db: sqlite3.Connection, row_id: int | None) -> None:
     """Count a row that repeats the one before it there, and delete it."""
     same = db.execute(
         "SELECT a.id FROM audit a JOIN audit b ON b.id = ? WHERE a.id = "
@@ -219,11 +194,9 @@ def _merge_repeat(db: sqlite3.Connection, row_id: int) -> None:
 
 def _summary(parameters: Mapping[str, object]) -> str:
     """Parameters as the audit log keeps them: an attempt may carry anything, so long values are cut."""
-    kept = list(parameters.items())[:_MOST_PARAMETERS]
-    return json.dumps({shortened(name, _LONGEST_VALUE): _short(value) for name, value in kept})
-
-
-def _short(value: object) -> object:
-    if isinstance(value, str):
-        return shortened(value, _LONGEST_VALUE)
-    return value if value is None or isinstance(value, (bool, int, float)) else quoted(value)
+    kept: dict[str, object] = {}
+    for name, value in list(parameters.items())[:_MOST_PARAMETERS]:
+        plain = value is None or isinstance(value, (bool, int, float))
+        text = shortened(value, _LONGEST_VALUE) if isinstance(value, str) else quoted(value)
+        kept[shortened(name, _LONGEST_VALUE)] = value if plain else text
+    return json.dumps(kept)

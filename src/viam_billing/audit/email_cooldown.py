@@ -10,6 +10,7 @@ monotonic         within one process: an e-mail less than 24 hours ago counts, e
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -17,11 +18,10 @@ from viam import logging
 
 from viam_billing.core.errors import CooldownActiveError, StateUnavailableError, no_state_dir, quoted
 from viam_billing.core.times import DAY_S, monotonic_s, to_rfc3339
+from viam_billing.storage.database import Database
 
 if TYPE_CHECKING:
     import sqlite3
-
-    from viam_billing.storage.database import Database
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -29,10 +29,7 @@ COOLDOWN_S: Final = DAY_S
 
 
 class EmailCooldown:
-    """The e-mails of one `state_dir` and `app_address`.
-
-    Every method raises `StateUnavailableError` if the folder cannot be used.
-    """
+    """The e-mails of one `state_dir` and `app_address`; `StateUnavailableError` if the folder cannot be used."""
 
     def __init__(
         self,
@@ -51,27 +48,28 @@ class EmailCooldown:
 
     async def check(self, customer_org_id: str) -> None:
         """Raises: CooldownActiveError: if an e-mail to this customer may have been sent within the last 24 hours."""
-        self._check_process(customer_org_id)
-        since_s = await self._usable().run(lambda db: self._active_since(db, customer_org_id, self._now()))
-        _refuse_if_active(since_s, customer_org_id)
+        await self._check(customer_org_id, note=False)
 
     async def begin(self, customer_org_id: str) -> None:
-        """Check, and note on disk that an e-mail is about to be sent, in one transaction.
+        """Check, and note on disk that an e-mail is about to be sent, in one transaction. Raises as `check`."""
+        await self._check(customer_org_id, note=True)
+        self._sent_s[customer_org_id] = self._clock_s()
 
-        Raises:
-            CooldownActiveError: as `check`.
-        """
-        self._check_process(customer_org_id)
-
+    async def _check(self, customer_org_id: str, *, note: bool) -> None:
         def work(db: sqlite3.Connection) -> float | None:
             now_s = self._now()
             since_s = self._active_since(db, customer_org_id, now_s)
-            if since_s is None:
+            if note and since_s is None:
                 self._put(db, customer_org_id, [now_s, *self._ahead(db, now_s)])
             return since_s
 
-        _refuse_if_active(await self._usable().run(work), customer_org_id)
-        self._sent_s[customer_org_id] = self._clock_s()
+        ago_s = self._clock_s() - self._sent_s.get(customer_org_id, -math.inf)
+        since_s = self._now() - ago_s if ago_s < COOLDOWN_S else await self._usable().run(work)
+        if since_s is not None:
+            raise CooldownActiveError(
+                f"an e-mail to the organization {quoted(customer_org_id)} was sent, or may have been, at "
+                f"{to_rfc3339(since_s)}. Ask again after {to_rfc3339(since_s + COOLDOWN_S)}."
+            )
 
     async def end(self, customer_org_id: str) -> None:
         """Forget an e-mail that the cloud refused. If that cannot be written, the cooldown stays."""
@@ -87,11 +85,6 @@ class EmailCooldown:
         if self._database is None:
             raise no_state_dir()
         return self._database
-
-    def _check_process(self, customer_org_id: str) -> None:
-        sent_s = self._sent_s.get(customer_org_id)
-        if sent_s is not None and self._clock_s() - sent_s < COOLDOWN_S:
-            _refuse_if_active(self._now() - (self._clock_s() - sent_s), customer_org_id)
 
     def _active_since(self, db: sqlite3.Connection, customer_org_id: str, now_s: float) -> float | None:
         """When an e-mail was sent that is less than a day old; None if there is none."""
@@ -118,12 +111,4 @@ class EmailCooldown:
         db.execute(
             "INSERT OR REPLACE INTO email_cooldown (app_address, customer_org_id, sent_at, times) VALUES (?, ?, ?, ?)",
             (self._app, customer_org_id, times_s[0], json.dumps(times_s[1:])),
-        )
-
-
-def _refuse_if_active(sent_at_s: float | None, customer_org_id: str) -> None:
-    if sent_at_s is not None:
-        raise CooldownActiveError(
-            f"an e-mail to the organization {quoted(customer_org_id)} was sent, or may have been, at "
-            f"{to_rfc3339(sent_at_s)}. Ask again after {to_rfc3339(sent_at_s + COOLDOWN_S)}."
         )

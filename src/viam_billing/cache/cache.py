@@ -15,27 +15,31 @@ read --> a fresh entry? -----------------------------------> its answer
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
 from copy import copy
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct, field
 
-from viam_billing.cache.memory import Fetched, Memory, Reading
+from viam_billing.cache.disk import CacheFile
+from viam_billing.cache.memory import Memory
+from viam_billing.cache.readings import Call, Reading
+from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.core import errors
 from viam_billing.core.errors import BillingError, Outcome
-from viam_billing.core.tasks import retrieve_exception, wait_shared
+from viam_billing.core.tasks import wait_shared
 from viam_billing.core.times import Deadline
 
-if TYPE_CHECKING:
-    from viam_billing.cache.disk import CacheFile
-    from viam_billing.cloud.circuit_breaker import CircuitBreaker
+Fetch: TypeAlias = Callable[[Deadline], Awaitable[tuple[dict[str, Any], float]]]
+"""Asks the cloud for a value; and until when, on the wall clock, it is an answer."""
 
 _DISTRUST_S: Final = 60.0
 """After a change whose outcome is unknown, nothing that it may outdate is fresh for so long."""
 _SMALLEST_SHARE: Final = 0.85
+_RESTORE_S: Final = 1.0
 _SAVE_S: Final = 0.25
 _REMOVE_S: Final = 1.0
 
@@ -55,14 +59,9 @@ class Reader(Struct, eq=False):
     stale: int = 0
 
     def close(self) -> None:
-        """End its reads that are under way. May be called twice."""
+        """End its reads that are under way, with `cloud_unreachable`. May be called twice."""
         if not self.closed.done():
             self.closed.set_result(None)
-
-
-class _Fetch(Struct, eq=False):
-    task: asyncio.Task[Reading]
-    deadline: Deadline
 
 
 class Cache:
@@ -77,57 +76,52 @@ class Cache:
     ) -> None:
         """`siblings` are all caches that a change may outdate, this one among them."""
         self._circuit_breaker = circuit_breaker
-        self._file = file
+        self.file = file
+        self.changing_now: Counter[str] = Counter()
         self._memory = memory or Memory()
-        if file is None:
-            self._memory.restore(())
         self._siblings = [self] if siblings is None else siblings
-        self._fetches: dict[str, _Fetch] = {}
-        self._changing: dict[str, int] = {}
+        self._fetches: dict[str, tuple[asyncio.Task[Reading | BillingError], Deadline]] = {}
         self._timeout_s = 0.0
+        self._restore_deadline = Deadline(_RESTORE_S)
+        self._restoring: asyncio.Task[None] | None = None
+        if file is None:
+            self._memory.restore({})
+
+    async def _restore(self, file: CacheFile) -> None:
+        self._memory.restore(await file.load())
 
     def join(self, reader: Reader) -> None:
         """Take a service in: a fetch lasts, and an entry is kept on the disk, as long as any service wants."""
         self._timeout_s = max(self._timeout_s, reader.timeout_s)
-        if self._file is not None:
-            self._file.restore(self._memory, reader.max_stale_s)
+        if self.file is not None:
+            self.file.keep_s = max(self.file.keep_s, reader.max_stale_s)
+            if self._restoring is None:
+                self._restoring = asyncio.create_task(self._restore(self.file))
 
-    async def read(
-        self,
-        query: str,
-        fetch: Callable[[Deadline], Awaitable[Fetched]],
-        reader: Reader,
-        *,
-        deadline: Deadline,
-        max_age_s: float | None,
-    ) -> Reading:
-        """The answer to a query.
-
-        Raises:
-            BillingError: the fetch's error, where no entry may stand in for it.
-        """
-        if self._file is not None and not self._file.restored:
-            await self._file.wait_restored(reader.closed)
-        fresh = self._memory.fresh(query, reader.ttl_s, max_age_s)
-        if fresh is not None:
+    async def read(self, query: str, fetch: Fetch, reader: Reader, call: Call, max_age_s: float | None) -> Reading:
+        """The answer to a query, noted in the call. Raises: BillingError: the fetch's, where no entry may stand in."""
+        if self._restoring is not None and not self._restoring.done():
+            with contextlib.suppress(asyncio.TimeoutError):  # a disk that does not answer costs the old answers
+                await wait_shared(self._restoring, self._restore_deadline.remaining_s(), reader.closed)
+        reading = self._memory.fresh(query, reader.ttl_s, max_age_s)
+        if reading is not None:
             reader.hits += 1
-            return fresh
-        reader.misses += 1
-        try:
-            return await self._fetch(query, fetch, reader, deadline)
-        except errors.CloudAwayError as error:
-            reading = self._memory.stale(query, reader.max_stale_s, error.code)
-            if reading is None or reader.closed.done():
+        else:
+            reader.misses += 1
+            try:
+                reading = await self._ask(query, fetch, reader, call.deadline)
+            except errors.CloudAwayError as error:
+                reading = self._memory.stale(query, reader.max_stale_s, error.code)
+                if reading is None or reader.closed.done():
+                    raise
+                reader.stale += 1
+            except errors.KeyLacksPermissionError:
+                self.drop(query)
                 raise
-            reader.stale += 1
-            return reading
-        except errors.KeyLacksPermissionError:
-            self.drop(query)
-            raise
+        call.readings.append(reading)
+        return reading
 
-    async def _fetch(
-        self, query: str, fetch: Callable[[Deadline], Awaitable[Fetched]], reader: Reader, deadline: Deadline
-    ) -> Reading:
+    async def _ask(self, query: str, fetch: Fetch, reader: Reader, deadline: Deadline) -> Reading:
         """The reading of a fetch. While the cloud is away, only the caller that starts the probe waits for it."""
         if reader.closed.done():
             raise errors.service_closed()
@@ -138,110 +132,97 @@ class Cache:
         if away and (under_way is not None or not self._circuit_breaker.probe_due):
             raise self._circuit_breaker.unreachable()
         if under_way is None:
-            under_way = self._start(query, fetch, reader)
+            # A little less than a caller's own time, so that its error arrives before the caller's time is over.
+            fetch_deadline = Deadline(self._timeout_s - min(0.25, 0.2 * self._timeout_s))
+            fetching = self._fetch(query, fetch, fetch_deadline, keep=reader.max_stale_s > 0)
+            under_way = asyncio.create_task(fetching, name=f"viam-billing {query}"), fetch_deadline
+            self._fetches[query] = under_way
         if away and self._memory.stale(query, reader.max_stale_s, "") is not None:
             raise self._circuit_breaker.unreachable()
+        task, fetch_deadline = under_way
+        result: Reading | Exception | None
         try:
-            return await wait_shared(under_way.task, deadline.remaining_s(), reader.closed)
+            result = await wait_shared(task, deadline.remaining_s(), reader.closed)
         except asyncio.TimeoutError:
-            last = under_way.deadline.last_error
-        del under_way  # an error that somebody keeps must not keep the call's connection
-        if isinstance(last, BillingError):
-            raise copy(last)
+            result = fetch_deadline.last_error
+        if isinstance(result, Reading):
+            return result
+        if isinstance(result, BillingError):
+            raise copy(result)
         raise errors.CloudTimeoutError("the cloud did not answer in time. Try again later.")
 
-    @asynccontextmanager
+    async def _fetch(self, query: str, fetch: Fetch, deadline: Deadline, *, keep: bool) -> Reading | BillingError:
+        """What the cloud answers to all who wait; it outlives the first of them.
+
+        An error is returned: nobody may be left who waits for it. The copy keeps nothing of the cloud's call alive.
+        """
+        try:
+            value, valid_until_s = await fetch(deadline)
+        except BillingError as error:
+            return copy(error)
+        finally:
+            current = query in self._fetches and self._fetches[query][1] is deadline
+            if current:
+                del self._fetches[query]
+        if not current or self.changing_now[query]:
+            return Reading(value, self._memory.wall_s())  # outdated by a change meanwhile: not kept
+        share = random.uniform(_SMALLEST_SHARE, 1.0)  # noqa: S311 - no secret
+        entry = self._memory.put(query, value, valid_until_s, share)
+        if self.file is not None and keep:
+            await self.file.save(query, entry, within_s=_SAVE_S)
+        return Reading(value, entry.as_of_s)
+
+    @contextlib.asynccontextmanager
     async def changing(self, *queries: str) -> AsyncIterator[None]:
         """Around the sending of a change: what it outdates is forgotten, and so is what is fetched meanwhile.
 
         It is gone from the disk before: if the module dies on the way, its next start must not take it for fresh.
         """
-        for cache in self._siblings:
-            await cache.begin_change(queries)
-        outcome = Outcome.UNKNOWN
+        self.forget(*queries)
+        caches = list(self._siblings)
+        for cache in caches:
+            cache.changing_now.update(queries)
+        distrust_s = _DISTRUST_S
         try:
+            for cache in caches:
+                if cache.file is not None:
+                    await cache.file.written(within_s=_REMOVE_S)
             yield
-            outcome = Outcome.REFUSED
+            distrust_s = 0.0
         except BillingError as error:
-            outcome = error.outcome
+            if error.outcome is not Outcome.UNKNOWN:
+                distrust_s = 0.0
             raise
         finally:
-            for cache in self._siblings:
-                cache.end_change(queries, distrust_s=_DISTRUST_S if outcome is Outcome.UNKNOWN else 0.0)
+            for cache in caches:
+                cache.changing_now.subtract(queries)
+            self.forget(*queries, distrust_s=distrust_s)
 
-    async def begin_change(self, queries: Iterable[str]) -> None:
-        """Forget answers, on the disk too, and keep none until the change has ended."""
-        for query in queries:
-            self._changing[query] = self._changing.get(query, 0) + 1
-            self.drop(query)
-        if self._file is not None:
-            await self._file.written(within_s=_REMOVE_S)
-
-    def end_change(self, queries: Iterable[str], *, distrust_s: float) -> None:
-        """Forget what came meanwhile; `distrust_s` is for how long a newer answer may still be outdated."""
-        for query in queries:
-            self._changing[query] -= 1
-            if not self._changing[query]:
-                del self._changing[query]
-            self.drop(query)
-            if distrust_s:
-                self._memory.distrust(query, distrust_s)
-
-    def forget(self, *queries: str) -> None:
-        """Drop answers from this cache and its siblings: they are known to be outdated."""
+    def forget(self, *queries: str, distrust_s: float = 0.0) -> None:
+        """Drop answers that are known to be outdated; their next ones may be, too, for as long as `distrust_s`."""
         for cache in self._siblings:
             for query in queries:
-                cache.drop(query)
+                cache.drop(query, distrust_s)
 
-    def drop(self, query: str) -> None:
-        """Forget an answer. A fetch under way still answers its callers, and is not kept."""
+    def drop(self, query: str, distrust_s: float = 0.0) -> None:
+        """Drop an answer from this cache alone. A fetch under way still answers its callers, and is not kept."""
         self._fetches.pop(query, None)
-        self._memory.drop(query)
-        if self._file is not None:
-            self._file.delete(query)
+        self._memory.drop(query, distrust_s)
+        if self.file is not None:
+            self.file.delete(query)
 
     def clear(self) -> None:
         """Forget all answers."""
         self._fetches.clear()
         self._memory.clear()
-        if self._file is not None:
-            self._file.delete_all()
-
-    def _start(self, query: str, fetch: Callable[[Deadline], Awaitable[Fetched]], reader: Reader) -> _Fetch:
-        """Start the one fetch of a query. It outlives its first caller."""
-        # A little less than a caller's own time, so that its error arrives before the caller's time is over.
-        time_s = max(reader.timeout_s, self._timeout_s)
-        deadline = Deadline(time_s - min(0.25, 0.2 * time_s))
-        keep = reader.max_stale_s > 0
-        task = asyncio.create_task(self._fetched(query, fetch, deadline, keep=keep), name=f"viam-billing {query}")
-        task.add_done_callback(retrieve_exception)
-        started = self._fetches[query] = _Fetch(task, deadline)
-        return started
-
-    async def _fetched(
-        self, query: str, fetch: Callable[[Deadline], Awaitable[Fetched]], deadline: Deadline, *, keep: bool
-    ) -> Reading:
-        try:
-            fetched = await fetch(deadline)
-            if not self._is_current(query) or query in self._changing:
-                return Reading(fetched.value, self._memory.now_s())  # outdated by a change meanwhile: not kept
-            share = random.uniform(_SMALLEST_SHARE, 1.0)  # noqa: S311 - no secret
-            entry = self._memory.put(query, fetched, share)
-        finally:
-            if self._is_current(query):
-                del self._fetches[query]
-        if self._file is not None and keep:
-            await self._file.save(query, entry, within_s=_SAVE_S)
-        return Reading(entry.value, entry.as_of_s)
-
-    def _is_current(self, query: str) -> bool:
-        """Whether this task is the fetch of a query, and no drop has cut it off."""
-        fetch = self._fetches.get(query)
-        return fetch is not None and fetch.task is asyncio.current_task()
+        if self.file is not None:
+            self.file.delete(None)
 
     def close(self) -> None:
         """End the fetches under way, and close the file. May be called twice."""
-        for fetch in self._fetches.values():
-            fetch.task.cancel()
-        if self._file is not None:
-            self._file.close()
+        for task, _ in self._fetches.values():
+            task.cancel()
+        if self._restoring is not None:
+            self._restoring.cancel()
+        if self.file is not None:
+            self.file.close()

@@ -7,14 +7,15 @@ The wall clock is for what people read (`as_of`), for the month's end, and for t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from msgspec import Struct
 
+from viam_billing.cache.readings import Reading
 from viam_billing.core.times import monotonic_s
 
-FOREVER_S: Final = float("inf")
+FOREVER_S: Final = 1e18
 
 _MOST_ENTRIES: Final = 25_000
 _CLOCK_STEP_S: Final = 2.0
@@ -30,112 +31,76 @@ class Entry(Struct, eq=False, gc=False):
 
     value: dict[str, Any]
     as_of_s: float
-    seen_s: float | None
+    seen_s: float | None = None
     valid_until_s: float = FOREVER_S
     share: float = 1.0
-
-
-class Fetched(Struct, frozen=True):
-    """What a fetch brings: the value, and until when on the wall clock it is an answer."""
-
-    value: dict[str, Any]
-    valid_until_s: float = FOREVER_S
-
-
-class StoredEntry(NamedTuple):
-    """An entry as the disk keeps it; both times are on the wall clock."""
-
-    query: str
-    value: dict[str, Any]
-    as_of_s: float
-    valid_until_s: float
-
-
-class Reading(Struct, frozen=True, gc=False):
-    """An answer as one caller gets it; `stale_reason` is the error's code where it stands in for the cloud's."""
-
-    value: dict[str, Any]
-    as_of_s: float
-    stale_reason: str | None = None
 
 
 class Memory:
     """The entries of one cache, by query."""
 
     def __init__(self, wall_s: Callable[[], float] = time.time, clock_s: Callable[[], float] = monotonic_s) -> None:
-        self._wall_s = wall_s
+        self.wall_s = wall_s
         self._clock_s = clock_s
         self._entries: dict[str, Entry] = {}
-        self._distrusted: dict[str, float] = {}
-        self._dropped: set[str] = set()
-        self._restored = self._cleared = False
+        self._distrusted_until_s: dict[str, float] = {}
+        self._dropped: set[str] | None = set()
+        """What was dropped while the entries of an earlier process are awaited; None when they are not."""
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
-
-    def now_s(self) -> float:
-        """The time on the wall clock."""
-        return self._wall_s()
-
-    def put(self, query: str, fetched: Fetched, share: float = 1.0) -> Entry:
+    def put(self, query: str, value: dict[str, Any], valid_until_s: float = FOREVER_S, share: float = 1.0) -> Entry:
         """Keep an answer that the cloud gave now."""
-        entry = Entry(fetched.value, self._wall_s(), self._clock_s(), fetched.valid_until_s, share)
+        entry = Entry(value, self.wall_s(), self._clock_s(), valid_until_s, share)
         self._entries.pop(query, None)
         self._entries[query] = entry
         if len(self._entries) > _MOST_ENTRIES:
             del self._entries[next(iter(self._entries))]
         return entry
 
-    def restore(self, stored: Iterable[StoredEntry]) -> None:
-        """Keep the entries of an earlier process, but for those that were replaced or dropped since."""
-        for query, value, as_of_s, valid_until_s in stored:
-            if query not in self._dropped and not self._cleared:
-                self._entries.setdefault(query, Entry(value, as_of_s, None, valid_until_s))
-        self._restored = True
-        self._dropped.clear()
+    def restore(self, stored: Mapping[str, Entry]) -> None:
+        """Keep the entries of an earlier process, once, but for those that were replaced or dropped since."""
+        if self._dropped is not None:
+            self._entries = {query: stored[query] for query in stored if query not in self._dropped} | self._entries
+            self._dropped = None
 
-    def drop(self, query: str) -> None:
-        """Forget an answer."""
+    def drop(self, query: str, distrust_s: float = 0.0) -> None:
+        """Forget an answer, and take none to its query for fresh within `distrust_s`."""
         self._entries.pop(query, None)
-        if not self._restored:
+        if self._dropped is not None:
             self._dropped.add(query)
+        if distrust_s:
+            self._distrusted_until_s[query] = self._clock_s() + distrust_s
 
     def clear(self) -> None:
         """Forget all answers."""
         self._entries.clear()
-        self._cleared = True
-
-    def distrust(self, query: str, for_s: float) -> None:
-        """Take no answer to a query for fresh, for a while."""
-        self._distrusted[query] = self._clock_s() + for_s
+        self._dropped = None
 
     def fresh(self, query: str, ttl_s: float, max_age_s: float | None) -> Reading | None:
         """The answer, if it is younger than a caller's `max_age_s`; without one, than its share of `ttl_s`."""
         entry = self._entries.get(query)
-        if entry is None or self._wall_s() >= entry.valid_until_s or self._clock_s() < self._distrusted.get(query, 0.0):
+        if entry is None or self.wall_s() >= entry.valid_until_s:
+            return None
+        if self._clock_s() < self._distrusted_until_s.get(query, 0.0):
             return None
         fresh_for_s = entry.share * ttl_s if max_age_s is None else max_age_s
-        if not 0 <= self._age_s(entry) < fresh_for_s:
-            return None
-        return Reading(entry.value, self._as_of_s(entry))
+        return Reading(entry.value, entry.as_of_s) if 0 <= self._age_s(entry) < fresh_for_s else None
 
     def stale(self, query: str, max_stale_s: float, reason: str) -> Reading | None:
         """The answer, if it is at most `max_stale_s` old, as one that stands in for the cloud's because of `reason`."""
         entry = self._entries.get(query)
-        if entry is None or self._wall_s() >= entry.valid_until_s or self._age_s(entry) > max_stale_s:
+        if entry is None or self.wall_s() >= entry.valid_until_s or self._age_s(entry) > max_stale_s:
             return None
-        return Reading(entry.value, self._as_of_s(entry), reason)
+        return Reading(entry.value, entry.as_of_s, reason)
 
     def _age_s(self, entry: Entry) -> float:
-        """Seconds since the cloud gave it; below 0 where the wall clock says that it comes from the future."""
-        if entry.seen_s is not None:
-            return self._clock_s() - entry.seen_s
-        return self._wall_s() - entry.as_of_s
+        """Seconds since the cloud gave it; below 0 where the wall clock says that it comes from the future.
 
-    def _as_of_s(self, entry: Entry) -> float:
-        """When the cloud gave it, by the wall clock as it goes now: it may have been set since."""
-        if entry.seen_s is not None:
-            as_of_s = self._wall_s() - (self._clock_s() - entry.seen_s)
-            if abs(as_of_s - entry.as_of_s) > _CLOCK_STEP_S:
-                entry.as_of_s = as_of_s
-        return entry.as_of_s
+        An entry's `as_of_s` follows a wall clock that was set since.
+        """
+        if entry.seen_s is None:
+            return self.wall_s() - entry.as_of_s
+        age_s = self._clock_s() - entry.seen_s
+        as_of_s = self.wall_s() - age_s
+        if abs(as_of_s - entry.as_of_s) > _CLOCK_STEP_S:
+            entry.as_of_s = as_of_s
+        return age_s

@@ -5,60 +5,21 @@ What an answer adds to a reading, the commands compute.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
-from msgspec import Struct, field, structs
+from msgspec import structs
 
 from viam_billing.cache.cache import Cache, Reader
-from viam_billing.cache.memory import Fetched, Reading
+from viam_billing.cache.memory import FOREVER_S
+from viam_billing.cache.readings import Call, Reading
 from viam_billing.cloud import decoding
-from viam_billing.core.errors import StateUnavailableError
-from viam_billing.core.times import to_rfc3339
+from viam_billing.cloud.client import CloudClient
+from viam_billing.core.times import Deadline
+from viam_billing.settings.attributes import Config
 from viam_billing.usage.forecast import month_end_s, projected
-from viam_billing.usage.history import Point
-
-if TYPE_CHECKING:
-    from viam_billing.cloud.client import CloudClient
-    from viam_billing.core.times import Deadline
-    from viam_billing.settings.attributes import Config
-    from viam_billing.usage.history import UsageHistory
-
-T = TypeVar("T")
-
-
-class Call(Struct):
-    """One call of the module: its deadlines, and the readings that its answer was made of.
-
-    `deadline` is that of what it reads, `caller` the caller's alone: a charge has its own time.
-    """
-
-    deadline: Deadline
-    caller: Deadline
-    readings: list[Reading] = field(default_factory=list)
-
-    async def from_disk(self, work: Awaitable[T]) -> T:
-        """The result of work on the disk, waited for no longer than for the cloud.
-
-        Raises:
-            StateUnavailableError: if the disk is not done by then; and the errors of the work.
-        """
-        try:
-            return await asyncio.wait_for(work, self.deadline.remaining_s())
-        except asyncio.TimeoutError:
-            raise StateUnavailableError(
-                "the disk does not answer in time. Find what keeps the files in state_dir busy, or try again later."
-            ) from None
-
-
-def provenance(readings: Iterable[Reading]) -> dict[str, Any]:
-    """`as_of`, `stale` and `stale_reason` of an answer made of readings: the oldest time, stale if one is."""
-    parts = list(readings)
-    reason = next((part.stale_reason for part in parts if part.stale_reason), None)
-    facts = {"as_of": to_rfc3339(min(part.as_of_s for part in parts)), "stale": reason is not None}
-    return {**facts, "stale_reason": reason} if reason else facts
+from viam_billing.usage.history import Point, UsageHistory
 
 
 class Reads:
@@ -86,14 +47,10 @@ class Reads:
         for joined in {cache, private or cache}:
             joined.join(self.reader)
 
-    def close(self) -> None:
-        """End the reads under way, with `cloud_unreachable`. May be called twice."""
-        self.reader.close()
-
     async def usage(self, org_id: str, call: Call, max_age_s: float | None) -> Reading:
         """`GetCurrentMonthUsageResponse` of an organization, with its `projection`; valid until the month ends."""
 
-        async def fetch(deadline: Deadline) -> Fetched:
+        async def fetch(deadline: Deadline) -> tuple[dict[str, Any], float]:
             usage = decoding.to_native(await self._gateway.get_current_month_usage(org_id, deadline))
             as_of_s = self._now()
             start_s, end_s = (decoding.moment_s(usage, name) for name in ("start_date", "end_date"))
@@ -103,52 +60,54 @@ class Reads:
                 projection = projected(cost, start_s, end_s, as_of_s, month)
                 if projection is not None:
                     usage["projection"] = structs.asdict(projection)
-            return Fetched(usage, month_end_s(start_s, end_s, as_of_s))
+            return usage, month_end_s(start_s, end_s, as_of_s)
 
-        return await self._read(f"usage:{org_id}", fetch, call, max_age_s)
+        return await self._cache.read(f"usage:{org_id}", fetch, self.reader, call, max_age_s)
 
     async def locations(self, org_id: str, call: Call, max_age_s: float | None) -> Reading:
         """All locations of an organization: `locations`, each a list of ID, name and count of machines."""
 
-        async def fetch(deadline: Deadline) -> Fetched:
-            return Fetched({"locations": decoding.location_rows(await self._gateway.list_locations(org_id, deadline))})
+        async def fetch(deadline: Deadline) -> tuple[dict[str, Any], float]:
+            found = await self._gateway.list_locations(org_id, deadline)
+            return {"locations": decoding.location_rows(found)}, FOREVER_S
 
-        return await self._read(f"locations:{org_id}", fetch, call, max_age_s)
+        return await self._cache.read(f"locations:{org_id}", fetch, self.reader, call, max_age_s)
 
     async def billing_information(self, org_id: str, call: Call, max_age_s: float | None) -> Reading:
         """`GetOrgBillingInformationResponse`, its payment details masked unless the configuration reveals them."""
 
-        async def fetch(deadline: Deadline) -> Fetched:
-            information = decoding.to_native(await self._gateway.get_org_billing_information(org_id, deadline))
-            return Fetched(information if self._private else decoding.masked_payment_details(information))
+        async def fetch(deadline: Deadline) -> tuple[dict[str, Any], float]:
+            found = decoding.to_native(await self._gateway.get_org_billing_information(org_id, deadline))
+            return found if self._private else decoding.masked_payment_details(found), FOREVER_S
 
-        return await self._read(f"information:{org_id}", fetch, call, max_age_s, self._private or self._cache)
+        cache = self._private or self._cache
+        return await cache.read(f"information:{org_id}", fetch, self.reader, call, max_age_s)
 
     async def invoices(self, org_id: str, call: Call, max_age_s: float | None) -> Reading:
         """`GetInvoicesSummaryResponse` of an organization."""
 
-        async def fetch(deadline: Deadline) -> Fetched:
-            return Fetched(decoding.to_native(await self._gateway.get_invoices_summary(org_id, deadline)))
+        async def fetch(deadline: Deadline) -> tuple[dict[str, Any], float]:
+            return decoding.to_native(await self._gateway.get_invoices_summary(org_id, deadline)), FOREVER_S
 
-        return await self._read(f"invoices:{org_id}", fetch, call, max_age_s)
+        return await self._cache.read(f"invoices:{org_id}", fetch, self.reader, call, max_age_s)
 
     async def tiers(self, call: Call, max_age_s: float | None) -> Reading:
         """`GetAvailableBillingTiersResponse`."""
 
-        async def fetch(deadline: Deadline) -> Fetched:
-            return Fetched(decoding.to_native(await self._gateway.get_available_billing_tiers(deadline)))
+        async def fetch(deadline: Deadline) -> tuple[dict[str, Any], float]:
+            return decoding.to_native(await self._gateway.get_available_billing_tiers(deadline)), FOREVER_S
 
-        return await self._read("tiers", fetch, call, max_age_s)
+        return await self._cache.read("tiers", fetch, self.reader, call, max_age_s)
 
     async def location_payer(self, location_id: str, call: Call, max_age_s: float | None) -> Reading:
         """`GetLocationBillingOrganizationResponse`, without the ID where the API names no organization."""
 
-        async def fetch(deadline: Deadline) -> Fetched:
+        async def fetch(deadline: Deadline) -> tuple[dict[str, Any], float]:
             answer = await self._gateway.get_location_billing_organization(location_id, deadline)
             payer = answer.billing_organization_id  # its one field; a fleet has thousands of these
-            return Fetched({"billing_organization_id": payer} if payer else {})
+            return {"billing_organization_id": payer} if payer else {}, FOREVER_S
 
-        return await self._read(f"payer:{location_id}", fetch, call, max_age_s)
+        return await self._cache.read(f"payer:{location_id}", fetch, self.reader, call, max_age_s)
 
     def changing_tier(self, org_id: str) -> AbstractAsyncContextManager[None]:
         """Around a change of an organization's tier: what it outdates is forgotten."""
@@ -165,17 +124,3 @@ class Reads:
     def forget_payer(self, location_id: str) -> None:
         """Forget who pays for a location, which was read without the cache and may be another one."""
         self._cache.forget(f"payer:{location_id}")
-
-    async def _read(
-        self,
-        query: str,
-        fetch: Callable[[Deadline], Awaitable[Fetched]],
-        call: Call,
-        max_age_s: float | None,
-        cache: Cache | None = None,
-    ) -> Reading:
-        reading = await (cache or self._cache).read(
-            query, fetch, self.reader, deadline=call.deadline, max_age_s=max_age_s
-        )
-        call.readings.append(reading)
-        return reading

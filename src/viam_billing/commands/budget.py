@@ -9,8 +9,7 @@ from typing import Final
 from msgspec import UNSET
 from viam import logging
 
-from viam_billing.cache.memory import Reading
-from viam_billing.cache.queries import Call, provenance
+from viam_billing.cache.readings import Call, Reading, provenance
 from viam_billing.cloud import decoding
 from viam_billing.commands.context import Answer, Context, OrgOrLocationParameters, command
 from viam_billing.commands.locations import payer_of

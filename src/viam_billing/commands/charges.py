@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from msgspec import UNSET, Meta, UnsetType, structs
 
-from viam_billing.cache.queries import Call
+from viam_billing.cache.readings import Call
 from viam_billing.charging.charge import ChargeRequest
 from viam_billing.commands.context import Answer, Context, DryRun, Flag, Id, command
 from viam_billing.core import money

@@ -12,7 +12,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from viam_billing.audit.audit_log import AuditLog
 from viam_billing.audit.email_cooldown import EmailCooldown
-from viam_billing.cache.queries import Call, Reads
+from viam_billing.cache.queries import Reads
+from viam_billing.cache.readings import Call
 from viam_billing.charging.access import ServiceAccess
 from viam_billing.charging.service import ChargeService
 from viam_billing.cloud.client import CloudClient

@@ -13,8 +13,7 @@ from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
 
-from viam_billing.cache.memory import Reading
-from viam_billing.cache.queries import Call, provenance
+from viam_billing.cache.readings import Call, Reading, provenance
 from viam_billing.cloud import decoding
 from viam_billing.cloud.session import CALLS_AT_ONCE
 from viam_billing.commands.context import ID_TITLE, Answer, Context, Id, OrgId, ReadParameters, command

@@ -8,8 +8,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from msgspec import UNSET, Meta, UnsetType
 
-from viam_billing.cache.memory import Reading
-from viam_billing.cache.queries import Call, provenance
+from viam_billing.cache.readings import Call, Reading, provenance
 from viam_billing.cloud import decoding
 from viam_billing.commands.context import (
     Answer,

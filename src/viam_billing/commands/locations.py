@@ -6,8 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from viam_billing.cache.memory import Reading
-from viam_billing.cache.queries import Call, provenance
+from viam_billing.cache.readings import Call, Reading, provenance
 from viam_billing.commands.context import Answer, Context, DryRun, Id, LocationReadParameters, command, read_back
 from viam_billing.core.errors import NotFoundError, quoted
 from viam_billing.core.times import Deadline

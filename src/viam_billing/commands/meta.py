@@ -10,8 +10,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
 
-from viam_billing.cache.memory import Reading
-from viam_billing.cache.queries import Call, provenance
+from viam_billing.cache.readings import Call, Reading, provenance
 from viam_billing.commands.context import Answer, Context, Id, command
 from viam_billing.core import errors
 from viam_billing.core.errors import BillingError, NotConfiguredError, UnknownCommandError, quoted

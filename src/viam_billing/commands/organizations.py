@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import UNSET, Meta
 
-from viam_billing.cache.queries import Call, provenance
+from viam_billing.cache.readings import Call, provenance
 from viam_billing.cloud import decoding
 from viam_billing.commands.context import Answer, Context, DryRun, Id, OrgReadParameters, command, read_back
 from viam_billing.core.errors import InvalidRequestError, KeyLacksPermissionError, quoted

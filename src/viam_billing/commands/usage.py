@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from viam_billing.cache.queries import Call, provenance
+from viam_billing.cache.readings import Call, provenance
 from viam_billing.cloud import decoding
 from viam_billing.commands.budget import budget_block
 from viam_billing.commands.context import (

@@ -162,7 +162,7 @@ class Container:
         self._closed = True
         context = self.context
         self._watching.close()
-        context.reads.close()
+        context.reads.reader.close()
         context.access.closed = True
         if self._look is not None:
             self._look.cancel()
@@ -170,7 +170,7 @@ class Container:
         if self._charging is not None:
             self._charging.drop_waiting(context.access)
             charges = {attempt.task for attempt in self._charging.under_way(context.access)}
-        if charges or context.audit_log.under_way:
+        if charges or not context.audit_log.idle.is_set():
             self._closing = asyncio.create_task(self._close_when_idle(charges), name="viam-billing closing")
         else:
             self._lease.close()
@@ -179,6 +179,6 @@ class Container:
         try:
             if charges:
                 await asyncio.wait(charges)
-            await self.context.audit_log.wait_idle()
+            await self.context.audit_log.idle.wait()
         finally:
             self._lease.close()

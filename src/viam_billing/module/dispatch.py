@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from viam import logging
 
-from viam_billing.cache.queries import Call
+from viam_billing.cache.readings import Call
 from viam_billing.commands.meta import unknown_command
 from viam_billing.core.errors import (
     BillingError,

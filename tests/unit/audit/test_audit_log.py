@@ -41,7 +41,7 @@ class Case:
                     raise ERRORS[code]("no.")
 
         await asyncio.gather(made(), return_exceptions=True)
-        await self.log.wait_idle()
+        await self.log.idle.wait()
 
     async def entries(self) -> list[dict[str, Any]]:
         """The audit log, oldest first."""
@@ -89,11 +89,11 @@ async def test_an_attempt_whose_caller_leaves_while_it_is_written_is_ended(case:
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
-    assert case.log.under_way
+    assert not case.log.idle.is_set()
     disk_works.set()
     if closes:
-        await case.log.wait_idle()
-        assert not case.log.under_way
+        await case.log.idle.wait()
+        assert case.log.idle.is_set()
     await slow
     assert [entry["code"] for entry in await case.entries()] == ["cancelled"]
 

@@ -10,7 +10,8 @@ from typing_extensions import override
 from support.fake_parts import NOON_S, Clock
 from viam_billing.cache.cache import Cache, Reader
 from viam_billing.cache.disk import CacheFile
-from viam_billing.cache.memory import Entry, Fetched, Memory, Reading, StoredEntry
+from viam_billing.cache.memory import FOREVER_S, Entry, Memory
+from viam_billing.cache.readings import Call, Reading
 from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.core.errors import BillingError
 from viam_billing.core.times import Deadline
@@ -20,43 +21,41 @@ from viam_billing.storage.disk import Disk
 class FakeFile(CacheFile):
     """A disk in memory that can be slow."""
 
-    def __init__(self, *stored: StoredEntry) -> None:
+    def __init__(self, stored: dict[str, Entry]) -> None:
         super().__init__(Disk(), "/nowhere", "cloud")
-        self.stored = {entry.query: entry for entry in stored}
+        self.stored = stored
         self.ready = asyncio.Event()
         self.ready.set()
 
     @override
-    async def load(self) -> list[StoredEntry]:
-        stored = list(self.stored.values())
+    async def load(self) -> dict[str, Entry]:
+        stored = dict(self.stored)
         await self.ready.wait()
         return stored
 
     @override
     async def save(self, query: str, entry: Entry, *, within_s: float) -> None:
-        self.stored[query] = StoredEntry(query, entry.value, entry.as_of_s, entry.valid_until_s)
+        self.stored[query] = entry
 
     @override
     async def written(self, *, within_s: float) -> None:
         return
 
     @override
-    def delete(self, query: str) -> None:
-        self.stored.pop(query, None)
-
-    @override
-    def delete_all(self) -> None:
-        self.stored.clear()
+    def delete(self, query: str | None) -> None:
+        if query is None:
+            self.stored.clear()
+        self.stored.pop(query or "", None)
 
 
 class Scene:
     """One service at a cache. The cloud answers while `open` is set, or fails with `error`."""
 
-    def __init__(self, *stored: StoredEntry) -> None:
+    def __init__(self, **stored: Entry) -> None:
         self.wall = Clock(NOON_S)
         self.monotonic = Clock(0.0)
         self.circuit_breaker = CircuitBreaker("cloud", self.monotonic, max)
-        self.file = FakeFile(*stored)
+        self.file = FakeFile(stored)
         self.cache = Cache(self.circuit_breaker, self.file, Memory(self.wall, self.monotonic))
         self.reader = self.service()
         self.open = asyncio.Event()
@@ -70,7 +69,7 @@ class Scene:
         self.cache.join(reader)
         return reader
 
-    async def fetch(self, _: Deadline) -> Fetched:
+    async def fetch(self, _: Deadline) -> tuple[dict[str, Any], float]:
         """Ask the cloud, as a probe where it is away."""
         probe = self.circuit_breaker.enter()
         self.fetches += 1
@@ -83,15 +82,14 @@ class Scene:
         if self.error is not None:
             raise self.error
         self.circuit_breaker.answered()
-        return Fetched({"number": number})
+        return {"number": number}, FOREVER_S
 
     async def read(
         self, query: str = "q", *, max_age_s: float | None = None, time_s: float = 10.0, reader: Reader | None = None
     ) -> Reading:
         """A caller's read."""
-        return await self.cache.read(
-            query, self.fetch, reader or self.reader, deadline=Deadline(time_s), max_age_s=max_age_s
-        )
+        call = Call(Deadline(time_s), Deadline(time_s))
+        return await self.cache.read(query, self.fetch, reader or self.reader, call, max_age_s)
 
     async def number(self, query: str = "q", **how: Any) -> int:  # noqa: ANN401 - of `read`
         """The number of a read's answer."""
@@ -108,6 +106,6 @@ class Scene:
             await asyncio.sleep(0)
 
 
-def old(query: str = "q", age_s: float = 1000.0, number: int = 7) -> StoredEntry:
+def old(age_s: float = 1000.0, number: int = 7) -> Entry:
     """An entry of an earlier process."""
-    return StoredEntry(query, {"number": number}, NOON_S - age_s, NOON_S + 86_400)
+    return Entry({"number": number}, NOON_S - age_s, None, NOON_S + 86_400)

@@ -6,6 +6,7 @@ import pytest
 
 from support.fake_parts import NOON_S
 from unit.cache.cache_scene import Scene
+from viam_billing.cache.readings import Call
 from viam_billing.core.errors import (
     BillingError,
     CloudError,
@@ -94,7 +95,7 @@ async def test_a_caller_whose_time_ends_gets_the_error_of_the_last_attempt(scene
         await scene.open.wait()
 
     with pytest.raises(CloudRateLimitedError):
-        await scene.cache.read("q", limited, scene.reader, deadline=Deadline(0.01), max_age_s=None)  # type: ignore[arg-type] # it never answers
+        await scene.cache.read("q", limited, scene.reader, Call(Deadline(0.01), Deadline(0.01)), None)  # type: ignore[arg-type] # it never answers
     scene.cache.close()
 
 

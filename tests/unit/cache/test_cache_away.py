@@ -15,7 +15,7 @@ FAILED = CloudUnreachableError("no route.")
 
 
 async def test_while_it_is_away_the_last_known_answer_comes_at_once() -> None:
-    scene = Scene(old())
+    scene = Scene(q=old())
     scene.circuit_breaker.connection_failed(FAILED)
     reading = await scene.read()
     assert (reading.value, reading.stale_reason, reading.as_of_s) == ({"number": 7}, FAILED.code, NOON_S - 1000)
@@ -31,13 +31,13 @@ async def test_while_it_is_away_a_read_without_an_entry_fails_at_once() -> None:
 
 
 async def test_a_fresh_entry_stays_fresh_while_it_is_away() -> None:
-    scene = Scene(old(age_s=10.0))
+    scene = Scene(q=old(10.0))
     scene.circuit_breaker.connection_failed(FAILED)
     assert (await scene.read()).stale_reason is None
 
 
 async def test_a_read_with_an_entry_does_not_wait_for_the_probe_that_it_starts() -> None:
-    scene = Scene(old())
+    scene = Scene(q=old())
     scene.circuit_breaker.connection_failed(FAILED)
     scene.wait(1)
     scene.open.clear()
@@ -73,18 +73,18 @@ async def test_a_caller_waits_no_longer_than_its_own_time_and_the_fetch_goes_on(
 
 
 async def test_a_caller_without_time_gets_the_last_known_answer() -> None:
-    scene = Scene(old())
+    scene = Scene(q=old())
     scene.open.clear()
     assert (await scene.read(time_s=0.01)).stale_reason == "cloud_timeout"
 
 
 async def test_entries_of_an_earlier_process_are_fresh_while_they_are_young() -> None:
-    scene = Scene(old(age_s=100))
+    scene = Scene(q=old(100))
     assert (await scene.number(), scene.fetches) == (7, 0)
 
 
 async def test_a_change_before_the_first_read_drops_what_an_earlier_process_left() -> None:
-    scene = Scene(old(age_s=100))
+    scene = Scene(q=old(100))
     async with scene.cache.changing("q"):
         pass
     assert await scene.number() == 1
@@ -92,7 +92,7 @@ async def test_a_change_before_the_first_read_drops_what_an_earlier_process_left
 
 async def test_a_disk_that_does_not_answer_is_not_waited_for() -> None:
     """Its entries count when they come."""
-    scene = Scene(old("other", age_s=100))
+    scene = Scene(other=old(100))
     scene.file.ready.clear()
     started_s = time.monotonic()
     assert await scene.number() == 1
@@ -104,7 +104,7 @@ async def test_a_disk_that_does_not_answer_is_not_waited_for() -> None:
 
 
 async def test_a_read_that_waits_for_the_disk_ends_with_an_error_when_its_service_is_closed() -> None:
-    scene = Scene(old())
+    scene = Scene(q=old())
     scene.file.ready.clear()
     caller = asyncio.create_task(scene.read())
     await asyncio.sleep(0)
@@ -115,7 +115,7 @@ async def test_a_read_that_waits_for_the_disk_ends_with_an_error_when_its_servic
 
 
 async def test_what_was_cleared_does_not_come_back_from_a_slow_disk() -> None:
-    scene = Scene(old(age_s=100))
+    scene = Scene(q=old(100))
     scene.file.ready.clear()
     scene.cache.clear()
     scene.file.ready.set()
@@ -123,7 +123,7 @@ async def test_what_was_cleared_does_not_come_back_from_a_slow_disk() -> None:
 
 
 async def test_what_is_dropped_is_dropped_on_disk() -> None:
-    scene = Scene(old(), old("other"))
+    scene = Scene(q=old(), other=old())
     await scene.read("unrelated")
     scene.cache.drop("q")
     assert set(scene.file.stored) == {"other", "unrelated"}

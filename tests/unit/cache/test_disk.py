@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import sqlite3
@@ -12,7 +11,7 @@ import pytest
 
 from support.fake_parts import NOON_S, Clock
 from viam_billing.cache.disk import FILE_NAME, CacheFile, cloud_name
-from viam_billing.cache.memory import FOREVER_S, Entry, Memory
+from viam_billing.cache.memory import FOREVER_S, Entry
 from viam_billing.settings.app_address import AppAddress
 from viam_billing.storage.disk import Disk
 
@@ -33,8 +32,9 @@ async def opened(folder: Path) -> AsyncIterator[Callable[..., CacheFile]]:
     files: list[CacheFile] = []
     disk = Disk()
 
-    def open_file(cloud: str = "cloud") -> CacheFile:
+    def open_file(cloud: str = "cloud", keep_s: float = KEEP_S) -> CacheFile:
         files.append(CacheFile(disk, str(folder), cloud, Clock(NOON_S)))
+        files[-1].keep_s = keep_s
         return files[-1]
 
     yield open_file
@@ -48,12 +48,9 @@ async def saved(file: CacheFile, question: str = "q", as_of_s: float = NOON_S, *
     await file.save(question, Entry(value, as_of_s, 0.0, entry.get("valid_until_s", FOREVER_S)), within_s=30)
 
 
-async def loaded(file: CacheFile, keep_s: float = KEEP_S) -> dict[str, Any]:
-    """What a process finds that starts at noon and keeps entries for a time."""
-    file.restore(Memory(), keep_s)
-    await file.wait_restored(asyncio.get_running_loop().create_future())
-    file.purge()
-    return {entry.query: entry.value for entry in await file.load()}
+async def loaded(file: CacheFile) -> dict[str, Any]:
+    """What a process finds that starts at noon."""
+    return {query: entry.value for query, entry in (await file.load()).items()}
 
 
 def rows(folder: Path) -> list[tuple[Any, ...]]:
@@ -75,15 +72,8 @@ def all_bytes(folder: Path) -> bytes:
 async def test_an_answer_outlives_its_process(opened: Callable[..., CacheFile]) -> None:
     """With its time and its end."""
     await saved(opened(), valid_until_s=NOON_S + 5)
-    found = await opened().load()
-    assert found == [("q", {"subtotal": 12.5}, NOON_S, NOON_S + 5)]
-
-
-async def test_an_answer_that_never_ends_never_ends(opened: Callable[..., CacheFile]) -> None:
-    """Infinity has no form in a table, a far future has."""
-    await saved(opened())
-    ((_, _, _, valid_until_s),) = await opened().load()
-    assert valid_until_s > NOON_S + 1e9
+    found = (await opened().load())["q"]
+    assert (found.value, found.as_of_s, found.valid_until_s) == ({"subtotal": 12.5}, NOON_S, NOON_S + 5)
 
 
 async def test_a_newer_answer_replaces_the_older(opened: Callable[..., CacheFile]) -> None:
@@ -110,6 +100,14 @@ async def test_old_answers_are_removed_when_it_is_read(opened: Callable[..., Cac
     assert rows(folder) == [("cloud", "young")]
 
 
+async def test_a_smaller_limit_removes_old_answers_when_it_is_closed(opened: Callable[..., CacheFile]) -> None:
+    await saved(opened(), as_of_s=NOON_S - 1000)
+    strict = opened(keep_s=10)
+    await strict.load()
+    strict.close()
+    assert await loaded(opened()) == {}
+
+
 async def test_past_months_are_removed_when_it_is_read(opened: Callable[..., CacheFile], folder: Path) -> None:
     """Usage of a month that has ended is not an answer any more."""
     file = opened()
@@ -122,7 +120,9 @@ async def test_past_months_are_removed_when_it_is_read(opened: Callable[..., Cac
 async def test_another_cloud_s_answers_keep_their_own_age(opened: Callable[..., CacheFile]) -> None:
     """The service that is read first may have a small `max_stale_s`, the other one a large one."""
     await saved(opened("patient"), as_of_s=NOON_S - 1000)
-    await loaded(opened("strict"), keep_s=10)
+    strict = opened("strict", keep_s=10)
+    await strict.load()
+    strict.close()
     assert set(await loaded(opened("patient"))) == {"q"}
 
 
@@ -135,7 +135,7 @@ async def test_removed_answers_are_gone(opened: Callable[..., CacheFile], folder
     file.delete("a")
     await saved(file, "d")
     assert rows(folder) == [("cloud", "b"), ("cloud", "c"), ("cloud", "d"), ("other", "q")]
-    file.delete_all()
+    file.delete(None)
     await saved(file, "e")
     assert rows(folder) == [("cloud", "e"), ("other", "q")]
 
@@ -255,6 +255,6 @@ async def test_a_disk_that_cannot_be_used_costs_one_line(
         for name in ("a", "b"):
             await saved(file, name)
         file.delete("a")
-        file.delete_all()
+        file.delete(None)
     file.close()
     assert [record.levelname for record in caplog.records] == ["WARNING"]

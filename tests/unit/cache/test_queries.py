@@ -8,7 +8,8 @@ from support.fake_parts import NOON_S, Clock, usage
 from unit.cache.queries_scene import EACH, INFORMATION, INVOICES, PAYER, QUESTIONS, TIERS, Scene, in_time
 from unit.cloud_fakes import make_config
 from viam_billing.cache.cache import Cache
-from viam_billing.cache.queries import Call, Reads
+from viam_billing.cache.queries import Reads
+from viam_billing.cache.readings import Call
 from viam_billing.cloud.calls import Calls, Counters
 from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.cloud.client import CloudClient

@@ -8,8 +8,8 @@ import pytest
 from support.fake_parts import usage
 from unit.cache.queries_scene import EACH, INFORMATION, PAYER, QUESTIONS, Scene, in_time
 from viam_billing.cache.cache import Reader
-from viam_billing.cache.memory import Reading
-from viam_billing.cache.queries import Reads, provenance
+from viam_billing.cache.queries import Reads
+from viam_billing.cache.readings import Reading, provenance
 from viam_billing.core.errors import CloudUnreachableError, Outcome
 
 Change = Callable[[Reads], AbstractAsyncContextManager[None]]

@@ -5,9 +5,7 @@ import asyncio
 import pytest
 from msgspec import structs
 
-from support.fake_parts import NOON_S
 from unit.fleet_scene import FLEET, NOVEMBER_S, Fleet, small
-from viam_billing.cache.memory import StoredEntry
 from viam_billing.cache.queries import Reads
 from viam_billing.cloud.calls import Calls, Counters
 from viam_billing.cloud.client import CloudClient
@@ -71,7 +69,7 @@ async def test_a_cost_that_is_none_is_not_kept(month_start_s: float | None) -> N
 
 async def test_a_remembered_cost_that_is_none_fails_its_row_only() -> None:
     fleet = small()
-    fleet.memory.restore([StoredEntry("usage:p", {"subtotal": "NaN"}, NOON_S, NOON_S + 1000)])
+    fleet.memory.put("usage:p", {"subtotal": "NaN"})
     found = await fleet.ask(FLEET)
     assert found["organizations"][0]["error"]["code"] == "cloud_error"
     assert (found["failed_count"], found["total_month_to_date"]) == (1, 20.0)

@@ -6,7 +6,7 @@ import gc
 import pytest
 
 from support.conditions import holds
-from viam_billing.cache.memory import Reading
+from viam_billing.cache.readings import Reading
 from viam_billing.commands.fleet import WORKERS, read_each
 from viam_billing.core.errors import CloudError
 

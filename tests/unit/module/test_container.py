@@ -13,7 +13,7 @@ import pytest
 from support.fake_charges import APP, FOR_EVER, ChargeCloud, Scene, request, settings
 from support.fake_parts import Clock
 from viam_billing.audit.audit_log import AuditEntry
-from viam_billing.cache.queries import Call
+from viam_billing.cache.readings import Call
 from viam_billing.charging.lock import FolderLock
 from viam_billing.commands import EFFECTS
 from viam_billing.core.errors import CloudUnreachableError, StateUnavailableError
@@ -98,7 +98,7 @@ async def test_an_attempt_under_way_keeps_what_a_closed_service_shares(tmp_path:
         later = reading(tmp_path, shared)
         assert later.context.charging() is container.context.charging()
         await later.close()
-    await log.wait_idle()
+    await log.idle.wait()
     (entry,) = await read_log(reading(tmp_path, shared))
     assert entry.code is None
 

@@ -10,7 +10,7 @@ from grpclib.const import Status
 from support.fake_parts import FakeClient, answered, answering, failing, usage, waiting
 from support.module_process import struct
 from unit.cloud_fakes import KEY, NoParameters, answer, command, journal_database, make_context, refused
-from viam_billing.cache.queries import Call
+from viam_billing.cache.readings import Call
 from viam_billing.commands.context import Answer, Command, Context
 from viam_billing.core.errors import InternalError, OutOfScopeError
 from viam_billing.module import dispatch

@@ -17,7 +17,7 @@ from viam.services.generic.service import GenericRPCService
 from support.fake_parts import FakeClient
 from support.fake_stream import FakeStream
 from unit.cloud_fakes import NoParameters, make_context
-from viam_billing.cache.queries import Call
+from viam_billing.cache.readings import Call
 from viam_billing.commands import EFFECTS
 from viam_billing.commands.context import Answer, Command, Context
 from viam_billing.module.container import Container
