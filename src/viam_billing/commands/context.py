@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from viam_billing.core.errors import BillingError, no_state_dir
 from viam_billing.settings.records import Record
@@ -98,7 +99,7 @@ class LocationReadParameters(ReadParameters, frozen=True, kw_only=True):
 
 
 class Context(Struct, frozen=True):
-    """One service's parts. `now` is the wall clock in Unix seconds."""
+    """One service's parts. `now` is the wall clock in Unix seconds; `reading` are the tasks that run read commands."""
 
     config: Config
     policy: Policy
@@ -113,6 +114,7 @@ class Context(Struct, frozen=True):
     charge_service: ChargeService | None
     now: Callable[[], float]
     commands: Mapping[str, Command]
+    reading: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def charging(self) -> ChargeService:
         """What charges, and has the journal.

@@ -162,6 +162,8 @@ class Container:
         self._closed = True
         context = self.context
         self._watching.close()
+        while context.reading:
+            context.reading.pop().cancel()  # each ends with `service_closed`, see `dispatch.answer`
         context.reads.close()
         context.access.closed = True
         if self._look is not None:
