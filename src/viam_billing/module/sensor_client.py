@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, TypeVar
+from typing import Annotated, Any, Final, Protocol, TypeVar
 
 import msgspec
 from google.protobuf.struct_pb2 import Struct
@@ -29,11 +29,9 @@ from viam_billing.core.errors import (
     is_billing_error,
     quoted,
 )
+from viam_billing.core.times import Deadline
 from viam_billing.module import codec
 from viam_billing.version import BILLING_MODEL
-
-if TYPE_CHECKING:
-    from viam_billing.core.times import Deadline
 
 _TRY_AGAIN: Final[Mapping[GRPCStatus, type[BillingError]]] = {
     GRPCStatus.UNAVAILABLE: CloudUnreachableError,
@@ -46,18 +44,17 @@ _TRY_AGAIN: Final[Mapping[GRPCStatus, type[BillingError]]] = {
 _WHAT_TO_DO: Final = f"Set the sensor's attribute service to the name of a generic service of model {BILLING_MODEL}."
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
-Response = TypeVar("Response", DoCommandResponse, GetStatusResponse)
 Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class Projection(msgspec.Struct, frozen=True):
-    """The part of `projection` that the sensor uses."""
+    """As below, of the answer's `projection`."""
 
     total: float
 
 
 class Budget(msgspec.Struct, frozen=True):
-    """The part of `budget` that the sensor uses."""
+    """As below, of the answer's `budget`."""
 
     used_fraction: float
 
@@ -104,7 +101,7 @@ class Resource(Protocol):
 
 
 class ServiceClient:
-    """Asks one billing service. `shown_name` is its name for errors."""
+    """Asks one billing service, which errors call `shown_name`."""
 
     def __init__(self, resource: Resource, shown_name: str) -> None:
         self._resource = resource
@@ -119,19 +116,19 @@ class ServiceClient:
         """
         request = DoCommandRequest(name=self._resource.name, command=Struct())
         request.command.update({"command": command, **parameters})
-        call = self._resource.client.DoCommand(request, timeout=deadline.remaining_s())
-        return self._read(shape, await self._answer(call))
+        return await self._answer(shape, self._resource.client.DoCommand(request, timeout=deadline.remaining_s()))
 
     async def status(self, shape: type[Shape], deadline: Deadline) -> Shape:
         """The answer of the service's `get_status`. Raises: as `ask`."""
         request = GetStatusRequest(name=self._resource.name)
-        call = self._resource.client.GetStatus(request, timeout=deadline.remaining_s())
-        return self._read(shape, await self._answer(call))
+        return await self._answer(shape, self._resource.client.GetStatus(request, timeout=deadline.remaining_s()))
 
-    async def _answer(self, call: Awaitable[Response]) -> Response:
+    async def _answer(self, shape: type[Shape], call: Awaitable[DoCommandResponse | GetStatusResponse]) -> Shape:
         name = self._shown_name
         try:
-            return await call
+            return msgspec.convert(codec.from_struct((await call).result), shape)
+        except (msgspec.ValidationError, InvalidRequestError):
+            raise NotConfiguredError(f"what answers as {name} is no billing service. {_WHAT_TO_DO}") from None
         except GRPCError as error:
             if is_billing_error(error.status, error.message):
                 raise
@@ -145,12 +142,4 @@ class ServiceClient:
         except (OSError, StreamTerminatedError):
             raise CloudUnreachableError(
                 f"the connection to viam-server was lost on the way to the service {name}. Try again later."
-            ) from None
-
-    def _read(self, shape: type[Shape], response: DoCommandResponse | GetStatusResponse) -> Shape:
-        try:
-            return msgspec.convert(codec.from_struct(response.result), shape)
-        except (msgspec.ValidationError, InvalidRequestError):
-            raise NotConfiguredError(
-                f"what answers as {self._shown_name} is no billing service. {_WHAT_TO_DO}"
             ) from None
