@@ -5,33 +5,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from viam_billing.audit.audit_log import AuditLog
 from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.cache import Cache
 from viam_billing.cache.queries import Reads
 from viam_billing.charging.access import ServiceAccess
+from viam_billing.charging.journal_rows import Figures
+from viam_billing.charging.service import ChargeService
 from viam_billing.cloud.calls import Calls, Counters
 from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.cloud.client import CloudClient
+from viam_billing.cloud.session import Session
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Context
+from viam_billing.core.errors import BillingError
 from viam_billing.core.money import to_dollars
-from viam_billing.core.tasks import retrieve_exception
+from viam_billing.core.tasks import retrieve_exception, wait_shared
 from viam_billing.core.times import to_rfc3339
-from viam_billing.module.shared import Key
+from viam_billing.module.shared import Key, Shared
+from viam_billing.settings.attributes import Config
 from viam_billing.settings.policy import Policy
+from viam_billing.usage.history import UsageHistory
 from viam_billing.usage.thresholds import CrossedThresholds
 from viam_billing.version import VERSION
-
-if TYPE_CHECKING:
-    from viam_billing.charging.journal_rows import Figures
-    from viam_billing.charging.service import ChargeService
-    from viam_billing.cloud.session import Session
-    from viam_billing.module.shared import Shared
-    from viam_billing.settings.attributes import Config
-    from viam_billing.usage.history import UsageHistory
 
 _CHARGING: Final = (
     "charge_organization",
@@ -40,8 +38,6 @@ _CHARGING: Final = (
     "resolve_charge",
 )
 """Commands for which a service looks after the charge journal, and keeps other processes away from it."""
-
-_NO_CHARGES: Final = {"unknown_charges": 0, "charged_last_24h": 0}
 
 _FIRST_LOOK_S: Final = 0.2
 """How long `get_status` waits for the journal's figures, where they are not in memory yet."""
@@ -130,18 +126,17 @@ class Container:
     async def _charges(self) -> dict[str, Any]:
         """The journal's figures: 0 where there is no journal, none where it cannot be read."""
         charging = self._charging
-        if charging is None:
-            return dict(_NO_CHARGES)
-        if charging.journal.figures is None:
+        figures = charging.journal.figures if charging is not None else None
+        if charging is not None and figures is None:
             if self._look is None or self._look.done():
                 self._look = asyncio.create_task(charging.read_figures(), name="viam-billing charge figures")
                 self._look.add_done_callback(retrieve_exception)
-            done, _ = await asyncio.wait({self._look}, timeout=_FIRST_LOOK_S)
-            if any(not look.cancelled() and look.exception() is None and look.result() is None for look in done):
-                return dict(_NO_CHARGES)
-        figures = charging.journal.figures
+            try:
+                figures = await wait_shared(self._look, _FIRST_LOOK_S)
+            except (BillingError, asyncio.TimeoutError):
+                return {}
         if figures is None:
-            return {}
+            return {"unknown_charges": 0, "charged_last_24h": 0}
         return {
             "unknown_charges": figures.unknown,
             "charged_last_24h": to_dollars(figures.charged(self.context.now())),
