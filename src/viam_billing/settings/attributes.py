@@ -141,7 +141,7 @@ def parse_attributes(
         valid = records.read(Attributes, others, "attribute")
     errors += _errors_between(valid, attributes, environment, effects)
     if errors:
-        raise ConfigError("invalid configuration: " + "; ".join(errors))
+        raise ConfigError("; ".join(errors))
     return _resolved(valid, environment)
 
 
