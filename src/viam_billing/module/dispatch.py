@@ -13,7 +13,7 @@ from google.protobuf.struct_pb2 import Struct
 from viam import logging
 
 from viam_billing.cache.queries import Call
-from viam_billing.commands.context import Answer, Command, Context
+from viam_billing.commands.context import Answer, Context
 from viam_billing.commands.meta import unknown_command
 from viam_billing.core.errors import (
     BillingError,
@@ -49,13 +49,18 @@ async def answer(command: Struct, context: Context, timeout_s: float | None) -> 
         parameters = _without_key(parameters, context)
     call = Call(Deadline(context.config.timeout_s, timeout_s), Deadline(math.inf, timeout_s))
     task = asyncio.current_task() if row.effect not in _AUDITED else None
+    permitted = context.policy.allows(row.name, row.effect)
+    attempt: contextlib.AbstractAsyncContextManager[None] = contextlib.nullcontext()
     if task is not None:
         context.reading.add(task)
+    else:
+        sync = row.effect == "change"  # e-mails and charges sync their own record before they are sent
+        attempt = context.audit_log.attempt(row.name, parameters, permitted=permitted, sync=sync)
     try:
-        async with contextlib.nullcontext() if task else _audited(row, parameters, context):
+        async with attempt:
             try:
                 typed = records.read(row.parameters, parameters, "parameter")
-                if not context.policy.allows(row.name, row.effect):
+                if not permitted:
                     raise not_allowed(row.name, row.effect)  # noqa: TRY301 - audited as a command's own errors are
                 result = await row.run(typed, context, call)
             except records.InvalidRecordError as error:
@@ -83,14 +88,6 @@ def _closed_or_cancelled(
     return service_closed()
 
 
-def _audited(
-    row: Command, parameters: Mapping[str, object], context: Context
-) -> contextlib.AbstractAsyncContextManager[None]:
-    permitted = context.policy.allows(row.name, row.effect)
-    sync = row.effect == "change"  # e-mails and charges sync their own record before they are sent
-    return context.audit_log.attempt(row.name, parameters, permitted=permitted, sync=sync)
-
-
 def _without_key(parameters: Mapping[str, object], context: Context) -> dict[str, object]:
     """Parameters in which the key is redacted before an error, a log or an audit entry can quote a part of it."""
     return {
@@ -112,7 +109,6 @@ def defect(where: str, error: Exception) -> InternalError:
         frame: Any = trace.tb_frame
         places.append(f"{frame.f_globals.get('__name__')}:{trace.tb_lineno}")
         trace = trace.tb_next
-    LOGGER.error(
-        "defect in %s: %s: %s (at %s)", where, type(error).__name__, quoted(str(error)), " < ".join(places[::-1][:6])
-    )
-    return InternalError(f"the module has a defect in {where} ({type(error).__name__}). Please report it with the log.")
+    kind = type(error).__name__
+    LOGGER.error("defect in %s: %s: %s (at %s)", where, kind, quoted(str(error)), " < ".join(places[::-1][:6]))
+    return InternalError(f"the module has a defect in {where} ({kind}). Please report it with the log.")

@@ -32,7 +32,8 @@ from viam_billing.core.errors import BillingError, InvalidRequestError
 from viam_billing.module import codec, dispatch
 from viam_billing.module.container import Container
 from viam_billing.module.shared import Shared
-from viam_billing.settings.attributes import Config, ConfigError, parse_attributes
+from viam_billing.settings.attributes import Config, parse_attributes
+from viam_billing.settings.records import InvalidRecordError
 from viam_billing.version import MODULE_NAME, NAMESPACE
 
 
@@ -131,7 +132,7 @@ def _parsed(config: ComponentConfig) -> Config:
     """Raises: ValidationError: its text stands on its own, as the SDK puts a class's name before it."""
     try:
         return parse_attributes(codec.from_struct(config.attributes), os.environ, EFFECTS)
-    except (ConfigError, InvalidRequestError) as error:
+    except (InvalidRecordError, InvalidRequestError) as error:
         raise ValidationError(f"invalid configuration: {error}") from None
 
 

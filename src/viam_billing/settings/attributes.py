@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os.path
-import uuid
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Final
 
@@ -14,6 +14,7 @@ from viam_billing.core.money import Cents, is_whole_cents, to_cents
 from viam_billing.settings import app_address, records
 from viam_billing.settings.records import InvalidRecordError, Record, given
 
+_UUID: Final = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 MIB: Final = 1024 * 1024
 ANY: Final = "*"
 """In place of IDs: any of them."""
@@ -26,13 +27,6 @@ Texts = tuple[Text, ...]
 Amount = Annotated[float, Meta(gt=0, title="an amount in dollars above 0, in whole cents")]
 Seconds = Annotated[float, Meta(ge=0, title="a number of seconds, at least 0")]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text.lower()
-    except ValueError:
-        return False
 
 
 def _is_absolute_path(text: str) -> bool:
@@ -84,7 +78,7 @@ class Attributes(Record, frozen=True, kw_only=True):
     budget: Annotated[Budget, Meta(title='{"monthly": dollars, "warn_at": [fractions]}')] | UnsetType = UNSET
 
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {
-        "api_key_id": _is_uuid,
+        "api_key_id": lambda text: _UUID.fullmatch(text) is not None,
         "app_address": lambda text: app_address.parse(text) is not None,
         "state_dir": _is_absolute_path,
         "ca_file": _is_absolute_path,
@@ -118,30 +112,26 @@ class Config(Struct, frozen=True):
     warn_at: tuple[float, ...]
 
 
-class ConfigError(ValueError):
-    """The attributes are not valid; the text has every error."""
-
-
 def parse_attributes(
     attributes: Mapping[str, object], environment: Mapping[str, str], effects: Mapping[str, str]
 ) -> Config:
     """Check the attributes, native values, and resolve their defaults; `effects` has the effect of each command.
 
-    No I/O: this runs on the event loop. Raises: ConfigError: with every error.
+    No I/O: this runs on the event loop. Raises: InvalidRecordError: with every error.
     """
     key = attributes.get("api_key")
     hidden = key if isinstance(key, str) else environment.get("VIAM_API_KEY")
-    errors: list[str] = []
+    errors: list[tuple[str, str]] = []
     try:
         valid = records.read(Attributes, attributes, "attribute", hidden)
     except InvalidRecordError as error:
         errors = error.errors
         # The rules between attributes are checked on those that are valid by themselves: one mistake hides no other.
-        others = {name: value for name, value in attributes.items() if name not in error.names}
-        valid = records.read(Attributes, others, "attribute")
-    errors += _errors_between(valid, attributes, environment, effects)
+        names = {name for name, _ in errors}
+        valid = records.read(Attributes, {n: v for n, v in attributes.items() if n not in names}, "attribute")
+    errors += [("", text) for text in _errors_between(valid, attributes, environment, effects)]
     if errors:
-        raise ConfigError("; ".join(errors))
+        raise InvalidRecordError(errors)
     return _resolved(valid, environment)
 
 
@@ -185,6 +175,9 @@ def _is_inside(folder: str, parent: str) -> bool:
     return os.path.isabs(outer) and os.path.commonpath([os.path.normpath(folder), outer]) == outer
 
 
+_TAKEN_OVER: Final = ("reveal_payment_details", "timeout_s", "cache_ttl_s", "max_stale_s", "max_pdf_bytes")
+
+
 def _resolved(valid: Attributes, environment: Mapping[str, str]) -> Config:
     key, key_id = given(valid.api_key), given(valid.api_key_id)
     if key is None and environment.get("VIAM_API_KEY") and environment.get("VIAM_API_KEY_ID"):
@@ -205,11 +198,7 @@ def _resolved(valid: Attributes, environment: Mapping[str, str]) -> Config:
         allowed_commands=frozenset(valid.allowed_commands),
         allowed_org_ids=frozenset(given(valid.allowed_org_ids, (org,) if org else ())),
         allowed_location_ids=frozenset(given(valid.allowed_location_ids, (location,) if location else ())),
-        reveal_payment_details=valid.reveal_payment_details,
-        timeout_s=valid.timeout_s,
-        cache_ttl_s=valid.cache_ttl_s,
-        max_stale_s=valid.max_stale_s,
-        max_pdf_bytes=valid.max_pdf_bytes,
+        **{name: getattr(valid, name) for name in _TAKEN_OVER},
         per_charge_limit=to_cents(limits.per_charge) if limits else None,
         per_day_limit=to_cents(limits.per_day) if limits else None,
         state_dir=os.path.normpath(state_dir) if state_dir else None,

@@ -34,12 +34,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class InvalidRecordError(ValueError):
-    """The values do not make a record. `errors` has a text for each that is wrong, `names` what they are called."""
+    """The values do not make a record. `errors` has the name of each value that is wrong, and what is wrong."""
 
     def __init__(self, errors: list[tuple[str, str]]) -> None:
-        self.names = {name for name, _ in errors}
-        self.errors = [text for _, text in errors]
-        super().__init__("; ".join(self.errors))
+        self.errors = errors
+        super().__init__("; ".join(text for _, text in errors))
 
 
 R = TypeVar("R", bound=Record)
