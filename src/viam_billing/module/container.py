@@ -24,6 +24,7 @@ from viam_billing.core.errors import BillingError
 from viam_billing.core.money import to_dollars
 from viam_billing.core.tasks import retrieve_exception, wait_shared
 from viam_billing.core.times import to_rfc3339
+from viam_billing.module import dispatch
 from viam_billing.module.shared import Key, Shared
 from viam_billing.settings.attributes import Config
 from viam_billing.settings.policy import Policy
@@ -75,7 +76,6 @@ class Container:
         charging: ChargeService | None = None
         if config.state_dir is not None:
             charging = lease.enter_context(shared.charging(config.state_dir, config.app, config.accept_lost_journal))
-        self._charging = charging
         database = charging.journal.store if charging is not None else None
         sent_emails = shared.sent_emails(config.state_dir, config.app)
         self.context = Context(
@@ -116,16 +116,14 @@ class Container:
             "stale_answers": reads.stale,
             **charges,
             "allowed_commands": sorted(self.context.config.allowed_commands),
+            "last_success": None if counters.last_success is None else to_rfc3339(counters.last_success),
+            "last_error": counters.last_error and dispatch.without_secrets(counters.last_error, self.context),
         }
-        if counters.last_success is not None:
-            status["last_success"] = to_rfc3339(counters.last_success)
-        if counters.last_error is not None:
-            status["last_error"] = counters.last_error
-        return status
+        return {name: value for name, value in status.items() if value is not None}
 
     async def _charges(self) -> dict[str, Any]:
         """The journal's figures: 0 where there is no journal, none where it cannot be read."""
-        charging = self._charging
+        charging = self.context.charge_service
         figures = charging.journal.figures if charging is not None else None
         if charging is not None and figures is None:
             if self._look is None or self._look.done():
@@ -137,14 +135,11 @@ class Container:
                 return {}
         if figures is None:
             return {"unknown_charges": 0, "charged_last_24h": 0}
+        created = to_rfc3339(figures.created_at)
         return {
             "unknown_charges": figures.unknown,
             "charged_last_24h": to_dollars(figures.charged(self.context.now())),
-            "journal": {
-                "id": figures.journal_id,
-                "created": to_rfc3339(figures.created_at),
-                "entries": figures.entries,
-            },
+            "journal": {"id": figures.journal_id, "created": created, "entries": figures.entries},
         }
 
     async def close(self) -> None:
@@ -164,18 +159,16 @@ class Container:
         if self._look is not None:
             self._look.cancel()
         charges: set[asyncio.Task[Any]] = set()
-        if self._charging is not None:
-            self._charging.drop_waiting(context.access)
-            charges = {attempt.task for attempt in self._charging.under_way(context.access)}
+        if context.charge_service is not None:
+            context.charge_service.drop_waiting(context.access)
+            charges = {attempt.task for attempt in context.charge_service.under_way(context.access)}
         if charges or context.audit_log.under_way:
             self._closing = asyncio.create_task(self._close_when_idle(charges), name="viam-billing closing")
         else:
             self._lease.close()
 
     async def _close_when_idle(self, charges: set[asyncio.Task[Any]]) -> None:
-        try:
+        with self._lease:
             if charges:
                 await asyncio.wait(charges)
             await self.context.audit_log.wait_idle()
-        finally:
-            self._lease.close()

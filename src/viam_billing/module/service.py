@@ -81,10 +81,7 @@ class BillingService(Generic):
 
     async def get_status(self, **_: Any) -> Mapping[str, ValueTypes]:  # noqa: ANN401 - the SDK's signature
         """Versions and counters, without a call to the cloud."""
-        status = await self._container.status()
-        if "last_error" in status:
-            status["last_error"] = dispatch.without_secrets(status["last_error"], self.context)
-        return status
+        return await self._container.status()
 
     async def close(self) -> None:
         """Close connection and files. May be called twice."""
