@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from google.protobuf.struct_pb2 import Struct, Value
 
-from viam_billing.core.errors import InvalidRequestError, ResultTooLargeError, quoted
+from viam_billing.core.errors import InvalidRequestError, quoted
 
 LARGEST_REQUEST_BYTES: Final = 256 * 1024
 LARGEST_ANSWER_BYTES: Final = 16 * 1024 * 1024
@@ -116,11 +116,3 @@ async def fill(struct: Struct, answer: Mapping[str, Any]) -> bool:
             scalars[name] = value
     struct.update(scalars)
     return has_lists
-
-
-def too_large() -> ResultTooLargeError:
-    """The error for an answer with more than `LARGEST_ANSWER_BYTES`."""
-    return ResultTooLargeError(
-        f"the answer would have more than {LARGEST_ANSWER_BYTES // 2**20} MiB. "
-        "Ask for less: a fleet in parts with location_ids, a list with limit or since."
-    )

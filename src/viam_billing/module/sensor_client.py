@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, Protocol, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from google.protobuf.struct_pb2 import Struct
@@ -89,21 +89,14 @@ class Status(msgspec.Struct, frozen=True):
     charged_last_24h: float | None = None
 
 
-class Resource(Protocol):
-    """The SDK's client of a generic service.
+class ServiceClient:
+    """Asks one billing service, which errors call `shown_name`; `resource` is the SDK's client of it.
 
-    `do_command` is not used: it turns UNIMPLEMENTED into a NotImplementedError without the message. `client` is
-    replaced when the connection to viam-server is, so it is not kept.
+    The client's `do_command` is not used: it turns UNIMPLEMENTED into a NotImplementedError without the message. Its
+    stub is replaced when the connection to viam-server is, so it is not kept.
     """
 
-    name: str
-    client: Any  # the generated stub, whose methods are not typed
-
-
-class ServiceClient:
-    """Asks one billing service, which errors call `shown_name`."""
-
-    def __init__(self, resource: Resource, shown_name: str) -> None:
+    def __init__(self, resource: Any, shown_name: str) -> None:  # noqa: ANN401 - its stub's methods are not typed
         self._resource = resource
         self._shown_name = quoted(shown_name)
 

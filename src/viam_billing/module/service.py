@@ -28,7 +28,7 @@ from viam.utils import ValueTypes
 
 from viam_billing.commands import EFFECTS
 from viam_billing.commands.context import Context
-from viam_billing.core.errors import BillingError, InvalidRequestError
+from viam_billing.core.errors import BillingError, InvalidRequestError, ResultTooLargeError
 from viam_billing.module import codec, dispatch
 from viam_billing.module.container import Container
 from viam_billing.module.shared import Shared
@@ -112,7 +112,10 @@ class BillingRPCService(GenericRPCService):
             answer = await dispatch.answer(request.command, service.context, timeout_s)
             has_lists = await codec.fill(response.result, answer)
             if has_lists and response.ByteSize() > codec.LARGEST_ANSWER_BYTES:
-                raise codec.too_large()  # noqa: TRY301 - its status is set below, as for every other error
+                raise ResultTooLargeError(  # noqa: TRY301 - its status is set below, as for every other error
+                    f"the answer would have more than {codec.LARGEST_ANSWER_BYTES // 2**20} MiB. "
+                    "Ask for less: a fleet in parts with location_ids, a list with limit or since."
+                )
         except Exception as error:  # noqa: BLE001 - every request ends in an answer or in an error of the contract
             raise _grpc_error(error, service.context) from None
         await stream.send_message(response)
