@@ -168,3 +168,47 @@ async def test_a_call_whose_service_is_removed_ends_well(
     found = await call
     assert (found.code, found.time_s < 10) == ("cloud_unreachable", True)
     await asyncio.to_thread(control.wait_for, lambda stats: stats.open_connections == 0)
+
+
+@pytest.mark.parametrize("how", ["removed", "reconfigured"])
+@pytest.mark.parametrize(
+    "command", ["get_invoice_pdf", "check_access", "get_fleet_usage", "get_org_billing_information"]
+)
+async def test_a_read_whose_service_ends_ends_at_once_while_another_keeps_the_connection(
+    module: ModuleProcess, block: dict[str, Any], control: SandboxControl, command: str, how: str
+) -> None:
+    block = {**block, "timeout_s": 25}
+    async with service(module, block) as staying:
+        invoices = await staying.ask("get_invoices_summary")
+        parameters = {"id": invoices["invoices"][0]["id"]} if command == "get_invoice_pdf" else {}
+        async with service(module, block) as ending:
+            control.set_fault(Fault(never_answer=True))
+            call = asyncio.create_task(outcome(ending.ask(command, **parameters)))
+            await asyncio.to_thread(control.wait_for, lambda stats: stats.in_flight >= 1)
+            if how == "reconfigured":
+                await module.reconfigure(block, ending.name)
+                found = await asyncio.wait_for(call, 5)
+        if how == "removed":
+            found = await asyncio.wait_for(call, 5)
+        control.clear_faults()
+        assert (await staying.ask("get_available_billing_tiers"))["stale"] is False
+        stats = control.stats()
+    assert (found.code, found.text) == (
+        "cloud_unreachable",
+        "the service was closed while the call was under way. Repeat it.",
+    )
+    assert (stats.logins, stats.open_connections) == (1, 1)
+
+
+async def test_a_change_goes_on_when_its_service_is_removed(
+    module: ModuleProcess, block: dict[str, Any], control: SandboxControl
+) -> None:
+    names = {"location_id": DEFAULT_LOCATION_ID, "billing_organization_id": NORTHWIND_ID}
+    rpc = "UpdateLocationBillingOrganization"
+    async with service(module, {**block, "timeout_s": 25, "allowed_commands": ["read", "change"]}) as one:
+        control.set_fault(Fault(rpc, latency_before_s=0.5))
+        call = asyncio.create_task(outcome(one.ask("update_location_billing_organization", **names)))
+        await asyncio.to_thread(control.wait_for, lambda stats: stats.calls.get(rpc) == 1)
+    found = await call
+    control.patch_location(DEFAULT_LOCATION_ID, billing_organization_id=DEFAULT_ORG_ID)
+    assert found.answer["billing_organization_id"] == NORTHWIND_ID

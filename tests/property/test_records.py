@@ -87,7 +87,7 @@ def errors_of(shape: type[Record], native: Mapping[str, object]) -> list[str]:
     try:
         records.read(shape, native, "parameter")
     except InvalidRecordError as error:
-        return error.errors
+        return [text for _, text in error.errors]
     return []
 
 

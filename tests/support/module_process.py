@@ -172,6 +172,11 @@ class ModuleProcess:
         request = module_pb2.RemoveResourceRequest(name=f"{API}/{name}")
         await module_grpc.ModuleServiceStub(self.channel).RemoveResource(request, timeout=10)
 
+    async def reconfigure(self, attributes: Mapping[str, Any], name: str = "billing") -> None:
+        """ReconfigureResource: close a service and make it again."""
+        request = module_pb2.ReconfigureResourceRequest(config=self._config(attributes, name))
+        await module_grpc.ModuleServiceStub(self.channel).ReconfigureResource(request, timeout=10)
+
     async def do(self, command: Mapping[str, Any], *, name: str = "billing", timeout_s: float = 30) -> dict[str, Any]:
         """DoCommand. Returns the answer as JSON values; raises GRPCError."""
         request = common_pb2.DoCommandRequest(name=name, command=struct(command))

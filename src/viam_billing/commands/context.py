@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from math import inf
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from viam_billing.audit.audit_log import AuditLog
 from viam_billing.audit.email_cooldown import EmailCooldown
@@ -104,7 +105,7 @@ class OrgOrLocationParameters(ReadParameters, frozen=True, kw_only=True):
 
 
 class Context(Struct, frozen=True):
-    """One service's parts. `now` is the wall clock in Unix seconds."""
+    """One service's parts. `now` is the wall clock in Unix seconds; `reading` are the tasks that run read commands."""
 
     config: Config
     policy: Policy
@@ -119,6 +120,7 @@ class Context(Struct, frozen=True):
     charge_service: ChargeService | None
     now: Callable[[], float]
     commands: Mapping[str, Command]
+    reading: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def charging(self) -> ChargeService:
         """What charges, and has the journal. Raises: StateUnavailableError: there is no folder for a journal."""

@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf.struct_pb2 import Struct, Value
 
-from viam_billing.core.errors import InvalidRequestError, ResultTooLargeError, quoted
-
-if TYPE_CHECKING:
-    from google.protobuf.struct_pb2 import Value
+from viam_billing.core.errors import InvalidRequestError, quoted
 
 LARGEST_REQUEST_BYTES: Final = 256 * 1024
 LARGEST_ANSWER_BYTES: Final = 16 * 1024 * 1024
@@ -38,8 +35,7 @@ class Request(msgspec.Struct, frozen=True):
 def parse(command: Struct) -> Request:
     """The command in a request, in either spelling; its parameters as native values, see `from_struct`.
 
-    Raises:
-        InvalidRequestError: the request is too large, or has no command, several, or one of a wrong form.
+    Raises: InvalidRequestError: the request is too large, or has no command, several, or one of a wrong form.
     """
     if command.ByteSize() > LARGEST_REQUEST_BYTES:
         raise InvalidRequestError(f"the request has more than {LARGEST_REQUEST_BYTES // 1024} KiB. Send less at once.")
@@ -54,17 +50,15 @@ def parse(command: Struct) -> Request:
         raise InvalidRequestError(f"found {found}, expected one. {_HOW}")
     ((name, parameters),) = values.items()
     if not isinstance(parameters, dict):
-        raise InvalidRequestError(
-            f"{quoted(name)}: found {quoted(parameters)}, expected an object of parameters. {_HOW}"
-        )
+        found = quoted(parameters)
+        raise InvalidRequestError(f"{quoted(name)}: found {found}, expected an object of parameters. {_HOW}")
     return Request(name, parameters, nested=True)
 
 
 def from_struct(struct: Struct) -> dict[str, object]:
     """Native values; null is None, and a whole number is an `int`.
 
-    Raises:
-        InvalidRequestError: a number is NaN or infinite, or the values are nested too deeply.
+    Raises: InvalidRequestError: a number is NaN or infinite, or the values are nested too deeply.
     """
     return {key: _native(value, key, 0) for key, value in struct.fields.items()}
 
@@ -90,11 +84,7 @@ def _native(value: Value, path: str, depth: int) -> object:
 
 
 def to_struct(command: object) -> Struct:
-    """The Struct of a request that was made in Python, where values can be of any type.
-
-    Raises:
-        InvalidRequestError: it holds something that JSON does not have.
-    """
+    """The Struct of a request made in Python. Raises: InvalidRequestError: it holds something that JSON lacks."""
     if not isinstance(command, Mapping):
         raise InvalidRequestError(f"found {quoted(command)}, expected an object. {_HOW}")
     struct = Struct()
@@ -108,8 +98,7 @@ def to_struct(command: object) -> Struct:
 async def fill(struct: Struct, answer: Mapping[str, Any]) -> bool:
     """Write an answer into a Struct; long lists in parts, so that other callers get their turns in between.
 
-    Returns:
-        whether the answer has lists, whose length nothing limits.
+    Returns whether the answer has lists, whose length nothing limits.
     """
     has_lists = False
     scalars: dict[str, Any] = {}
@@ -127,11 +116,3 @@ async def fill(struct: Struct, answer: Mapping[str, Any]) -> bool:
             scalars[name] = value
     struct.update(scalars)
     return has_lists
-
-
-def too_large() -> ResultTooLargeError:
-    """The error for an answer with more than `LARGEST_ANSWER_BYTES`."""
-    return ResultTooLargeError(
-        f"the answer would have more than {LARGEST_ANSWER_BYTES // 2**20} MiB. "
-        "Ask for less: a fleet in parts with location_ids, a list with limit or since."
-    )

@@ -5,33 +5,32 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from viam_billing.audit.audit_log import AuditLog
 from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.cache import Cache
 from viam_billing.cache.queries import Reads
 from viam_billing.charging.access import ServiceAccess
+from viam_billing.charging.journal_rows import Figures
+from viam_billing.charging.service import ChargeService
 from viam_billing.cloud.calls import Calls, Counters
 from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.cloud.client import CloudClient
+from viam_billing.cloud.session import Session
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Context
+from viam_billing.core.errors import BillingError
 from viam_billing.core.money import to_dollars
-from viam_billing.core.tasks import retrieve_exception
+from viam_billing.core.tasks import retrieve_exception, wait_shared
 from viam_billing.core.times import to_rfc3339
-from viam_billing.module.shared import Key
+from viam_billing.module import dispatch
+from viam_billing.module.shared import Key, Shared
+from viam_billing.settings.attributes import Config
 from viam_billing.settings.policy import Policy
 from viam_billing.usage.budget import CrossedThresholds
+from viam_billing.usage.history import UsageHistory
 from viam_billing.version import VERSION
-
-if TYPE_CHECKING:
-    from viam_billing.charging.journal_rows import Figures
-    from viam_billing.charging.service import ChargeService
-    from viam_billing.cloud.session import Session
-    from viam_billing.module.shared import Shared
-    from viam_billing.settings.attributes import Config
-    from viam_billing.usage.history import UsageHistory
 
 _CHARGING: Final = (
     "charge_organization",
@@ -40,8 +39,6 @@ _CHARGING: Final = (
     "resolve_charge",
 )
 """Commands for which a service looks after the charge journal, and keeps other processes away from it."""
-
-_NO_CHARGES: Final = {"unknown_charges": 0, "charged_last_24h": 0}
 
 _FIRST_LOOK_S: Final = 0.2
 """How long `get_status` waits for the journal's figures, where they are not in memory yet."""
@@ -79,7 +76,6 @@ class Container:
         charging: ChargeService | None = None
         if config.state_dir is not None:
             charging = lease.enter_context(shared.charging(config.state_dir, config.app, config.accept_lost_journal))
-        self._charging = charging
         database = charging.journal.store if charging is not None else None
         sent_emails = shared.sent_emails(config.state_dir, config.app)
         self.context = Context(
@@ -120,36 +116,30 @@ class Container:
             "stale_answers": reads.stale,
             **charges,
             "allowed_commands": sorted(self.context.config.allowed_commands),
+            "last_success": None if counters.last_success is None else to_rfc3339(counters.last_success),
+            "last_error": counters.last_error and dispatch.without_secrets(counters.last_error, self.context),
         }
-        if counters.last_success is not None:
-            status["last_success"] = to_rfc3339(counters.last_success)
-        if counters.last_error is not None:
-            status["last_error"] = counters.last_error
-        return status
+        return {name: value for name, value in status.items() if value is not None}
 
     async def _charges(self) -> dict[str, Any]:
         """The journal's figures: 0 where there is no journal, none where it cannot be read."""
-        charging = self._charging
-        if charging is None:
-            return dict(_NO_CHARGES)
-        if charging.journal.figures is None:
+        charging = self.context.charge_service
+        figures = charging.journal.figures if charging is not None else None
+        if charging is not None and figures is None:
             if self._look is None or self._look.done():
                 self._look = asyncio.create_task(charging.read_figures(), name="viam-billing charge figures")
                 self._look.add_done_callback(retrieve_exception)
-            done, _ = await asyncio.wait({self._look}, timeout=_FIRST_LOOK_S)
-            if any(not look.cancelled() and look.exception() is None and look.result() is None for look in done):
-                return dict(_NO_CHARGES)
-        figures = charging.journal.figures
+            try:
+                figures = await wait_shared(self._look, _FIRST_LOOK_S)
+            except (BillingError, asyncio.TimeoutError):
+                return {}
         if figures is None:
-            return {}
+            return {"unknown_charges": 0, "charged_last_24h": 0}
+        created = to_rfc3339(figures.created_at)
         return {
             "unknown_charges": figures.unknown,
             "charged_last_24h": to_dollars(figures.charged(self.context.now())),
-            "journal": {
-                "id": figures.journal_id,
-                "created": to_rfc3339(figures.created_at),
-                "entries": figures.entries,
-            },
+            "journal": {"id": figures.journal_id, "created": created, "entries": figures.entries},
         }
 
     async def close(self) -> None:
@@ -162,23 +152,23 @@ class Container:
         self._closed = True
         context = self.context
         self._watching.close()
+        while context.reading:
+            context.reading.pop().cancel()  # each ends with `service_closed`, see `dispatch.answer`
         context.reads.reader.close()
         context.access.closed = True
         if self._look is not None:
             self._look.cancel()
         charges: set[asyncio.Task[Any]] = set()
-        if self._charging is not None:
-            self._charging.drop_waiting(context.access)
-            charges = {attempt.task for attempt in self._charging.under_way(context.access)}
+        if context.charge_service is not None:
+            context.charge_service.drop_waiting(context.access)
+            charges = {attempt.task for attempt in context.charge_service.under_way(context.access)}
         if charges or not context.audit_log.idle.is_set():
             self._closing = asyncio.create_task(self._close_when_idle(charges), name="viam-billing closing")
         else:
             self._lease.close()
 
     async def _close_when_idle(self, charges: set[asyncio.Task[Any]]) -> None:
-        try:
+        with self._lease:
             if charges:
                 await asyncio.wait(charges)
             await self.context.audit_log.idle.wait()
-        finally:
-            self._lease.close()

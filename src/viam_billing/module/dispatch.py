@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from google.protobuf.struct_pb2 import Struct
 from viam import logging
 
 from viam_billing.cache.readings import Call
+from viam_billing.commands.context import Answer, Context
 from viam_billing.commands.meta import unknown_command
 from viam_billing.core.errors import (
     BillingError,
@@ -19,16 +22,12 @@ from viam_billing.core.errors import (
     InvalidRequestError,
     quoted,
     redacted,
+    service_closed,
 )
 from viam_billing.core.times import Deadline
 from viam_billing.module import codec
 from viam_billing.settings import records
 from viam_billing.settings.policy import not_allowed
-
-if TYPE_CHECKING:
-    from google.protobuf.struct_pb2 import Struct
-
-    from viam_billing.commands.context import Answer, Command, Context
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -36,15 +35,9 @@ _AUDITED: Final = frozenset({"notify", "change", "charge", "by_name"})
 
 
 async def answer(command: Struct, context: Context, timeout_s: float | None) -> Answer:
-    """The answer to one request.
+    """The answer to a request; `timeout_s` is what is left of the caller's time, None if it has no deadline.
 
-    Args:
-        command: the request.
-        context: the service's parts.
-        timeout_s: what is left of the caller's time; None if it has no deadline.
-
-    Raises:
-        BillingError: in every case that is not an answer.
+    Raises: BillingError: in every case that is not an answer.
     """
     request = codec.parse(command)
     row = context.commands.get(request.name)
@@ -55,30 +48,44 @@ async def answer(command: Struct, context: Context, timeout_s: float | None) -> 
     if key and any(key in name or (isinstance(value, str) and key in value) for name, value in parameters.items()):
         parameters = _without_key(parameters, context)
     call = Call(Deadline(context.config.timeout_s, timeout_s), Deadline(math.inf, timeout_s))
-    async with _audited(row, parameters, context) if row.effect in _AUDITED else contextlib.nullcontext():
-        try:
-            typed = records.read(row.parameters, parameters, "parameter")
-        except records.InvalidRecordError as error:
-            raise InvalidRequestError(f'{error}. {{"help": {{"name": "{row.name}"}}}} shows what it takes.') from None
-        if not context.policy.allows(row.name, row.effect):
-            raise not_allowed(row.name, row.effect)
-        try:
-            result = await row.run(typed, context, call)
-        except asyncio.TimeoutError:
-            raise CloudTimeoutError(f"{row.name} was not done in time. Try again later.") from None
-        except BillingError:
-            raise
-        except Exception as error:
-            raise defect(row.name, error) from error
+    task = asyncio.current_task() if row.effect not in _AUDITED else None
+    permitted = context.policy.allows(row.name, row.effect)
+    attempt: contextlib.AbstractAsyncContextManager[None] = contextlib.nullcontext()
+    if task is not None:
+        context.reading.add(task)
+    else:
+        sync = row.effect == "change"  # e-mails and charges sync their own record before they are sent
+        attempt = context.audit_log.attempt(row.name, parameters, permitted=permitted, sync=sync)
+    try:
+        async with attempt:
+            try:
+                typed = records.read(row.parameters, parameters, "parameter")
+                if not permitted:
+                    raise not_allowed(row.name, row.effect)  # noqa: TRY301 - audited as a command's own errors are
+                result = await row.run(typed, context, call)
+            except records.InvalidRecordError as error:
+                help_ = f'{{"help": {{"name": "{row.name}"}}}}'
+                raise InvalidRequestError(f"{error}. {help_} shows what it takes.") from None
+            except asyncio.TimeoutError:
+                raise CloudTimeoutError(f"{row.name} was not done in time. Try again later.") from None
+            except BillingError:
+                raise
+            except Exception as error:
+                raise defect(row.name, error) from error
+    except asyncio.CancelledError as error:
+        raise _closed_or_cancelled(task, context, error) from None
+    finally:
+        context.reading.discard(task)
     return {row.name: result} if request.nested else result
 
 
-def _audited(
-    row: Command, parameters: Mapping[str, object], context: Context
-) -> contextlib.AbstractAsyncContextManager[None]:
-    permitted = context.policy.allows(row.name, row.effect)
-    sync = row.effect == "change"  # e-mails and charges sync their own record before they are sent
-    return context.audit_log.attempt(row.name, parameters, permitted=permitted, sync=sync)
+def _closed_or_cancelled(
+    task: asyncio.Task[Any] | None, context: Context, error: asyncio.CancelledError
+) -> BaseException:
+    """What a cancelled request ends with: `service_closed` if closing the service did it, not the caller."""
+    if task is None or task in context.reading or (sys.version_info >= (3, 11) and task.uncancel()):
+        return error
+    return service_closed()
 
 
 def _without_key(parameters: Mapping[str, object], context: Context) -> dict[str, object]:
@@ -102,7 +109,6 @@ def defect(where: str, error: Exception) -> InternalError:
         frame: Any = trace.tb_frame
         places.append(f"{frame.f_globals.get('__name__')}:{trace.tb_lineno}")
         trace = trace.tb_next
-    LOGGER.error(
-        "defect in %s: %s: %s (at %s)", where, type(error).__name__, quoted(str(error)), " < ".join(places[::-1][:6])
-    )
-    return InternalError(f"the module has a defect in {where} ({type(error).__name__}). Please report it with the log.")
+    kind = type(error).__name__
+    LOGGER.error("defect in %s: %s: %s (at %s)", where, kind, quoted(str(error)), " < ".join(places[::-1][:6]))
+    return InternalError(f"the module has a defect in {where} ({kind}). Please report it with the log.")

@@ -39,7 +39,9 @@ def main() -> NoReturn:
     """Serve until told to stop. Never returns: a thread that hangs, as in a DNS lookup, must not delay the exit."""
     # Blocked before there is any thread, so that only the waiting one gets them.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    _quiet_libraries()
+    library = python_logging.getLogger("grpclib")  # it logs a caller that hangs up as an error with a traceback
+    library.addHandler(python_logging.NullHandler())
+    library.propagate = False
     gc.freeze()  # what was imported stays: looking through it for garbage would delay callers by tens of milliseconds
     status = 1
     with contextlib.suppress(asyncio.CancelledError):
@@ -58,7 +60,12 @@ async def _serve() -> int:
     module = Module.from_args()
     serving = asyncio.create_task(module.start())  # type: ignore[no-untyped-call] # the SDK's
     told_to_stop = asyncio.Event()
-    threading.Thread(target=_wait_for_signals, args=(loop, told_to_stop), daemon=True).start()
+
+    def wait_for_signals() -> None:
+        signal.sigwait(_SIGNALS)
+        loop.call_soon_threadsafe(told_to_stop.set)
+
+    threading.Thread(target=wait_for_signals, daemon=True).start()
     stopping = asyncio.create_task(told_to_stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if serving.done() and not told_to_stop.is_set():
@@ -80,18 +87,6 @@ async def _serve() -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
-
-
-def _wait_for_signals(loop: asyncio.AbstractEventLoop, told_to_stop: asyncio.Event) -> None:
-    signal.sigwait(_SIGNALS)
-    loop.call_soon_threadsafe(told_to_stop.set)
-
-
-def _quiet_libraries() -> None:
-    """Silence grpclib, which logs a caller that hangs up as an error with a traceback."""
-    library = python_logging.getLogger("grpclib")
-    library.addHandler(python_logging.NullHandler())
-    library.propagate = False
 
 
 def _log_lost_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Final, TypeAlias, TypeVar
 
 from grpclib.exceptions import GRPCError
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -18,6 +18,9 @@ from typing_extensions import Self
 from viam import logging
 from viam.components.sensor import Sensor
 from viam.errors import NoCaptureToStoreError, ValidationError
+from viam.proto.app.robot import ComponentConfig
+from viam.proto.common import ResourceName
+from viam.resource.base import ResourceBase
 from viam.resource.registry import Registry, ResourceCreatorRegistration
 from viam.resource.types import Model, ModelFamily
 from viam.services.generic import Generic
@@ -39,11 +42,6 @@ from viam_billing.settings import records
 from viam_billing.settings.attributes import Text
 from viam_billing.settings.records import InvalidRecordError, Record, given
 from viam_billing.version import BILLING_MODEL, MODULE_NAME, NAMESPACE, VERSION
-
-if TYPE_CHECKING:
-    from viam.proto.app.robot import ComponentConfig
-    from viam.proto.common import ResourceName
-    from viam.resource.base import ResourceBase
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -70,8 +68,7 @@ class SensorAttributes(Record, frozen=True, kw_only=True):
     """The attributes in the machine's configuration."""
 
     service: Annotated[
-        str,
-        Meta(pattern=r"^[^\s/]+$", title="the name of a generic service of this module, such as billing"),
+        str, Meta(pattern=r"^[^\s/]+$", title="the name of a generic service of this module, such as billing")
     ]
     location_id: Text | UnsetType = UNSET
 
@@ -85,24 +82,21 @@ class UsageSensor(Sensor):
         super().__init__(name)
         self._attributes = attributes
         self._billing = billing
+        location_id = given(attributes.location_id)
+        self._location: dict[str, str] = {"location_id": location_id} if location_id else {}
         self._left_out: dict[type[Struct], str] = {}
 
     @classmethod
     def validate_config(cls, config: ComponentConfig) -> tuple[Sequence[str], Sequence[str]]:
         """The billing service as a required dependency, by its full name: a component may have the same short one.
 
-        Raises:
-            ValidationError: with every error of the attributes.
+        Raises: ValidationError: with every error of the attributes.
         """
         return [str(Generic.get_resource_name(_parsed(config).service))], []
 
     @classmethod
     def new(cls, config: ComponentConfig, dependencies: Mapping[ResourceName, ResourceBase]) -> Self:
-        """Make the sensor, without asking the service anything.
-
-        Raises:
-            GRPCError: the service is not among the dependencies.
-        """
+        """Make the sensor. Raises: GRPCError: the service is not among the dependencies."""
         attributes = _parsed(config)
         resource = _dependency(attributes.service, dependencies)
         return cls(config.name, attributes, ServiceClient(resource, attributes.service))
@@ -114,7 +108,7 @@ class UsageSensor(Sensor):
         timeout: float | None = None,
         **_: Any,  # noqa: ANN401 - the SDK's signature
     ) -> Mapping[str, float | str | bool]:
-        """One reading.
+        """One reading, see `flat`.
 
         Raises:
             GRPCError: with a code of the contract, its status, and what to do.
@@ -126,7 +120,8 @@ class UsageSensor(Sensor):
         except GRPCError:
             raise
         except Exception as error:  # noqa: BLE001 - every reading ends in readings or in an error of the contract
-            raise _grpc_error(error if isinstance(error, BillingError) else defect("get_readings", error)) from None
+            told = error if isinstance(error, BillingError) else defect("get_readings", error)
+            raise GRPCError(told.status, told.message) from None
         if for_capture and readings["stale"]:
             raise NoCaptureToStoreError
         return readings
@@ -135,7 +130,7 @@ class UsageSensor(Sensor):
         billing = self._billing
         status = asyncio.create_task(self._optional(Status, lambda: billing.status(Status, deadline)))
         try:
-            usage = await billing.ask(Usage, deadline, "get_location_usage", **self._location())
+            usage = await billing.ask(Usage, deadline, "get_location_usage", **self._location)
             payer = usage.billing_organization_id
             invoices = await self._optional(
                 Invoices, lambda: billing.ask(Invoices, deadline, "get_invoices_summary", org_id=payer, limit=1)
@@ -145,11 +140,6 @@ class UsageSensor(Sensor):
             return flat(usage, invoices, await status)
         finally:
             status.cancel()
-
-    def _location(self) -> dict[str, str]:
-        """The configured location; without one the service uses its own default."""
-        location_id = given(self._attributes.location_id)
-        return {} if location_id is None else {"location_id": location_id}
 
     async def _optional(self, shape: type[Part], ask: Callable[[], Awaitable[Part]]) -> Part | None:
         """The answer, or None. Logs once for each reason that it is missing, and once that it is back."""
@@ -169,16 +159,13 @@ class UsageSensor(Sensor):
 
     async def do_command(self, command: Mapping[str, ValueTypes], **_: Any) -> Mapping[str, ValueTypes]:  # noqa: ANN401, ARG002 - the SDK's signature
         """Raises: GRPCError: always; the SDK's own answer would name one of its source files."""
-        raise _grpc_error(
-            UnknownCommandError(
-                "the sensor has readings and no commands. "
-                f"Send commands to the service {quoted(self._attributes.service)}."
-            )
-        )
+        name = quoted(self._attributes.service)
+        error = UnknownCommandError(f"the sensor has readings and no commands. Send commands to the service {name}.")
+        raise GRPCError(error.status, error.message)
 
     async def get_status(self, **_: Any) -> Mapping[str, ValueTypes]:  # noqa: ANN401 - the SDK's signature
         """The version and what the sensor reads, from memory."""
-        return {"version": VERSION, "service": self._attributes.service, **self._location()}
+        return {"version": VERSION, "service": self._attributes.service, **self._location}
 
 
 def flat(usage: Usage, invoices: Invoices | None, status: Status | None) -> Readings:
@@ -216,23 +203,15 @@ def _dependency(service: str, dependencies: Mapping[ResourceName, ResourceBase])
             return found[name]
     if len(found) == 1:
         return next(iter(found.values()))
-    raise _grpc_error(
-        NotConfiguredError(
-            f"the sensor got no generic service {quoted(service)}. "
-            f"Set service to the name of one of model {BILLING_MODEL}."
-        )
+    error = NotConfiguredError(
+        f"the sensor got no generic service {quoted(service)}. Set service to the name of one of model {BILLING_MODEL}."
     )
+    raise GRPCError(error.status, error.message)
 
 
 def _parsed(config: ComponentConfig) -> SensorAttributes:
     """Raises: ValidationError: its text stands on its own, as the SDK puts a class's name before it."""
     try:
         return records.read(SensorAttributes, codec.from_struct(config.attributes), "attribute")
-    except InvalidRecordError as error:
+    except (InvalidRecordError, InvalidRequestError) as error:
         raise ValidationError(f"invalid configuration: {error}") from None
-    except InvalidRequestError as error:
-        raise ValidationError(f"invalid configuration: {error.text}") from None
-
-
-def _grpc_error(error: BillingError) -> GRPCError:
-    return GRPCError(error.status, error.message)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from google.protobuf.struct_pb2 import Struct
@@ -29,11 +29,9 @@ from viam_billing.core.errors import (
     is_billing_error,
     quoted,
 )
+from viam_billing.core.times import Deadline
 from viam_billing.module import codec
 from viam_billing.version import BILLING_MODEL
-
-if TYPE_CHECKING:
-    from viam_billing.core.times import Deadline
 
 _TRY_AGAIN: Final[Mapping[GRPCStatus, type[BillingError]]] = {
     GRPCStatus.UNAVAILABLE: CloudUnreachableError,
@@ -46,18 +44,17 @@ _TRY_AGAIN: Final[Mapping[GRPCStatus, type[BillingError]]] = {
 _WHAT_TO_DO: Final = f"Set the sensor's attribute service to the name of a generic service of model {BILLING_MODEL}."
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
-Response = TypeVar("Response", DoCommandResponse, GetStatusResponse)
 Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class Projection(msgspec.Struct, frozen=True):
-    """The part of `projection` that the sensor uses."""
+    """As below, of the answer's `projection`."""
 
     total: float
 
 
 class Budget(msgspec.Struct, frozen=True):
-    """The part of `budget` that the sensor uses."""
+    """As below, of the answer's `budget`."""
 
     used_fraction: float
 
@@ -92,21 +89,14 @@ class Status(msgspec.Struct, frozen=True):
     charged_last_24h: float | None = None
 
 
-class Resource(Protocol):
-    """The SDK's client of a generic service.
+class ServiceClient:
+    """Asks one billing service, which errors call `shown_name`; `resource` is the SDK's client of it.
 
-    `do_command` is not used: it turns UNIMPLEMENTED into a NotImplementedError without the message. `client` is
-    replaced when the connection to viam-server is, so it is not kept.
+    The client's `do_command` is not used: it turns UNIMPLEMENTED into a NotImplementedError without the message. Its
+    stub is replaced when the connection to viam-server is, so it is not kept.
     """
 
-    name: str
-    client: Any  # the generated stub, whose methods are not typed
-
-
-class ServiceClient:
-    """Asks one billing service. `shown_name` is its name for errors."""
-
-    def __init__(self, resource: Resource, shown_name: str) -> None:
+    def __init__(self, resource: Any, shown_name: str) -> None:  # noqa: ANN401 - its stub's methods are not typed
         self._resource = resource
         self._shown_name = quoted(shown_name)
 
@@ -119,19 +109,19 @@ class ServiceClient:
         """
         request = DoCommandRequest(name=self._resource.name, command=Struct())
         request.command.update({"command": command, **parameters})
-        call = self._resource.client.DoCommand(request, timeout=deadline.remaining_s())
-        return self._read(shape, await self._answer(call))
+        return await self._answer(shape, self._resource.client.DoCommand(request, timeout=deadline.remaining_s()))
 
     async def status(self, shape: type[Shape], deadline: Deadline) -> Shape:
         """The answer of the service's `get_status`. Raises: as `ask`."""
         request = GetStatusRequest(name=self._resource.name)
-        call = self._resource.client.GetStatus(request, timeout=deadline.remaining_s())
-        return self._read(shape, await self._answer(call))
+        return await self._answer(shape, self._resource.client.GetStatus(request, timeout=deadline.remaining_s()))
 
-    async def _answer(self, call: Awaitable[Response]) -> Response:
+    async def _answer(self, shape: type[Shape], call: Awaitable[DoCommandResponse | GetStatusResponse]) -> Shape:
         name = self._shown_name
         try:
-            return await call
+            return msgspec.convert(codec.from_struct((await call).result), shape)
+        except (msgspec.ValidationError, InvalidRequestError):
+            raise NotConfiguredError(f"what answers as {name} is no billing service. {_WHAT_TO_DO}") from None
         except GRPCError as error:
             if is_billing_error(error.status, error.message):
                 raise
@@ -145,12 +135,4 @@ class ServiceClient:
         except (OSError, StreamTerminatedError):
             raise CloudUnreachableError(
                 f"the connection to viam-server was lost on the way to the service {name}. Try again later."
-            ) from None
-
-    def _read(self, shape: type[Shape], response: DoCommandResponse | GetStatusResponse) -> Shape:
-        try:
-            return msgspec.convert(codec.from_struct(response.result), shape)
-        except (msgspec.ValidationError, InvalidRequestError):
-            raise NotConfiguredError(
-                f"what answers as {self._shown_name} is no billing service. {_WHAT_TO_DO}"
             ) from None

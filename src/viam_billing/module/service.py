@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from google.protobuf.message import DecodeError
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
+from grpclib.server import Stream
 from typing_extensions import Self
 from viam.errors import ValidationError
-from viam.proto.common import DoCommandRequest, DoCommandResponse
+from viam.proto.app.robot import ComponentConfig
+from viam.proto.common import DoCommandRequest, DoCommandResponse, ResourceName
+from viam.resource.base import ResourceBase
 from viam.resource.registry import Registry, ResourceCreatorRegistration
 from viam.resource.types import Model, ModelFamily
 from viam.services.generic import Generic
@@ -24,20 +27,14 @@ from viam.services.generic.service import GenericRPCService
 from viam.utils import ValueTypes
 
 from viam_billing.commands import EFFECTS
-from viam_billing.core.errors import BillingError, InvalidRequestError
+from viam_billing.commands.context import Context
+from viam_billing.core.errors import BillingError, InvalidRequestError, ResultTooLargeError
 from viam_billing.module import codec, dispatch
 from viam_billing.module.container import Container
-from viam_billing.settings.attributes import Config, ConfigError, parse_attributes
+from viam_billing.module.shared import Shared
+from viam_billing.settings.attributes import Config, parse_attributes
+from viam_billing.settings.records import InvalidRecordError
 from viam_billing.version import MODULE_NAME, NAMESPACE
-
-if TYPE_CHECKING:
-    from grpclib.server import Stream
-    from viam.proto.app.robot import ComponentConfig
-    from viam.proto.common import ResourceName
-    from viam.resource.base import ResourceBase
-
-    from viam_billing.commands.context import Context
-    from viam_billing.module.shared import Shared
 
 
 class BillingService(Generic):
@@ -52,11 +49,7 @@ class BillingService(Generic):
 
     @classmethod
     def validate_config(cls, config: ComponentConfig) -> tuple[Sequence[str], Sequence[str]]:
-        """Check the attributes; the service depends on no other resource.
-
-        Raises:
-            ValidationError: with every error.
-        """
+        """Check the attributes; no dependencies. Raises: ValidationError: with every error."""
         _parsed(config)
         return [], []
 
@@ -77,10 +70,9 @@ class BillingService(Generic):
         timeout: float | None = None,
         **_: Any,  # noqa: ANN401 - the SDK's signature
     ) -> Mapping[str, ValueTypes]:
-        """Answer one command that was made in Python; requests of other processes come to `BillingRPCService`.
+        """Answer a command made in Python; requests of other processes come to `BillingRPCService`.
 
-        Raises:
-            GRPCError: with a code of the contract, its status, and what to do.
+        Raises: GRPCError: with a code of the contract, its status, and what to do.
         """
         try:
             return await dispatch.answer(codec.to_struct(command), self.context, timeout)
@@ -89,10 +81,7 @@ class BillingService(Generic):
 
     async def get_status(self, **_: Any) -> Mapping[str, ValueTypes]:  # noqa: ANN401 - the SDK's signature
         """Versions and counters, without a call to the cloud."""
-        status = await self._container.status()
-        if "last_error" in status:
-            status["last_error"] = dispatch.without_secrets(status["last_error"], self.context)
-        return status
+        return await self._container.status()
 
     async def close(self) -> None:
         """Close connection and files. May be called twice."""
@@ -108,19 +97,12 @@ class BillingRPCService(GenericRPCService):
     RESOURCE_TYPE = BillingService  # type: ignore[assignment] # the SDK's class does not say that it may be narrower
 
     async def DoCommand(self, stream: Stream[DoCommandRequest, DoCommandResponse]) -> None:  # noqa: N802 - the RPC's name
-        """Answer one command.
-
-        Raises:
-            GRPCError: with a code of the contract, its status, and what to do.
-        """
+        """Answer one command. Raises: GRPCError: with a code of the contract, its status, and what to do."""
         try:
             request = await stream.recv_message()
         except DecodeError:
-            raise GRPCError(
-                Status.INVALID_ARGUMENT,
-                "invalid_request: the request is not a valid message: it is nested too deeply, or a text is not UTF-8. "
-                "Send flat parameters.",
-            ) from None
+            what = "the request is not a valid message: it is nested too deeply, or a text is not UTF-8."
+            raise GRPCError(Status.INVALID_ARGUMENT, f"invalid_request: {what} Send flat parameters.") from None
         if request is None:
             return
         service: BillingService = self.get_resource(request.name)
@@ -130,7 +112,10 @@ class BillingRPCService(GenericRPCService):
             answer = await dispatch.answer(request.command, service.context, timeout_s)
             has_lists = await codec.fill(response.result, answer)
             if has_lists and response.ByteSize() > codec.LARGEST_ANSWER_BYTES:
-                raise codec.too_large()  # noqa: TRY301 - its status is set below, as for every other error
+                raise ResultTooLargeError(  # noqa: TRY301 - its status is set below, as for every other error
+                    f"the answer would have more than {codec.LARGEST_ANSWER_BYTES // 2**20} MiB. "
+                    "Ask for less: a fleet in parts with location_ids, a list with limit or since."
+                )
         except Exception as error:  # noqa: BLE001 - every request ends in an answer or in an error of the contract
             raise _grpc_error(error, service.context) from None
         await stream.send_message(response)
@@ -147,10 +132,8 @@ def _parsed(config: ComponentConfig) -> Config:
     """Raises: ValidationError: its text stands on its own, as the SDK puts a class's name before it."""
     try:
         return parse_attributes(codec.from_struct(config.attributes), os.environ, EFFECTS)
-    except ConfigError as error:
-        raise ValidationError(str(error)) from None
-    except InvalidRequestError as error:
-        raise ValidationError(f"invalid configuration: {error.text}") from None
+    except (InvalidRecordError, InvalidRequestError) as error:
+        raise ValidationError(f"invalid configuration: {error}") from None
 
 
 def _grpc_error(error: Exception, context: Context) -> GRPCError:

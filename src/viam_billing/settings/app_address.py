@@ -45,32 +45,23 @@ def parse(text: str) -> AppAddress | None:
         port = url.port
     except ValueError:
         return None
-    origin = f"{url.scheme}://{url.netloc}"
-    if text.removesuffix("/") != origin or not _NETLOC.fullmatch(url.netloc) or port == 0:
+    if text.removesuffix("/") != f"{url.scheme}://{url.netloc}" or not _NETLOC.fullmatch(url.netloc) or port == 0:
         return None
-    host = _normal_host(url.hostname or "")
-    loopback = is_loopback(host)
-    tls = url.scheme == "https"
-    if not tls and not (url.scheme == "http" and loopback):
-        return None
-    if loopback and (url.hostname or "").endswith("."):
-        return None  # `localhost.` is looked up by DNS and may be another machine
-    port = port or _DEFAULT_PORTS[url.scheme]
-    normal = _normal_text(url.scheme, host, port)
-    return AppAddress(normal, host=host, port=port, tls=tls, verified=tls and not loopback)
-
-
-def _normal_host(host: str) -> str:
-    """One spelling of an IPv6 address, which has many, and a name without the dot of the DNS root."""
-    try:
-        return socket.inet_ntop(socket.AF_INET6, ipaddress.IPv6Address(host).packed)
+    name = url.hostname or ""
+    try:  # an IPv6 address has many spellings
+        host = socket.inet_ntop(socket.AF_INET6, ipaddress.IPv6Address(name).packed)
     except ValueError:
-        return host.removesuffix(".")
-
-
-def _normal_text(scheme: str, host: str, port: int) -> str:
+        host = name.removesuffix(".")
+    loopback = is_loopback(host)
+    if url.scheme != "https" and not (url.scheme == "http" and loopback):
+        return None
+    if loopback and name.endswith("."):
+        return None  # `localhost.` is looked up by DNS and may be another machine
     netloc = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{netloc}" if port == _DEFAULT_PORTS[scheme] else f"{scheme}://{netloc}:{port}"
+    usual = _DEFAULT_PORTS[url.scheme]
+    normal = f"{url.scheme}://{netloc}" if port in (None, usual) else f"{url.scheme}://{netloc}:{port}"
+    tls = url.scheme == "https"
+    return AppAddress(normal, host=host, port=port or usual, tls=tls, verified=tls and not loopback)
 
 
 def is_loopback(host: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os.path
-import uuid
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Final
 
@@ -14,6 +14,7 @@ from viam_billing.core.money import Cents, is_whole_cents, to_cents
 from viam_billing.settings import app_address, records
 from viam_billing.settings.records import InvalidRecordError, Record, given
 
+_UUID: Final = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 MIB: Final = 1024 * 1024
 ANY: Final = "*"
 """In place of IDs: any of them."""
@@ -22,16 +23,10 @@ GROUPS: Final = ("read", "notify", "change", "charge")
 """The groups of commands that `allowed_commands` may name."""
 
 Text = Annotated[str, Meta(min_length=1, pattern=r"\S", title="a non-empty text")]
+Texts = tuple[Text, ...]
 Amount = Annotated[float, Meta(gt=0, title="an amount in dollars above 0, in whole cents")]
 Seconds = Annotated[float, Meta(ge=0, title="a number of seconds, at least 0")]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text.lower()
-    except ValueError:
-        return False
 
 
 def _is_absolute_path(text: str) -> bool:
@@ -45,9 +40,6 @@ class ChargeLimits(Record, frozen=True, kw_only=True):
     per_day: Amount
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"per_charge": is_whole_cents, "per_day": is_whole_cents}
 
-    def __post_init__(self) -> None:
-        self.check_fields()
-
 
 class Budget(Record, frozen=True, kw_only=True):
     """What a month may cost, and the fractions of it at which to warn."""
@@ -55,9 +47,6 @@ class Budget(Record, frozen=True, kw_only=True):
     monthly: Amount
     warn_at: Annotated[tuple[Fraction, ...], Meta(title="a list of numbers between 0 and 1")] = (0.5, 0.8)
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"monthly": is_whole_cents}
-
-    def __post_init__(self) -> None:
-        self.check_fields()
 
 
 class Attributes(Record, frozen=True, kw_only=True):
@@ -69,12 +58,10 @@ class Attributes(Record, frozen=True, kw_only=True):
     org_id: Text | UnsetType = UNSET
     location_id: Text | UnsetType = UNSET
     allowed_commands: Annotated[
-        tuple[Text, ...], Meta(title="a list of command names and of the groups read, notify, change, charge")
+        Texts, Meta(title="a list of command names and of the groups read, notify, change, charge")
     ] = ("read",)
-    allowed_org_ids: Annotated[tuple[Text, ...], Meta(title='a list of organization IDs, or ["*"]')] | UnsetType = UNSET
-    allowed_location_ids: Annotated[tuple[Text, ...], Meta(title='a list of location IDs, or ["*"]')] | UnsetType = (
-        UNSET
-    )
+    allowed_org_ids: Annotated[Texts, Meta(title='a list of organization IDs, or ["*"]')] | UnsetType = UNSET
+    allowed_location_ids: Annotated[Texts, Meta(title='a list of location IDs, or ["*"]')] | UnsetType = UNSET
     reveal_payment_details: Annotated[bool, Meta(title="true or false")] = False
     timeout_s: Annotated[float, Meta(gt=0, title="a number of seconds above 0")] = 20.0
     cache_ttl_s: Seconds = 300.0
@@ -87,13 +74,11 @@ class Attributes(Record, frozen=True, kw_only=True):
     )
     state_dir: Annotated[str, Meta(title="the absolute path of a folder")] | UnsetType = UNSET
     ca_file: Annotated[str, Meta(title="the absolute path of a file of certificates (PEM)")] | UnsetType = UNSET
-    accept_lost_journal: (
-        Annotated[str, Meta(min_length=1, pattern=r"\S", title="the ID of a charge journal")] | UnsetType
-    ) = UNSET
+    accept_lost_journal: Annotated[Text, Meta(title="the ID of a charge journal")] | UnsetType = UNSET
     budget: Annotated[Budget, Meta(title='{"monthly": dollars, "warn_at": [fractions]}')] | UnsetType = UNSET
 
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {
-        "api_key_id": _is_uuid,
+        "api_key_id": lambda text: _UUID.fullmatch(text) is not None,
         "app_address": lambda text: app_address.parse(text) is not None,
         "state_dir": _is_absolute_path,
         "ca_file": _is_absolute_path,
@@ -127,36 +112,26 @@ class Config(Struct, frozen=True):
     warn_at: tuple[float, ...]
 
 
-class ConfigError(ValueError):
-    """The attributes are not valid; the text has every error."""
-
-
 def parse_attributes(
     attributes: Mapping[str, object], environment: Mapping[str, str], effects: Mapping[str, str]
 ) -> Config:
-    """Check the attributes and resolve their defaults. No I/O: this runs on the event loop.
+    """Check the attributes, native values, and resolve their defaults; `effects` has the effect of each command.
 
-    Args:
-        attributes: native values; null is None, whole numbers are `int`.
-        environment: the module's environment variables.
-        effects: the effect of each command, by name.
-
-    Raises:
-        ConfigError: with every error.
+    No I/O: this runs on the event loop. Raises: InvalidRecordError: with every error.
     """
     key = attributes.get("api_key")
     hidden = key if isinstance(key, str) else environment.get("VIAM_API_KEY")
-    errors: list[str] = []
+    errors: list[tuple[str, str]] = []
     try:
         valid = records.read(Attributes, attributes, "attribute", hidden)
     except InvalidRecordError as error:
         errors = error.errors
         # The rules between attributes are checked on those that are valid by themselves: one mistake hides no other.
-        others = {name: value for name, value in attributes.items() if name not in error.names}
-        valid = records.read(Attributes, others, "attribute")
-    errors += _errors_between(valid, attributes, environment, effects)
+        names = {name for name, _ in errors}
+        valid = records.read(Attributes, {n: v for n, v in attributes.items() if n not in names}, "attribute")
+    errors += [("", text) for text in _errors_between(valid, attributes, environment, effects)]
     if errors:
-        raise ConfigError("invalid configuration: " + "; ".join(errors))
+        raise InvalidRecordError(errors)
     return _resolved(valid, environment)
 
 
@@ -169,21 +144,13 @@ def _errors_between(
         if other in attributes and missing not in attributes
     ]
     key = attributes.get("api_key")
+    wanted = records.expected(Attributes, "allowed_commands")
     for name in valid.allowed_commands:
         if name not in effects and name not in GROUPS:
             found = "a value that is not shown" if isinstance(key, str) and key in name else quoted(name)
-            errors.append(
-                f"allowed_commands: found {found}, expected {records.expected(Attributes, 'allowed_commands')}"
-            )
-    if any("charge" in (name, effects.get(name)) for name in valid.allowed_commands):
-        errors += _errors_of_charging(valid, attributes, environment)
-    return errors
-
-
-def _errors_of_charging(
-    valid: Attributes, attributes: Mapping[str, object], environment: Mapping[str, str]
-) -> list[str]:
-    errors = []
+            errors.append(f"allowed_commands: found {found}, expected {wanted}")
+    if all("charge" not in (name, effects.get(name)) for name in valid.allowed_commands):
+        return errors
     why = "because allowed_commands allows a charge"
     if "charge_limits" not in attributes:
         errors.append(f'charge_limits: found nothing, expected {{"per_charge": dollars, "per_day": dollars}}, {why}')
@@ -195,19 +162,20 @@ def _errors_of_charging(
     folder = given(valid.state_dir)
     if "state_dir" not in attributes:
         errors.append(f"state_dir: found nothing, expected a folder that outlives the module, {why}")
-    elif folder is not None:
-        errors += [
-            f"state_dir: found a folder inside {variable}, expected one outside of it, {why}: "
-            "the platform deletes that one when the module leaves the configuration"
-            for variable in ("VIAM_MODULE_DATA", "VIAM_MODULE_ROOT")
-            if environment.get(variable) and _is_inside(folder, environment[variable])
-        ]
-    return errors
+    return errors + [
+        f"state_dir: found a folder inside {variable}, expected one outside of it, {why}: "
+        "the platform deletes that one when the module leaves the configuration"
+        for variable in ("VIAM_MODULE_DATA", "VIAM_MODULE_ROOT")
+        if folder is not None and _is_inside(folder, environment.get(variable, ""))
+    ]
 
 
 def _is_inside(folder: str, parent: str) -> bool:
-    inner, outer = os.path.normpath(folder), os.path.normpath(parent)
-    return os.path.isabs(outer) and os.path.commonpath([inner, outer]) == outer
+    outer = os.path.normpath(parent)
+    return os.path.isabs(outer) and os.path.commonpath([os.path.normpath(folder), outer]) == outer
+
+
+_TAKEN_OVER: Final = ("reveal_payment_details", "timeout_s", "cache_ttl_s", "max_stale_s", "max_pdf_bytes")
 
 
 def _resolved(valid: Attributes, environment: Mapping[str, str]) -> Config:
@@ -230,11 +198,7 @@ def _resolved(valid: Attributes, environment: Mapping[str, str]) -> Config:
         allowed_commands=frozenset(valid.allowed_commands),
         allowed_org_ids=frozenset(given(valid.allowed_org_ids, (org,) if org else ())),
         allowed_location_ids=frozenset(given(valid.allowed_location_ids, (location,) if location else ())),
-        reveal_payment_details=valid.reveal_payment_details,
-        timeout_s=valid.timeout_s,
-        cache_ttl_s=valid.cache_ttl_s,
-        max_stale_s=valid.max_stale_s,
-        max_pdf_bytes=valid.max_pdf_bytes,
+        **{name: getattr(valid, name) for name in _TAKEN_OVER},
         per_charge_limit=to_cents(limits.per_charge) if limits else None,
         per_day_limit=to_cents(limits.per_day) if limits else None,
         state_dir=os.path.normpath(state_dir) if state_dir else None,

@@ -5,22 +5,19 @@ A module cannot tell its callers apart, so permission comes from the service's o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
 from viam_billing.core.errors import CommandNotAllowedError, NotConfiguredError, OutOfScopeError, quoted
-from viam_billing.settings.attributes import ANY
-
-if TYPE_CHECKING:
-    from viam_billing.settings.attributes import Config
+from viam_billing.settings.attributes import ANY, Config
 
 Effect = Literal["read", "notify", "change", "charge", "by_name", "always"]
 """What a command does. The first four are groups of `allowed_commands`; `by_name` belongs to no group."""
 
 
 class Policy(Struct, frozen=True):
-    """What one service permits."""
+    """What one service permits. Errors name the attribute to change."""
 
     config: Config
 
@@ -31,20 +28,14 @@ class Policy(Struct, frozen=True):
 
     def sees_org(self, org_id: str) -> bool:
         """Whether an organization is in scope."""
-        allowed = self.config.allowed_org_ids
-        return org_id in allowed or ANY in allowed
+        return not self.config.allowed_org_ids.isdisjoint((org_id, ANY))
 
     def sees_location(self, location_id: str) -> bool:
         """Whether a location is in scope."""
-        allowed = self.config.allowed_location_ids
-        return location_id in allowed or ANY in allowed
+        return not self.config.allowed_location_ids.isdisjoint((location_id, ANY))
 
     def own_org(self) -> str:
-        """The service's own organization.
-
-        Raises:
-            NotConfiguredError: neither the configuration nor the machine names one.
-        """
+        """The service's own organization. Raises: NotConfiguredError: nothing names one."""
         if self.config.org_id is None:
             raise NotConfiguredError(
                 "no organization is known. Set the attribute org_id, or name the organization in the call."
@@ -52,23 +43,18 @@ class Policy(Struct, frozen=True):
         return self.config.org_id
 
     def check_org(self, org_id: str) -> None:
-        """Raises: OutOfScopeError: the organization is not in scope; names the attribute to change."""
+        """Raises: OutOfScopeError: the organization is not in scope."""
         if not self.sees_org(org_id):
             raise _out_of_scope("organization", org_id, "allowed_org_ids")
 
     def org_in_scope(self, asked: str | UnsetType = UNSET) -> str:
-        """The organization asked for, by default the own one, in scope. Raises: as `own_org` and `check_org`."""
+        """The organization asked for, by default the own one. Raises: as `own_org` and `check_org`."""
         org_id = self.own_org() if asked is UNSET else asked
         self.check_org(org_id)
         return org_id
 
     def location_in_scope(self, asked: str | UnsetType = UNSET) -> str:
-        """The location asked for, by default the own one, in scope.
-
-        Raises:
-            NotConfiguredError: none is asked for, and neither the configuration nor the machine names one.
-            OutOfScopeError: it is not in scope; names the attribute to change.
-        """
+        """The location asked for, by default the own one. Raises: NotConfiguredError, OutOfScopeError."""
         location_id = self.config.location_id if asked is UNSET else asked
         if location_id is None:
             raise NotConfiguredError("no location is known. Set the attribute location_id, or name it in the call.")

@@ -24,10 +24,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Other accepted names of fields: alias -> field."""
 
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {}
-    """Rules that a type cannot express: field -> whether a value of the right type is valid.
-
-    `read` applies them; a record that is a field of another one calls `check_fields` in its `__post_init__`.
-    """
+    """Rules that a type cannot express: field -> whether a value of the right type is valid."""
 
     secrets: ClassVar[frozenset[str]] = frozenset()
     """Fields whose values are never shown."""
@@ -35,87 +32,70 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     schema_not: ClassVar[Mapping[str, Any]] = {}
     """JSON Schema of the combinations that are refused."""
 
-    def check_fields(self) -> None:
-        """Raises: ValueError: one of the `checks` fails."""
-        for field, check in self.checks.items():
-            value = getattr(self, field)
-            if value is not UNSET and not check(value):
-                raise ValueError(field)
-
 
 class InvalidRecordError(ValueError):
-    """The values do not make a record. `errors` has a text for each that is wrong, `names` what they are called."""
+    """The values do not make a record. `errors` has the name of each value that is wrong, and what is wrong."""
 
     def __init__(self, errors: list[tuple[str, str]]) -> None:
-        self.names = {name for name, _ in errors}
-        self.errors = [text for _, text in errors]
-        super().__init__("; ".join(self.errors))
+        self.errors = errors
+        super().__init__("; ".join(text for _, text in errors))
 
 
 R = TypeVar("R", bound=Record)
 
 
 def read(shape: type[R], values: Mapping[str, object], kind: str, hidden: str | None = None) -> R:
-    """The record made of the values.
+    """The record made of JSON values, whose whole numbers are `int`.
 
-    Args:
-        shape: the record's class.
-        values: JSON values; whole numbers are `int`.
-        kind: what errors call an unknown field, `parameter` or `attribute`.
-        hidden: a text that no error may show, wherever it appears.
-
-    Raises:
-        InvalidRecordError: with every error; each names the field, what was found and what was expected.
+    `kind` is what errors call an unknown field, `parameter` or `attribute`. No error shows the text `hidden`.
+    Raises: InvalidRecordError: with every error; each names the field, what was found and what was expected.
     """
+    by_field = values
+    if shape.aliases:  # an alias beside its field stays, as an unknown field
+        fields = {alias: field for alias, field in shape.aliases.items() if field not in values}
+        by_field = {fields.get(name, name): value for name, value in values.items()}
     try:
-        record = msgspec.convert(_without_aliases(shape, values) if shape.aliases else values, shape)
-        if shape.checks:
-            record.check_fields()
-    except (msgspec.ValidationError, ValueError) as error:
+        record = msgspec.convert(by_field, shape)
+    except msgspec.ValidationError as error:
         raise InvalidRecordError(_errors(shape, values, kind, hidden) or [("", str(error))]) from None
+    if shape.checks and (errors := _errors(shape, values, kind, hidden)):
+        raise InvalidRecordError(errors)
     return record
-
-
-def _without_aliases(shape: type[Record], values: Mapping[str, object]) -> dict[str, object]:
-    """The values by the names of their fields; an alias beside its field stays, as an unknown field."""
-    fields = {alias: field for alias, field in shape.aliases.items() if field not in values}
-    return {fields.get(name, name): value for name, value in values.items()}
 
 
 def _errors(
     shape: type[Record], values: Mapping[str, object], kind: str, hidden: str | None, prefix: str = ""
 ) -> list[tuple[str, str]]:
     """The errors of the fields, each looked at alone: the name and the text."""
+    types = {field.name: field.type for field in msgspec.structs.fields(shape)}
     errors: list[tuple[str, str]] = []
-    given_fields: set[str] = set()
     for name, value in sorted(values.items()):
         field = shape.aliases.get(name, name)
-        given_fields.add(field)
-        inner = _inner_record(shape, field)
-        if field not in shape.__struct_fields__:
-            errors.append((name, _unknown_field(shape, "***" if _holds(name, hidden) else name, kind, prefix)))
+        inner = _inner_record(types.get(field))
+        if field not in types:
+            errors.append((name, _unknown_field(shape, "***" if hidden and hidden in name else name, kind, prefix)))
         elif field != name and field in values:
             errors.append((name, f"{prefix}{field}: found {field} and its other name {name}, expected one of the two"))
         elif inner is not None and isinstance(value, dict):
             errors += [(name, text) for _, text in _errors(inner, value, kind, hidden, f"{prefix}{field}.")]
-        elif not _is_valid(shape, field, value):
-            secret = field in shape.secrets or _holds(value, hidden)
+        elif not _is_valid(value, types[field], shape.checks.get(field)):
+            secret = field in shape.secrets or (hidden and isinstance(value, str) and hidden in value)
             found = "a value that is not shown" if secret else quoted(value)
             errors.append((name, f"{prefix}{name}: found {found}, expected {expected(shape, field)}"))
-    missing = [field.name for field in msgspec.structs.fields(shape) if field.required]
+    given_fields = {shape.aliases.get(name, name) for name in values}
     return errors + [
-        (name, f"{prefix}{name}: found nothing, expected {expected(shape, name)}")
-        for name in missing
-        if name not in given_fields
+        (field.name, f"{prefix}{field.name}: found nothing, expected {expected(shape, field.name)}")
+        for field in msgspec.structs.fields(shape)
+        if field.required and field.name not in given_fields
     ]
 
 
-def _is_valid(shape: type[Record], field: str, value: object) -> bool:
+def _is_valid(value: object, wanted: Any, check: Callable[[Any], bool] | None) -> bool:  # noqa: ANN401 - a type or a union
     try:
-        typed: object = msgspec.convert(value, _types(shape)[field])
+        typed: object = msgspec.convert(value, wanted)
     except msgspec.ValidationError:
         return False
-    return shape.checks[field](typed) if field in shape.checks else True
+    return check is None or check(typed)
 
 
 def _unknown_field(shape: type[Record], name: str, kind: str, prefix: str) -> str:
@@ -127,26 +107,15 @@ def _unknown_field(shape: type[Record], name: str, kind: str, prefix: str) -> st
     return f"{prefix}{quoted(name)}: found an unknown {kind}, expected {hint}"
 
 
-def _holds(value: object, hidden: str | None) -> bool:
-    return bool(hidden) and isinstance(value, str) and str(hidden) in value
-
-
-@cache
-def _types(shape: type[Record]) -> dict[str, Any]:
-    return {field.name: field.type for field in msgspec.structs.fields(shape)}
-
-
-def _inner_record(shape: type[Record], field: str) -> type[Record] | None:
-    """The class of a field that is a record itself."""
-    wanted = _types(shape).get(field)
+def _inner_record(wanted: Any) -> type[Record] | None:  # noqa: ANN401 - a type or a union
+    """The record that a field's type is or may be."""
     parts = [getattr(part, "__origin__", part) for part in (wanted, *getattr(wanted, "__args__", ()))]
     return next((part for part in parts if isinstance(part, type) and issubclass(part, Record)), None)
 
 
 def expected(shape: type[Record], field: str) -> str:
     """What a field takes, in words."""
-    title: str = schema(shape)["properties"][field]["title"]
-    return title
+    return str(schema(shape)["properties"][field]["title"])
 
 
 @cache
@@ -158,18 +127,14 @@ def schema(shape: type[Record]) -> dict[str, Any]:
     if components:
         top["$defs"] = components
     required = top.get("required", [])
-    either = [
-        {"oneOf": [{"required": [field]}, {"required": [alias]}]}
-        for alias, field in shape.aliases.items()
-        if field in required
-    ]
     for alias, field in shape.aliases.items():
         top["properties"][alias] = {**top["properties"][field], "description": f"Another name of {field}."}
+        if field in required:
+            either = {"oneOf": [{"required": [field]}, {"required": [alias]}]}
+            top["allOf"] = [*top.get("allOf", []), either]
     top["required"] = [name for name in required if name not in shape.aliases.values()]
     if shape.schema_not:
         top["not"] = dict(shape.schema_not)
-    if either:
-        top["allOf"] = either
     return top
 
 

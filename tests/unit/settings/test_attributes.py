@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import pytest
 
 from viam_billing.commands import EFFECTS
-from viam_billing.settings.attributes import Config, ConfigError, parse_attributes
+from viam_billing.settings.attributes import Config, parse_attributes
+from viam_billing.settings.records import InvalidRecordError
 
 KEY: dict[str, object] = {"api_key": "the-secret-key", "api_key_id": "0C7E6B3A-0000-4000-8000-000000000001"}
 CHARGING: dict[str, object] = {
@@ -23,7 +24,7 @@ def parsed(attributes: Mapping[str, object], environment: dict[str, str] | None 
 
 def refused(attributes: Mapping[str, object], environment: dict[str, str] | None = None) -> str:
     """The words for a bad block."""
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(InvalidRecordError) as caught:
         parse_attributes(attributes, environment or {}, EFFECTS)
     return str(caught.value)
 

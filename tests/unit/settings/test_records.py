@@ -39,7 +39,7 @@ def errors(**values: object) -> list[str]:
     try:
         records.read(Shape, values, "parameter")
     except InvalidRecordError as error:
-        return error.errors
+        return [text for _, text in error.errors]
     return []
 
 
