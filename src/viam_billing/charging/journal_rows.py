@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct, structs
@@ -13,7 +14,6 @@ from viam_billing.core.times import DAY_S
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
 
 # ruff: noqa: S608 - names of columns and constants are put into statements, values never are
 
@@ -23,10 +23,6 @@ _SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM charges WHERE app_address =
 _UPSERT: Final = (
     f"INSERT INTO charges (app_address, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)}) "
     f"ON CONFLICT (app_address, key) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS)}"
-)
-_MARK_SENT: Final = (
-    "UPDATE charges SET state = ?, sent_at = ?, times = ?, journal_time = ? "
-    "WHERE app_address = ? AND key = ? AND state = 'reserved' AND attempts = ?"
 )
 _IN_UNSETTLED: Final = f"state IN ({', '.join(repr(state) for state in UNSETTLED)})"
 _SUCCEEDED_TODAY: Final = (
@@ -39,6 +35,7 @@ _FIGURES: Final = (
     "(SELECT count(*) FROM late_watch WHERE app_address = :app), "
     f"(SELECT coalesce(sum(total), 0) FROM charges WHERE app_address = :app AND {_IN_UNSETTLED}) FROM journal"
 )
+_WATCHED: Final = "key, attempt, org_id, total, sent_at, until, known_invoices, found"
 _OWNERS: Final = (
     "SELECT key FROM charges WHERE app_address = :app AND invoice_id = :invoice AND key <> :key",
     "SELECT key FROM charges WHERE app_address = :app AND late_invoice = :invoice AND key <> :key",
@@ -47,9 +44,9 @@ _OWNERS: Final = (
 
 
 class Figures(Struct, frozen=True):
-    """What `get_status` tells of one cloud's charges, and whether a late invoice is watched for. Times in Unix seconds.
+    """What `get_status` tells of one cloud's charges, and for how many attempts a late invoice is `watched` for.
 
-    `counted` are the charges that succeeded within a day: when each stops counting, and its cents.
+    `counted` are the charges that succeeded within a day: when each stops counting, in Unix seconds, and its cents.
     """
 
     journal_id: str
@@ -94,12 +91,6 @@ class Rows:
         values = {**structs.asdict(entry), **{name: _to_json(getattr(entry, name)) for name in _LISTS}}
         self._db.execute(_UPSERT, (self._app, *(values[name] for name in _COLUMNS)))
 
-    def mark_sent(self, entry: Entry) -> bool:
-        """Write that a reservation is sent. Returns whether this attempt's reservation was there."""
-        times = _to_json(entry.times)
-        values = (entry.state, entry.sent_at, times, entry.journal_time, self._app, entry.key, entry.attempts)
-        return self._db.execute(_MARK_SENT, values).rowcount == 1
-
     def owner_of(self, invoice_id: str, *, but_not: str) -> str | None:
         """The key of another entry than `but_not` that an invoice belongs to, as its own or as a late one."""
         values = {"app": self._app, "invoice": invoice_id, "key": but_not}
@@ -124,7 +115,7 @@ class Rows:
             (now_s, now_s, *later),
         )
         self._db.execute("UPDATE late_watch SET sent_at = ? WHERE app_address = ? AND sent_at > ?", (now_s, *later[:2]))
-        clock = self._clock()
+        clock = self.clock()
         if clock and clock[-1] > now_s:
             self._set_clock((*clock, now_s))
 
@@ -133,15 +124,11 @@ class Rows:
 
         A clock behind an earlier attempt was set back, or was ahead then: that attempt's times may be this one's.
         """
-        times = (*(time_s for time_s in self._clock() if time_s > self.now_s), self.now_s)
+        times = (*(time_s for time_s in self.clock() if time_s > self.now_s), self.now_s)
         self._set_clock(times)
         return times
 
-    def newest_time(self) -> float:
-        """The latest time that any attempt may have been made at, or now."""
-        return max((self.now_s, *self._clock()))
-
-    def _clock(self) -> tuple[float, ...]:
+    def clock(self) -> tuple[float, ...]:
         """The times at which the newest attempt may have been made, the latest first."""
         row = self._db.execute("SELECT times FROM journal_clock WHERE app_address = ?", (self._app,)).fetchone()
         return tuple(json.loads(row[0])) if row else ()
@@ -156,12 +143,9 @@ class Rows:
         charged an hour ago a day old, and one that was ahead must not make it count for ever. A time in the future
         says nothing, but `redate` has put now beside it.
         """
-        return Cents(self._sum(_IN_UNSETTLED) + self._sum(_SUCCEEDED_TODAY))  # each with an index of its own
-
-    def _sum(self, condition: str) -> int:
-        sql = f"SELECT coalesce(sum(total), 0) FROM charges WHERE app_address = :app AND {condition}"
-        cents: int = self._db.execute(sql, self._day()).fetchone()[0]
-        return cents
+        sql = "SELECT coalesce(sum(total), 0) FROM charges WHERE app_address = :app AND "
+        sums = [sql + condition for condition in (_IN_UNSETTLED, _SUCCEEDED_TODAY)]  # each with an index of its own
+        return Cents(sum(self._db.execute(each, self._day()).fetchone()[0] for each in sums))
 
     def _day(self) -> dict[str, object]:
         return {"app": self._app, "since": self.now_s - DAY_S, "now": self.now_s}
@@ -170,16 +154,16 @@ class Rows:
 
     def identity(self) -> tuple[str, int]:
         """The journal's id, and how many entries it has of all clouds; none is ever removed."""
-        journal_id: str = self._db.execute("SELECT id FROM journal").fetchone()[0]
-        entries: int = self._db.execute("SELECT coalesce(max(rowid), 0) FROM charges").fetchone()[0]
-        return journal_id, entries
+        sql = "SELECT id, (SELECT coalesce(max(rowid), 0) FROM charges) FROM journal"
+        found: tuple[str, int] = self._db.execute(sql).fetchone()
+        return found
 
     def figures(self) -> Figures:
         """What `get_status` tells."""
         totals: tuple[str, float, int, int, int, Cents] = self._db.execute(_FIGURES, self._day()).fetchone()
         counted = self._db.execute(
             "SELECT iif(sent_at >= journal_time, sent_at, "
-            "max(sent_at, coalesce((SELECT max(value) FROM json_each(times) WHERE value <= :now), 0))), total "
+            "(SELECT max(value) FROM json_each(times) WHERE value <= :now)), total "
             f"FROM charges WHERE app_address = :app AND {_SUCCEEDED_TODAY}",
             self._day(),
         )
@@ -189,10 +173,10 @@ class Rows:
 
     def watch(self, watched: Watched) -> None:
         """Watch for an attempt's late invoice, or update what was found."""
+        values = [_to_json(each) if isinstance(each, tuple) else each for each in structs.astuple(watched)]
         self._db.execute(
-            "INSERT OR REPLACE INTO late_watch (app_address, key, attempt, org_id, total, sent_at, until, "
-            "known_invoices, found) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (self._app, *structs.astuple(watched)[:6], _to_json(watched.known_invoices), _to_json(watched.found)),
+            f"INSERT OR REPLACE INTO late_watch (app_address, {_WATCHED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (self._app, *values),
         )
 
     def watched(self, org_id: str | None = None) -> list[Watched]:
@@ -200,17 +184,12 @@ class Rows:
 
         Rows stay when their time is over: with a clock that is ahead for a while it may only seem to be.
         """
-        sql = (
-            "SELECT key, attempt, org_id, total, sent_at, until, known_invoices, found FROM late_watch "
-            "WHERE app_address = ? AND until > ?"
-        )
-        return [
-            Watched(key, attempt, org, total, sent_at, until_s, tuple(json.loads(known)), tuple(json.loads(found)))
-            for key, attempt, org, total, sent_at, until_s, known, found in self._db.execute(
-                sql, (self._app, self.now_s)
-            )
-            if org_id in (None, org)
+        sql = f"SELECT {_WATCHED} FROM late_watch WHERE app_address = ? AND until > ?"
+        found = [
+            Watched(*(*plain, tuple(json.loads(known)), tuple(json.loads(reported))))
+            for *plain, known, reported in self._db.execute(sql, (self._app, self.now_s))
         ]
+        return [watched for watched in found if org_id in (None, watched.org_id)]
 
 
 def _to_json(values: Sequence[object] | None) -> str | None:

@@ -3,23 +3,88 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from viam import logging
 
 from viam_billing.charging import refusals
+from viam_billing.charging.charge import Entry
+from viam_billing.charging.journal import Journal
 from viam_billing.core.errors import BillingError, StateUnavailableError, quoted
 from viam_billing.core.tasks import retrieve_exception
-
-if TYPE_CHECKING:
-    from viam_billing.charging.charge import Entry
-    from viam_billing.charging.journal import Journal
-    from viam_billing.charging.lock import FolderLock
+from viam_billing.storage.disk import Disk
+from viam_billing.storage.files import make_folder
 
 LOGGER: Final = logging.getLogger(__name__)
+
+
+class FolderLock:
+    """The lock of one folder, for all services of this process: one process at a time charges with a journal.
+
+    It is on the file `journal.lock` beside the journal, and ends with the process.
+    """
+
+    def __init__(self, folder: str, disk: Disk) -> None:
+        self._folder = folder
+        self._path = os.path.join(folder, "journal.lock")
+        self._thread = disk.thread(self._path)
+        self._descriptor = -1
+        self._released = False
+        self.generation = 0
+        """How often the lock was taken: after each time, another process may have left something."""
+
+    async def take(self) -> int:
+        """Take the lock, unless it is held already. Returns its generation.
+
+        Raises: StateUnavailableError: if another process holds it, or the folder cannot be used.
+        """
+        return await self._thread.run(self._take)
+
+    def release(self) -> Future[None]:
+        """Release it for good, soon, and before another service takes it. May be called twice."""
+        self._released = True
+        return self._thread.submit(self._let_go)
+
+    def _take(self) -> int:
+        if self._released:  # nobody would release it again
+            raise self._unusable("the service was closed")
+        if self._descriptor >= 0 and not self._is_in_place():
+            self._let_go()  # the folder was replaced: a lock on the old file keeps no other process away
+        if self._descriptor < 0:
+            try:
+                make_folder(self._folder)
+                self._descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                self._let_go()
+                held = isinstance(error, BlockingIOError)
+                why = "another process charges with it" if held else error.strerror or type(error).__name__
+                raise self._unusable(why) from None
+            self.generation += 1
+        return self.generation
+
+    def _is_in_place(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), os.stat(self._path))
+        except OSError:
+            return False
+
+    def _let_go(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _unusable(self, why: str) -> StateUnavailableError:
+        return StateUnavailableError(
+            f"the charge journal in state_dir {quoted(self._folder)} cannot be used: {why}. Nothing was sent. "
+            "Let one service charge from this folder, and make it writable."
+        )
 
 
 class Recovery:
@@ -39,8 +104,7 @@ class Recovery:
     async def prepare(self) -> None:
         """Take the lock, settle what a dead process left, and write what could not be written before.
 
-        Raises:
-            StateUnavailableError: if one of them cannot be done. Nothing may be charged then.
+        Raises: StateUnavailableError: if one of them cannot be done. Nothing may be charged then.
         """
         preparing = asyncio.ensure_future(self._prepare())
         preparing.add_done_callback(retrieve_exception)
@@ -53,7 +117,10 @@ class Recovery:
             if generation != self._recovered_in:
                 await self._recover()
                 self._recovered_in = generation
-            await self.write_unwritten()
+            for key, write in list(self._unwritten.items()):
+                await write()
+                if self._unwritten.get(key) is write:  # else something newer could not be written meanwhile
+                    del self._unwritten[key]
 
     async def _recover(self) -> None:
         unknown = await self._journal.recover(self._under_way())
@@ -65,12 +132,12 @@ class Recovery:
                 figures.journal_id,
             )
         for entry in unknown:
-            self.announce(entry)
+            self._announce(entry)
 
     async def settle(self, entry: Entry) -> None:
-        """Write an outcome. If that fails, the caller gets it all the same, and nothing is charged until it is written.
+        """Write an outcome, and announce an unknown charge.
 
-        An unknown charge is announced.
+        If it cannot be written, the caller gets it all the same, and nothing is charged until it is.
         """
         sys.audit("viam_billing.charging.settling", entry.key)
         try:
@@ -85,25 +152,14 @@ class Recovery:
             self._unwritten[entry.key] = partial(self._write, entry)
             self.when_unknown()
         if entry.state == "unknown":
-            self.announce(entry)
+            self._announce(entry)
         sys.audit("viam_billing.charging.settled", entry.key)
 
     def release_later(self, key: str, error: BillingError) -> None:
         """End a reservation that could not be written: it may be on the disk all the same, and nothing was sent."""
         self._unwritten[key] = partial(self._journal.release, key, error)
 
-    async def write_unwritten(self) -> None:
-        """Write what could not be written before.
-
-        Raises:
-            StateUnavailableError: if it still cannot.
-        """
-        for key, write in list(self._unwritten.items()):
-            await write()
-            if self._unwritten.get(key) is write:  # else something newer could not be written meanwhile
-                del self._unwritten[key]
-
-    def announce(self, unknown: Entry) -> None:
+    def _announce(self, unknown: Entry) -> None:
         """Log a charge that became unknown, with what to do next, and have its invoice looked for."""
         LOGGER.error("charge_outcome_unknown: %s", refusals.unknown(unknown).text)
         self.when_unknown()
@@ -113,7 +169,5 @@ class Recovery:
             LOGGER.error(
                 "the charge %s was taken for ended and sent again, and both attempts have charged the organization %s: "
                 "the other invoice is %s. Look at it in the Viam app",
-                quoted(entry.key),
-                quoted(entry.org_id),
-                quoted(entry.invoice_id),
+                *map(quoted, (entry.key, entry.org_id, entry.invoice_id)),
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, ClassVar, Final, Literal, get_args
@@ -11,6 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from viam_billing.cache.queries import Call, provenance
 from viam_billing.charging import reconciliation, refusals
 from viam_billing.charging.charge import State
+from viam_billing.cloud.decoding import SeenInvoice
 from viam_billing.commands.charges import IdempotencyKey
 from viam_billing.commands.context import (
     Answer,
@@ -158,14 +160,14 @@ async def resolve_charge(parameters: ResolveParameters, context: Context, call: 
     entry = await charging.journal.find(key)
     if entry is None or not context.policy.sees_org(entry.org_id):
         raise refusals.no_such_key(key)
-    invoices = None
+    invoices: list[SeenInvoice] = []
     if parameters.outcome == "failed" and entry.state == "unknown":
-        try:
+        with contextlib.suppress(BillingError):  # a person may know more than the cloud tells
             invoices = await context.access.invoices(entry.org_id)
-        except BillingError:
-            invoices = None  # a person may know more than the cloud tells
-    decision = reconciliation.Decision(key, entry.attempts, parameters.outcome, parameters.note, invoice_id, invoices)
-    resolved = await charging.journal.reconcile(partial(reconciliation.resolve, decision=decision))
+    outcome, note = parameters.outcome, parameters.note
+    resolved = await charging.journal.run(
+        "resolve", lambda rows: reconciliation.resolve(rows, entry, outcome, note, invoice_id, invoices)
+    )
     charging.reconciler.wake()
     return resolved.shown()
 

@@ -16,7 +16,7 @@ from viam_billing.cache.cache import Cache
 from viam_billing.cache.disk import CacheFile, cloud_name
 from viam_billing.charging.identity import Identity
 from viam_billing.charging.journal import Journal
-from viam_billing.charging.lock import FolderLock
+from viam_billing.charging.recovery import FolderLock
 from viam_billing.charging.service import ChargeService
 from viam_billing.cloud.session import Session
 from viam_billing.storage import journal_schema
