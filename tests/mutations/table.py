@@ -261,7 +261,7 @@ _CLOCKS: Final = (
     _of(
         "an earlier time of an entry is forgotten",
         "charging.journal_rows:Rows.redate",
-        sql_text("json_insert(times, '$[#]', ?)", "json_array(?)"),
+        sql_text("json_insert(times, '$[#]', :now)", "json_array(:now)"),
         _JOURNAL,
     ),
 )

@@ -47,8 +47,6 @@ class Journal:
         await self.store.on_disk(self.identity.check)
         return False
 
-    # --- reading ---
-
     async def find(self, key: str) -> Entry | None:
         """The entry of a key."""
         return await self._read("find", lambda rows: rows.find(key), None)
@@ -71,8 +69,6 @@ class Journal:
         """What `get_status` tells; None where there is no journal."""
         await self._read("read_figures", lambda _: None, None)
         return self.figures
-
-    # --- an attempt ---
 
     async def examine(self, request: ChargeRequest, limits: Limits) -> Entry | None:
         """Check a charge in the contract's order: journal, limits, block.
@@ -174,8 +170,6 @@ class Journal:
             return [entry for entry in ended if entry.state == "unknown"]
 
         return await self.run("recover", step)
-
-    # --- transactions ---
 
     async def _read(self, name: str, step: Callable[[Rows], T], nothing: T) -> T:
         """Run a step where there is a file; else return `nothing`."""

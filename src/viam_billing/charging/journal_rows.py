@@ -37,9 +37,9 @@ _FIGURES: Final = (
 )
 _WATCHED: Final = "key, attempt, org_id, total, sent_at, until, known_invoices, found"
 _OWNERS: Final = (
-    "SELECT key FROM charges WHERE app_address = :app AND invoice_id = :invoice AND key <> :key",
-    "SELECT key FROM charges WHERE app_address = :app AND late_invoice = :invoice AND key <> :key",
-    "SELECT w.key FROM late_watch w, json_each(found) WHERE app_address = :app AND w.key <> :key AND value = :invoice",
+    "SELECT key FROM charges WHERE app_address = :app AND invoice_id = :invoice AND key <> :key UNION ALL "
+    "SELECT key FROM charges WHERE app_address = :app AND late_invoice = :invoice AND key <> :key UNION ALL "
+    "SELECT w.key FROM late_watch w, json_each(found) WHERE app_address = :app AND w.key <> :key AND value = :invoice"
 )
 
 
@@ -70,8 +70,6 @@ class Rows:
         self._app = app_address
         self.now_s = now_s
 
-    # --- entries ---
-
     def find(self, key: str) -> Entry | None:
         """The entry of a key."""
         row = self._db.execute(f"{_SELECT} AND key = ?", (self._app, key)).fetchone()
@@ -79,45 +77,36 @@ class Rows:
 
     def in_states(self, states: Sequence[str], org_id: str | None = None) -> list[Entry]:
         """Entries in one of the states, of one organization or all; the newest by order of creation first."""
-        sql = f"{_SELECT} AND state IN ({', '.join('?' * len(states))})"
-        values = [self._app, *states]
-        if org_id is not None:
-            sql += " AND org_id = ?"
-            values.append(org_id)
-        return [_entry(row) for row in self._db.execute(f"{sql} ORDER BY rowid DESC", values)]
+        among = ", ".join("?" * len(states))
+        sql = f"{_SELECT} AND state IN ({among}) AND org_id = coalesce(?, org_id) ORDER BY rowid DESC"
+        return [_entry(row) for row in self._db.execute(sql, (self._app, *states, org_id))]
 
     def put(self, entry: Entry) -> None:
         """Write an entry, in place of the one with its key."""
-        values = {**structs.asdict(entry), **{name: _to_json(getattr(entry, name)) for name in _LISTS}}
-        self._db.execute(_UPSERT, (self._app, *(values[name] for name in _COLUMNS)))
+        self._db.execute(_UPSERT, (self._app, *_to_row(entry)))
 
     def owner_of(self, invoice_id: str, *, but_not: str) -> str | None:
         """The key of another entry than `but_not` that an invoice belongs to, as its own or as a late one."""
         values = {"app": self._app, "invoice": invoice_id, "key": but_not}
-        found = (self._db.execute(sql, values).fetchone() for sql in _OWNERS)
-        return next((str(row[0]) for row in found if row), None)
-
-    # --- time and limits ---
+        row = self._db.execute(_OWNERS, values).fetchone()
+        return row[0] if row else None
 
     def redate(self) -> None:
         """Date what lies in the future to now: the clock was set back, or was ahead when it was written.
 
         Nothing tells which of the two, so `times` keeps the earlier times too.
         """
-        now_s, later = self.now_s, (self._app, self.now_s, self.now_s)
+        values = {"app": self._app, "now": self.now_s}
         self._db.execute(  # `journal_time` is never before the other two, and has an index
-            "UPDATE charges SET created_at = ? WHERE app_address = ? AND journal_time > ? AND created_at > ?",
-            (now_s, *later),
+            "UPDATE charges SET created_at = min(created_at, :now), sent_at = min(sent_at, :now), "
+            "times = iif(sent_at > :now, json_insert(times, '$[#]', :now), times) "
+            "WHERE app_address = :app AND journal_time > :now AND (created_at > :now OR sent_at > :now)",
+            values,
         )
-        self._db.execute(
-            "UPDATE charges SET sent_at = ?, times = json_insert(times, '$[#]', ?) "
-            "WHERE app_address = ? AND journal_time > ? AND sent_at > ?",
-            (now_s, now_s, *later),
-        )
-        self._db.execute("UPDATE late_watch SET sent_at = ? WHERE app_address = ? AND sent_at > ?", (now_s, *later[:2]))
+        self._db.execute("UPDATE late_watch SET sent_at = :now WHERE app_address = :app AND sent_at > :now", values)
         clock = self.clock()
-        if clock and clock[-1] > now_s:
-            self._set_clock((*clock, now_s))
+        if clock and clock[-1] > self.now_s:
+            self._set_clock((*clock, self.now_s))
 
     def sending_times(self) -> tuple[float, ...]:
         """The times at which an attempt made now may really be, the latest first, the clock's own last.
@@ -140,8 +129,7 @@ class Rows:
         """Cents that count towards `per_day`: all that is not settled, and what succeeded within 24 hours.
 
         A charge is within them if any of its times is: a clock that was set back for a while must not make what was
-        charged an hour ago a day old, and one that was ahead must not make it count for ever. A time in the future
-        says nothing, but `redate` has put now beside it.
+        charged an hour ago a day old. A time in the future says nothing, but `redate` has put now beside it.
         """
         sql = "SELECT coalesce(sum(total), 0) FROM charges WHERE app_address = :app AND "
         sums = [sql + condition for condition in (_IN_UNSETTLED, _SUCCEEDED_TODAY)]  # each with an index of its own
@@ -149,8 +137,6 @@ class Rows:
 
     def _day(self) -> dict[str, object]:
         return {"app": self._app, "since": self.now_s - DAY_S, "now": self.now_s}
-
-    # --- the journal itself ---
 
     def identity(self) -> tuple[str, int]:
         """The journal's id, and how many entries it has of all clouds; none is ever removed."""
@@ -169,35 +155,29 @@ class Rows:
         )
         return Figures(*totals, tuple((time_s + DAY_S, Cents(cents)) for time_s, cents in counted))
 
-    # --- late invoices ---
-
     def watch(self, watched: Watched) -> None:
         """Watch for an attempt's late invoice, or update what was found."""
-        values = [_to_json(each) if isinstance(each, tuple) else each for each in structs.astuple(watched)]
-        self._db.execute(
-            f"INSERT OR REPLACE INTO late_watch (app_address, {_WATCHED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (self._app, *values),
-        )
+        sql = f"INSERT OR REPLACE INTO late_watch (app_address, {_WATCHED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        self._db.execute(sql, (self._app, *_to_row(watched)))
 
     def watched(self, org_id: str | None = None) -> list[Watched]:
         """The attempts whose late invoice is watched for, of one organization or all.
 
         Rows stay when their time is over: with a clock that is ahead for a while it may only seem to be.
         """
-        sql = f"SELECT {_WATCHED} FROM late_watch WHERE app_address = ? AND until > ?"
-        found = [
-            Watched(*(*plain, tuple(json.loads(known)), tuple(json.loads(reported))))
-            for *plain, known, reported in self._db.execute(sql, (self._app, self.now_s))
+        sql = f"SELECT {_WATCHED} FROM late_watch WHERE app_address = ? AND until > ? AND org_id = coalesce(?, org_id)"
+        return [
+            Watched(*(*plain, tuple(json.loads(known)), tuple(json.loads(found))))
+            for *plain, known, found in self._db.execute(sql, (self._app, self.now_s, org_id))
         ]
-        return [watched for watched in found if org_id in (None, watched.org_id)]
 
 
-def _to_json(values: Sequence[object] | None) -> str | None:
-    return None if values is None else json.dumps(values)
+def _to_row(record: Entry | Watched) -> list[object]:
+    return [json.dumps(value) if isinstance(value, tuple) else value for value in structs.astuple(record)]
 
 
 def _entry(row: Sequence[Any]) -> Entry:
     values = dict(zip(_COLUMNS, row, strict=True))
-    lists = {name: None if values[name] is None else tuple(json.loads(values[name])) for name in _LISTS}
-    lists["times"], lists["candidates"] = lists["times"] or (), lists["candidates"] or ()
-    return Entry(**{**values, **lists, "reconcilable": bool(values["reconcilable"])})
+    for name in _LISTS:
+        values[name] = None if values[name] is None else tuple(json.loads(values[name]))
+    return Entry(**{**values, "reconcilable": bool(values["reconcilable"])})

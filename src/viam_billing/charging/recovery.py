@@ -115,24 +115,21 @@ class Recovery:
             await self._journal.is_there()  # the lock makes a folder, which a journal that is gone must not get
             generation = await self._lock.take()
             if generation != self._recovered_in:
-                await self._recover()
+                unknown = await self._journal.recover(self._under_way())
+                figures = self._journal.figures
+                if figures is not None and not figures.entries:
+                    LOGGER.warning(
+                        "the charge journal %s is empty: no charge is known. If this machine has charged before, its "
+                        "journal is lost: put the folder back before anything is charged",
+                        figures.journal_id,
+                    )
+                for entry in unknown:
+                    self._announce(entry)
                 self._recovered_in = generation
             for key, write in list(self._unwritten.items()):
                 await write()
                 if self._unwritten.get(key) is write:  # else something newer could not be written meanwhile
                     del self._unwritten[key]
-
-    async def _recover(self) -> None:
-        unknown = await self._journal.recover(self._under_way())
-        figures = self._journal.figures
-        if figures is not None and not figures.entries:
-            LOGGER.warning(
-                "the charge journal %s is empty: no charge is known. If this machine has charged before, its journal "
-                "is lost: put the folder back before anything is charged",
-                figures.journal_id,
-            )
-        for entry in unknown:
-            self._announce(entry)
 
     async def settle(self, entry: Entry) -> None:
         """Write an outcome, and announce an unknown charge.

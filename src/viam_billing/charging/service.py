@@ -95,8 +95,6 @@ class ChargeService:
                 await self.recovery.prepare()
         return await self.journal.read_figures()
 
-    # --- attempts ---
-
     def _begin(self, request: ChargeRequest, access: ServiceAccess) -> Attempt:
         attempt = Attempt(request, access)
         self._check_open(attempt)
@@ -187,8 +185,6 @@ class ChargeService:
         unknown = entry.unknown(error)
         await self.recovery.settle(unknown)
         return refusals.unknown(unknown)
-
-    # --- the end of a service or of the process ---
 
     def under_way(self, access: ServiceAccess | None = None) -> list[Attempt]:
         """The attempts, of one service or all, that go on to their outcome whoever leaves."""
