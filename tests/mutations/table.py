@@ -183,7 +183,7 @@ _DISK: Final = (
     _of("another journal is charged with", "charging.identity:Identity.check", without("journal_id"), _IDENTITY),
     _of("an older copy is charged with", "charging.identity:Identity.check", without("entries"), _IDENTITY),
     _of("a used journal leaves no mark", "charging.journal", skip("write_mark"), _IDENTITY),
-    _of("any loss is accepted", "charging.identity", never("_accepted"), _IDENTITY),
+    _of("any loss is accepted", "charging.identity", never("accepted"), _IDENTITY),
 )
 
 _CRASHES: Final = (

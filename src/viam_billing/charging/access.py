@@ -13,12 +13,7 @@ from viam_billing.charging.charge import ChargeRequest, Entry
 from viam_billing.charging.refusals import Limits
 from viam_billing.cloud.client import CloudClient
 from viam_billing.cloud.decoding import SeenInvoice, seen_invoices
-from viam_billing.core.errors import (
-    ChargeOutcomeUnknownError,
-    CloudTimeoutError,
-    KeyLacksPermissionError,
-    service_closed,
-)
+from viam_billing.core import errors
 from viam_billing.core.money import Cents
 from viam_billing.core.times import Deadline
 from viam_billing.settings.policy import Policy
@@ -47,7 +42,7 @@ class ServiceAccess:
         """As `invoices`; None where the API key may charge but not read."""
         try:
             return await self.invoices(org_id)
-        except KeyLacksPermissionError:
+        except errors.KeyLacksPermissionError:
             return None
 
     async def shows_no_new_invoice(self, entry: Entry) -> bool:
@@ -84,32 +79,28 @@ class Attempt:
         self.reserved = False
         """Set right before the reservation is written: from then on only the disk knows whether it was."""
         self.dropped = False
-        self.waiting = 0
-        """How many callers wait for the outcome."""
+        self.waiting = 0  # callers, for the outcome
         self.task: asyncio.Task[Entry]
 
     async def outcome(self, deadline: Deadline) -> Entry:
-        """Wait for the outcome, as long as the caller's time lasts.
-
-        Raises: BillingError: the attempt's, a copy for each caller; `cloud_timeout` if the caller's time ends first.
-        """
+        """Wait for the outcome, or its error in a copy for each caller; `cloud_timeout` if the caller's time ends."""
         self.waiting += 1
         try:
             await asyncio.wait({self.task}, timeout=deadline.remaining_s())
         finally:
             self.waiting -= 1
         if not self.task.done():
-            raise CloudTimeoutError(
+            raise errors.CloudTimeoutError(
                 "the charge is under way and goes on. Send the same idempotency_key again to learn its outcome."
                 if self.reserved
                 else "it was not this charge's turn yet. Nothing was sent. Send the same idempotency_key again."
             )
         if self.task.cancelled() and self.reserved:
-            raise ChargeOutcomeUnknownError(
+            raise errors.ChargeOutcomeUnknownError(
                 "the module was stopped while the charge was under way. It looks for the invoice at its next start: "
                 "send the same idempotency_key again then."
             )
-        error = service_closed() if self.task.cancelled() else self.task.exception()
+        error = errors.service_closed() if self.task.cancelled() else self.task.exception()
         if error is not None:
             raise copy.copy(error)
         return self.task.result()

@@ -26,25 +26,17 @@ class Identity:
         self._state_dir = state_dir
         name = hashlib.sha256(f"{state_dir}\n{app_address}".encode()).hexdigest()[:32]
         self._mark = os.path.join(marks_dir, f"journal-{name}") if marks_dir else None
-        self._marked: str | None = None
-        """The id in the mark; None before the mark is read."""
+        self._marked: str | None = None  # the id in the mark, once that is read
         self._id = ""
         self._entries = 0
         """The journal that was charged with, empty for none, and how many entries it had."""
-        self._accepted: set[str] = set()
+        self.accepted: set[str | None] = set()
+        """Ids of journals that the owner knows to be lost for good: charging begins again with another one."""
         self.lost = ""
         """The id of the journal that was charged with, as long as it is gone."""
 
-    def accept(self, lost_id: str | None) -> None:
-        """The owner says that a journal is lost for good: charging begins again with another one."""
-        if lost_id:
-            self._accepted.add(lost_id)
-
     def check(self, journal_id: str | None = None, entries: int = 0) -> None:
-        """Check the journal that is there, without arguments that there is no file.
-
-        Raises: StateUnavailableError: if it is not the one that was charged with, or an older copy of that one.
-        """
+        """Refuse a journal that is not the one that was charged with, or an older copy; no arguments: none is there."""
         if self._marked is None:
             self._marked = ""
             if self._mark is not None:
@@ -52,7 +44,7 @@ class Identity:
                     self._marked = file.read(64).strip()
             self._id = self._id or self._marked
         if self._id and (journal_id != self._id or entries < self._entries):
-            if self._id not in self._accepted:
+            if self._id not in self.accepted:
                 raise self._lost(journal_id)
             self._id, self._entries = "", 0
         self.lost = ""

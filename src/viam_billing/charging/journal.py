@@ -81,10 +81,7 @@ class Journal:
     async def reserve(
         self, request: ChargeRequest, limits: Limits, known_invoices: Iterable[str] | None
     ) -> tuple[Entry, bool]:
-        """Check everything once more, as `examine` does, and reserve the amount, in one transaction.
-
-        Returns the entry, and whether it is this attempt's: false if the key has been used meanwhile.
-        """
+        """Check all once more and reserve the amount. Returns the entry, and whether no other attempt has made it."""
 
         def step(rows: Rows) -> tuple[Entry, bool]:
             used = _check(rows, request, limits, UNSETTLED)
@@ -107,10 +104,7 @@ class Journal:
         return await self.run("reserve", step)
 
     async def mark_sent(self, entry: Entry) -> Entry:
-        """Put on the disk that the charge may leave from now on.
-
-        Raises: StateUnavailableError: also if the reservation is gone: another process charged from this folder.
-        """
+        """Put on the disk that the charge may leave from now on; refused if its reservation is gone."""
 
         def step(rows: Rows) -> Entry:
             found = rows.find(entry.key)
@@ -156,10 +150,7 @@ class Journal:
         await self.run("release", step)
 
     async def recover(self, under_way: Iterable[str]) -> list[Entry]:
-        """Settle what a process that died left: reserved becomes failed, sent becomes unknown. Returns the latter.
-
-        `under_way` are the keys that this process is charging with itself.
-        """
+        """Settle what a dead process left, but not the keys `under_way` in this one. Returns what became unknown."""
         own = set(under_way)
 
         def step(rows: Rows) -> list[Entry]:

@@ -44,10 +44,7 @@ _OWNERS: Final = (
 
 
 class Figures(Struct, frozen=True):
-    """What `get_status` tells of one cloud's charges, and for how many attempts a late invoice is `watched` for.
-
-    `counted` are the charges that succeeded within a day: when each stops counting, in Unix seconds, and its cents.
-    """
+    """What `get_status` tells. `counted`: when each success of the last day stops counting (Unix s), and its cents."""
 
     journal_id: str
     created_at: float

@@ -85,10 +85,7 @@ def _unowned(rows: Rows, charge: Entry | Watched, invoices: Sequence[SeenInvoice
 def resolve(
     rows: Rows, seen: Entry, outcome: State, note: str, invoice_id: str | None, invoices: Sequence[SeenInvoice]
 ) -> Entry:
-    """Write what a person says became of the attempt `seen`; `invoices` are those read right before, if any.
-
-    Raises: BillingError: if the charge is not unknown, or an invoice speaks against the decision.
-    """
+    """Write what a person says became of the attempt `seen`, unless one of `invoices`, just read, is against it."""
     entry = rows.find(seen.key)
     if entry is None:
         raise refusals.no_such_key(seen.key)
@@ -150,9 +147,8 @@ class Reconciler:
         self.wake()
 
     def leave(self, service: ServiceAccess) -> None:
-        """No longer reconcile for a service. May be called twice."""
-        if service in self.services:
-            self.services.remove(service)
+        """No longer reconcile for a service."""
+        self.services.remove(service)
         if not self.services and self._background is not None:
             self._background.cancel()
             self._background = None
@@ -162,10 +158,7 @@ class Reconciler:
         self._woken.set()
 
     async def reconcile(self, service: ServiceAccess) -> Found:
-        """Reconcile all that a service sees, now.
-
-        Raises: BillingError: if there was something to reconcile and no organization's invoices could be read.
-        """
+        """Reconcile all that a service sees, now. Raises: BillingError: if no organization's invoices can be read."""
         await self._recovery.prepare()
         unknown, orgs = await self._journal.to_reconcile()
         results = await self._reconcile(service, filter(service.policy.sees_org, orgs))
@@ -193,11 +186,10 @@ class Reconciler:
     async def _run(self) -> None:
         while True:
             self._woken.clear()
-            why = ""
-            wait_s: float | None = RETRY_S
             try:
-                wait_s = await self.round()
+                wait_s, why = await self.round(), ""
             except Exception as error:  # noqa: BLE001 - a defect must not end the reconciling
+                wait_s = RETRY_S
                 why = error.text if isinstance(error, StateUnavailableError) else f"defect: {type(error).__name__}"
             if why not in ("", self._reported):
                 LOGGER.warning("unknown charges are not looked for: %s", why)

@@ -25,10 +25,7 @@ LOGGER: Final = logging.getLogger(__name__)
 
 
 class FolderLock:
-    """The lock of one folder, for all services of this process: one process at a time charges with a journal.
-
-    It is on the file `journal.lock` beside the journal, and ends with the process.
-    """
+    """One process at a time charges with a folder: a lock on `journal.lock` in it, which ends with the process."""
 
     def __init__(self, folder: str, disk: Disk) -> None:
         self._folder = folder
@@ -40,10 +37,7 @@ class FolderLock:
         """How often the lock was taken: after each time, another process may have left something."""
 
     async def take(self) -> int:
-        """Take the lock, unless it is held already. Returns its generation.
-
-        Raises: StateUnavailableError: if another process holds it, or the folder cannot be used.
-        """
+        """Take the lock, unless it is held already. Returns its generation."""
         return await self._thread.run(self._take)
 
     def release(self) -> Future[None]:
@@ -88,10 +82,9 @@ class FolderLock:
 
 
 class Recovery:
-    """Makes one journal ready to charge with, and keeps what could not be written into it."""
+    """Makes a journal ready, and keeps what it could not write. `under_way`: the keys that this process charges."""
 
     def __init__(self, journal: Journal, lock: FolderLock, under_way: Callable[[], Iterable[str]]) -> None:
-        """`under_way` tells the keys that this process is charging with."""
         self._journal = journal
         self._lock = lock
         self._under_way = under_way
@@ -102,10 +95,7 @@ class Recovery:
         """Called when a charge became unknown, or its outcome could not be written."""
 
     async def prepare(self) -> None:
-        """Take the lock, settle what a dead process left, and write what could not be written before.
-
-        Raises: StateUnavailableError: if one of them cannot be done. Nothing may be charged then.
-        """
+        """Take the lock, settle what a dead process left, write what is unwritten; if one fails, nothing is charged."""
         preparing = asyncio.ensure_future(self._prepare())
         preparing.add_done_callback(retrieve_exception)
         await asyncio.shield(preparing)  # what is found has to be announced, whether or not this caller leaves

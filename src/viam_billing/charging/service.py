@@ -39,8 +39,7 @@ class ChargeService:
         self.recovery = Recovery(journal, lock, lambda: [attempt.request.key for attempt in self.under_way()])
         self.reconciler = Reconciler(journal, self.recovery, now)
         self.recovery.when_unknown = self.reconciler.wake
-        self.attempts: dict[str, Attempt] = {}
-        """Those that have not ended, by key."""
+        self.attempts: dict[str, Attempt] = {}  # those that have not ended, by key
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.stopping = False
 
@@ -72,10 +71,7 @@ class ChargeService:
                 self._drop(attempt)
 
     async def check(self, request: ChargeRequest, limits: Limits) -> Entry | None:
-        """Check what a charge checks, with its errors, and send nothing.
-
-        Returns the entry that the charge would be answered with or wait for; None where it would be sent.
-        """
+        """Check what a charge checks. Returns the entry that it would be answered from; None where it would be sent."""
         await self.recovery.prepare()
         attempt = self.attempts.get(request.key)
         if attempt is not None and attempt.request != request:
@@ -86,11 +82,8 @@ class ChargeService:
         return entry
 
     async def read_figures(self) -> Figures | None:
-        """What `get_status` tells, as it is now; None where there is no journal.
-
-        Where this process charges, what a dead one left is settled first, if that can be done.
-        """
-        if self.reconciler.services:
+        """What `get_status` tells, as it is now; None where there is no journal."""
+        if self.reconciler.services:  # this process charges: what a dead one left is settled first, if that can be done
             with contextlib.suppress(StateUnavailableError):
                 await self.recovery.prepare()
         return await self.journal.read_figures()

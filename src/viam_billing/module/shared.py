@@ -118,7 +118,7 @@ class Shared:
             return service
 
         with self._part(("charging", folder, address.text), make) as service:
-            service.journal.identity.accept(accept_lost)
+            service.journal.identity.accepted.add(accept_lost)
             yield service
 
     async def stop_charging(self, within_s: float) -> bool:
