@@ -15,9 +15,6 @@ from viam_billing.core import money
 from viam_billing.core.money import Cents, is_whole_cents
 from viam_billing.settings.records import Record, given
 
-_OURS: Final = frozenset({"idempotency_key", "dry_run"})
-"""Parameters that are not sent to the cloud."""
-
 ChargedOrg = Annotated[Id, Meta(description="The organization to charge.")]
 BrandingOrg = Annotated[Id, Meta(description="The organization whose name and logo the invoice carries.")]
 Amount = Annotated[float, Meta(gt=0, lt=1e12, title="an amount in dollars above 0, in whole cents")]
@@ -45,7 +42,7 @@ class ChargeParameters(Record, frozen=True, kw_only=True):
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"subtotal": is_whole_cents, "tax": is_whole_cents}
 
 
-class CreateInvoiceParameters(Record, frozen=True, kw_only=True):
+class InvoiceParameters(Record, frozen=True, kw_only=True):
     """Parameters of `create_invoice_and_charge_immediately`."""
 
     org_id_to_charge: ChargedOrg
@@ -66,17 +63,15 @@ async def charge_organization(parameters: ChargeParameters, context: Context, ca
     return await _charge("charge_organization", parameters, money.to_cents(total), context, call)
 
 
-@command("charge", CreateInvoiceParameters)
-async def create_invoice_and_charge_immediately(
-    parameters: CreateInvoiceParameters, context: Context, call: Call
-) -> Answer:
+@command("charge", InvoiceParameters)
+async def create_invoice_and_charge_immediately(parameters: InvoiceParameters, context: Context, call: Call) -> Answer:
     """Charge an organization by a call that Viam has deprecated and that answers up to two minutes later."""
     total = money.to_cents(parameters.amount)
     return await _charge("create_invoice_and_charge_immediately", parameters, total, context, call)
 
 
 async def _charge(
-    command: str, parameters: ChargeParameters | CreateInvoiceParameters, total: Cents, context: Context, call: Call
+    command: str, parameters: ChargeParameters | InvoiceParameters, total: Cents, context: Context, call: Call
 ) -> Answer:
     org_id = parameters.org_id_to_charge
     context.policy.check_org(org_id)
@@ -100,7 +95,8 @@ async def _charge(
 @functools.cache
 def _defaults(kind: type[Record]) -> Mapping[str, Any]:
     """The defaults of the fields that the cloud gets; msgspec takes half a millisecond to evaluate the annotations."""
-    return {field.name: field.default for field in structs.fields(kind) if field.name not in _OURS}
+    ours = ("idempotency_key", "dry_run")
+    return {field.name: field.default for field in structs.fields(kind) if field.name not in ours}
 
 
 ROWS: Final = (charge_organization, create_invoice_and_charge_immediately)

@@ -30,8 +30,7 @@ from viam_billing.core.times import to_rfc3339
 from viam_billing.settings.policy import Policy
 from viam_billing.settings.records import Record, given
 
-_USUAL_LIMIT: Final = 1000
-"""How many entries are answered without `limit`; they fit into an answer many times over."""
+_USUAL_LIMIT: Final = 1000  # entries without `limit`; they fit into an answer many times over
 
 OneState = Annotated[
     State, Meta(title="reserved, sent, succeeded, failed or unknown", description="Only charges in this state.")
@@ -91,15 +90,13 @@ async def get_charge(parameters: ChargeKeyParameters, context: Context, call: Ca
     entry = await call.from_disk(charging.journal.find(parameters.idempotency_key))
     if entry is None or not context.policy.sees_org(entry.org_id):
         raise refusals.no_such_key(parameters.idempotency_key)
-    answer = entry.shown()
-    if entry.invoice_id is None:
-        return answer
-    try:
-        summary = await context.reads.invoices(entry.org_id, call, given(parameters.max_age_s))
-    except BillingError:
-        return answer
-    status = next((each["status"] for each in summary.value["invoices"] if each["id"] == entry.invoice_id), None)
-    return answer if status is None else {**answer, "payment_status": status, **provenance([summary])}
+    if entry.invoice_id is not None:
+        with contextlib.suppress(BillingError):  # the entry is the answer, also where the cloud cannot tell the status
+            summary = await context.reads.invoices(entry.org_id, call, given(parameters.max_age_s))
+            for invoice in summary.value["invoices"]:
+                if invoice["id"] == entry.invoice_id:
+                    return {**entry.shown(), "payment_status": invoice["status"], **provenance([summary])}
+    return entry.shown()
 
 
 @command("read", ListChargesParameters)
