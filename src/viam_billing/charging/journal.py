@@ -114,7 +114,7 @@ class Journal:
                     "Let one process charge from this folder."
                 )
             times = rows.sending_times()
-            sent = entry.becoming("sent", sent_at=rows.now_s, times=times, journal_time=times[0])
+            sent = found.becoming("sent", sent_at=rows.now_s, times=times, journal_time=times[0])
             rows.put(sent)
             return sent
 
