@@ -20,7 +20,6 @@ from mutations.rules import (
     never,
     relaxed,
     skip,
-    sql,
     sql_text,
     twice,
     without,
@@ -28,11 +27,12 @@ from mutations.rules import (
 
 _UNIT: Final = "tests/unit/charging/"
 _SERVICE: Final = f"{_UNIT}test_service.py"
+_CHARGE: Final = f"{_UNIT}test_charge.py"
 _JOURNAL: Final = f"{_UNIT}test_journal.py"
 _RECONCILIATION: Final = f"{_UNIT}test_reconciliation.py"
 _RECONCILER: Final = f"{_UNIT}test_reconciler.py"
 _IDENTITY: Final = f"{_UNIT}test_identity.py"
-_LOCK: Final = f"{_UNIT}test_lock.py"
+_LOCK: Final = f"{_UNIT}test_recovery.py"
 _FAILURES: Final = "tests/unit/cloud/test_failures.py"
 _CALLS: Final = "tests/unit/cloud/test_calls.py"
 
@@ -69,7 +69,7 @@ _SENDING: Final = (
     ),
     _of(
         "an attempt dies with its caller",
-        "charging.attempt:Attempt.outcome",
+        "charging.access:Attempt.outcome",
         call("wait", by="await asyncio.wait_for(self.task, deadline.remaining_s())"),
         _SERVICE,
     ),
@@ -79,7 +79,7 @@ _SENDING: Final = (
         without("reserved", beside="waiting"),
         _SERVICE,
     ),
-    _of("an attempt that was dropped goes on", "charging.service", never("dropped"), _SERVICE),
+    _of("an attempt that was dropped goes on", "charging.service", without("dropped"), _SERVICE),
     _of(
         "a caller does not find the attempt to join",
         f"{_SERVICE_OF}.charge",
@@ -159,15 +159,15 @@ _OUTCOMES: Final = (
 
 _DISK: Final = (
     _of("an outcome that was not written counts as written", f"{_RECOVERY_OF}.settle", skip("partial"), _SERVICE),
-    _of("charges go on while an outcome is not written", "charging.recovery", skip("write_unwritten"), _SERVICE),
+    _of("charges go on while an outcome is not written", f"{_RECOVERY_OF}._prepare", call("items", by="()"), _SERVICE),
     _of("a reservation that was not written is forgotten", "charging.service", skip("release_later"), _SERVICE),
     *(
-        _of(f"a reservation is sent whatever its {column}", "charging.journal_rows:_MARK_SENT", sql(column), _JOURNAL)
-        for column in ("state", "attempts")
+        _of(f"a reservation is sent whatever its {field}", f"{_JOURNAL_OF}.mark_sent", without(field), _JOURNAL)
+        for field in ("state", "attempts")
     ),
     _of(
         "an outcome is written over another attempt's",
-        "charging.reconciliation:write_outcome",
+        f"{_JOURNAL_OF}.settle",
         always("attempts"),
         _JOURNAL,
     ),
@@ -183,15 +183,15 @@ _DISK: Final = (
     _of("another journal is charged with", "charging.identity:Identity.check", without("journal_id"), _IDENTITY),
     _of("an older copy is charged with", "charging.identity:Identity.check", without("entries"), _IDENTITY),
     _of("a used journal leaves no mark", "charging.journal", skip("write_mark"), _IDENTITY),
-    _of("any loss is accepted", "charging.identity", never("_accepted"), _IDENTITY, places=2),
+    _of("any loss is accepted", "charging.identity", never("accepted"), _IDENTITY),
 )
 
 _CRASHES: Final = (
     _of("sent at a restart is taken for failed", "charging.charge:Entry.left_behind", always("state"), _SERVICE),
     _of("nothing is recovered at a restart", "charging.recovery", never("generation"), _SERVICE),
     _of("recovering ends what this process has under way", "charging.recovery", argument("recover", 0, "[]"), _SERVICE),
-    _of("no lock", "charging.lock", skip("flock"), _LOCK),
-    _of("a lock on a file that was replaced is kept", "charging.lock", call("samestat", by="True"), _LOCK),
+    _of("no lock", "charging.recovery", skip("flock"), _LOCK),
+    _of("a lock on a file that was replaced is kept", "charging.recovery", call("samestat", by="True"), _LOCK),
 )
 
 _KEYS: Final = (
@@ -239,8 +239,8 @@ _LIMITS: Final = (
         _JOURNAL,
     ),
     _of("an unknown charge does not block", f"{_JOURNAL_OF}.examine", argument("_check", 3, "()"), _JOURNAL),
-    _of("the day's limit may be passed by a cent", "charging.limits:check_limits", relaxed("per_day"), _JOURNAL),
-    _of("no limit for one charge", "charging.limits:check_limits", never("per_charge"), _JOURNAL),
+    _of("the day's limit may be passed by a cent", "charging.refusals:check_limits", relaxed("per_day"), _JOURNAL),
+    _of("no limit for one charge", "charging.refusals:check_limits", never("per_charge"), _JOURNAL),
     _of(
         "tax is not counted",
         "commands.charges:charge_organization",
@@ -261,17 +261,17 @@ _CLOCKS: Final = (
     _of(
         "an earlier time of an entry is forgotten",
         "charging.journal_rows:Rows.redate",
-        sql_text("json_insert(times, '$[#]', ?)", "json_array(?)"),
+        sql_text("json_insert(times, '$[#]', :now)", "json_array(:now)"),
         _JOURNAL,
     ),
 )
 
-_FITTING: Final = "charging.reconciliation:fitting"
+_FITTING: Final = "charging.charge:fitting"
 _RECONCILING: Final = (
-    _of("reconciling ignores the invoices before sending", _FITTING, without("before"), _RECONCILIATION),
-    _of("reconciling ignores the amount", _FITTING, without("amount"), _RECONCILIATION),
-    _of("reconciling ignores the date", _FITTING, without("OLDEST_S"), _RECONCILIATION),
-    _of("an invoice that is listed twice counts twice", _FITTING, call("fromkeys", by="fits"), _RECONCILIATION),
+    _of("reconciling ignores the invoices before sending", _FITTING, without("before"), _CHARGE),
+    _of("reconciling ignores the amount", _FITTING, without("amount"), _CHARGE),
+    _of("reconciling ignores the date", _FITTING, without("since_s"), _CHARGE),
+    _of("an invoice that is listed twice counts twice", _FITTING, call("fromkeys", by="fits"), _CHARGE),
     _of("reconciling ignores other entries", "charging.reconciliation", always("owner_of"), _RECONCILIATION),
     _of(
         "a decision falls on another attempt",
@@ -288,21 +288,21 @@ _RECONCILING: Final = (
     _of("reconciling takes the first of two", "charging.reconciliation", condition("len", "fits"), _RECONCILIATION),
     _of(
         "reconciling concludes that a charge failed",
-        "charging.reconciliation:_settle_unknown",
+        "charging.reconciliation:settle",
         argument("put", 0, "checked if fits else structs.replace(checked, state='failed')"),
         _RECONCILIATION,
     ),
-    _of("no reconciling at the start", "charging.reconciler:Reconciler.join", skip("create_task"), _RECONCILER),
+    _of("no reconciling at the start", "charging.reconciliation:Reconciler.join", skip("create_task"), _RECONCILER),
     _of(
         "reconciling in the background comes at once",
-        "charging.reconciler:Reconciler.round",
+        "charging.reconciliation:Reconciler.round",
         without("waits_s"),
         _RECONCILER,
     ),
     _of(
         "an unknown charge wakes nobody and is not in the log",
         f"{_RECOVERY_OF}.settle",
-        skip("announce"),
+        skip("_announce"),
         _RECONCILER,
     ),
 )

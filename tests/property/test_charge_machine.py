@@ -239,11 +239,11 @@ class ChargeMachine(RuleBasedStateMachine):
             try:
                 invoices = await self.world.services[0].invoices(org_id)
             except BillingError:
-                invoices = None
-            entry = await scene.journal.find(key)
-            attempt = entry.attempts if entry is not None else 0
-            decision = reconciliation.Decision(key, attempt, outcome, "looked", None, invoices)
-            await scene.journal.reconcile(lambda rows: reconciliation.resolve(rows, decision))
+                invoices = []
+            seen = await scene.entry(key)
+            await scene.journal.run(
+                "resolve", lambda rows: reconciliation.resolve(rows, seen, outcome, "looked", None, invoices)
+            )
 
         self.world.command(resolve)
         if last is not None and outcome == "failed" and self.world.entries()[key].state == "failed":

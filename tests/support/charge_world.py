@@ -25,7 +25,7 @@ from viam_billing.charging.charge import UNSETTLED, ChargeRequest, Entry
 from viam_billing.charging.identity import Identity
 from viam_billing.charging.journal import Journal
 from viam_billing.charging.journal_rows import Rows
-from viam_billing.charging.limits import Limits
+from viam_billing.charging.refusals import Limits
 from viam_billing.core.errors import BillingError
 from viam_billing.core.money import Cents
 from viam_billing.core.times import DAY_S

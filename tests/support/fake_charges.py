@@ -23,7 +23,7 @@ from viam_billing.charging.access import ServiceAccess
 from viam_billing.charging.charge import ChargeRequest, Entry
 from viam_billing.charging.identity import Identity
 from viam_billing.charging.journal import Journal
-from viam_billing.charging.lock import FolderLock
+from viam_billing.charging.recovery import FolderLock
 from viam_billing.charging.service import ChargeService
 from viam_billing.cloud.calls import Calls, Counters
 from viam_billing.cloud.circuit_breaker import CircuitBreaker

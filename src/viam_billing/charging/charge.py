@@ -19,28 +19,26 @@ succeeded                 final: the same key is answered from here
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
 
+from viam_billing.cloud.decoding import SeenInvoice
 from viam_billing.core.errors import BillingError, ChargeOutcomeUnknownError, CloudUnreachableError
 from viam_billing.core.money import Cents, to_dollars
-from viam_billing.core.times import to_rfc3339
+from viam_billing.core.times import DAY_S, to_rfc3339
 
 State = Literal["reserved", "sent", "succeeded", "failed", "unknown"]
 
-NEXT: Final[Mapping[State, frozenset[State]]] = MappingProxyType(
-    {
-        "reserved": frozenset({"sent", "failed"}),
-        "sent": frozenset({"succeeded", "failed", "unknown"}),
-        "unknown": frozenset({"succeeded", "failed"}),
-        "failed": frozenset({"reserved"}),
-        "succeeded": frozenset(),
-    }
-)
+NEXT: Final[Mapping[State, frozenset[State]]] = {
+    "reserved": frozenset({"sent", "failed"}),
+    "sent": frozenset({"succeeded", "failed", "unknown"}),
+    "unknown": frozenset({"succeeded", "failed"}),
+    "failed": frozenset({"reserved"}),
+    "succeeded": frozenset(),
+}
 """What may follow each state."""
 
 UNSETTLED: Final[tuple[State, ...]] = ("reserved", "sent", "unknown")
@@ -66,20 +64,14 @@ class ChargeRequest(Struct, frozen=True):
         return (self.command, self.parameters) == (entry.command, entry.parameters)
 
 
-class Entry(Struct, frozen=True):
-    """An entry of the journal. Times are Unix seconds.
+class Entry(ChargeRequest, frozen=True):
+    """A request as an entry of the journal. Times are Unix seconds.
 
     `times` are all the times at which the latest attempt may have been sent, the latest first, where the clock was set
-    back in between; `journal_time` is the latest of them. See `Rows.charged`.
-    `known_invoices` are the ids of the invoices read before sending, kept until the charge is settled; None where the
-    API key may not read them.
+    back in between; `journal_time` is the latest of them. See `Rows.charged`. `known_invoices` are the ids of the
+    invoices read before sending, kept until the charge is settled; None where the API key may not read them.
     """
 
-    key: str
-    command: str
-    org_id: str
-    total: Cents
-    parameters: str
     state: State
     created_at: float
     journal_time: float
@@ -96,27 +88,6 @@ class Entry(Struct, frozen=True):
     checked_at: float | None = None
     known_invoices: tuple[str, ...] | None = None
 
-    @classmethod
-    def reserved(
-        cls,
-        request: ChargeRequest,
-        before: Entry | None,
-        now_s: float,
-        journal_time: float,
-        known: Iterable[str] | None,
-    ) -> Entry:
-        """A new attempt, the key's first or the one after `before`. `known` are invoice ids, None if not readable."""
-        return cls(
-            **msgspec.structs.asdict(request),
-            state="reserved",
-            created_at=now_s if before is None else before.created_at,
-            journal_time=journal_time,
-            attempts=1 if before is None else before.attempts + 1,
-            reconcilable=known is not None,
-            note=None if before is None else before.note,
-            known_invoices=None if known is None else tuple(known),
-        )
-
     def becoming(self, state: State, **changes: Any) -> Entry:  # noqa: ANN401 - the fields' own types
         """The entry in its next state."""
         if state not in NEXT[self.state]:
@@ -129,9 +100,8 @@ class Entry(Struct, frozen=True):
 
     def succeeded(self, invoice_id: str | None) -> Entry:
         """The entry of a charge that was made."""
-        return self.becoming(
-            "succeeded", invoice_id=invoice_id or None, error_code=None, error_text=None, known_invoices=None
-        )
+        invoice_id = invoice_id or None
+        return self.becoming("succeeded", invoice_id=invoice_id, error_code=None, error_text=None, known_invoices=None)
 
     def unknown(self, error: BillingError) -> Entry:
         """The entry after an attempt that may or may not have charged."""
@@ -145,16 +115,7 @@ class Entry(Struct, frozen=True):
 
     def shown(self) -> dict[str, Any]:
         """The entry as callers see it."""
-        optional = {
-            "sent_at": self.sent_at and to_rfc3339(self.sent_at),
-            "invoice_id": self.invoice_id,
-            "error": self.error_code and {"code": self.error_code, "message": self.error_text},
-            "note": self.note,
-            "late_invoice": self.late_invoice,
-            "candidates": list(self.candidates),
-            "checked_at": self.checked_at and to_rfc3339(self.checked_at),
-        }
-        return {
+        values = {
             "idempotency_key": self.key,
             "command": self.command,
             "state": self.state,
@@ -163,15 +124,19 @@ class Entry(Struct, frozen=True):
             "created_at": to_rfc3339(self.created_at),
             "attempts": self.attempts,
             "reconcilable": self.reconcilable,
-            **{name: value for name, value in optional.items() if value},
+            "sent_at": self.sent_at and to_rfc3339(self.sent_at),
+            "invoice_id": self.invoice_id,
+            "error": self.error_code and {"code": self.error_code, "message": self.error_text},
+            "note": self.note,
+            "late_invoice": self.late_invoice,
+            "candidates": list(self.candidates) or None,
+            "checked_at": self.checked_at and to_rfc3339(self.checked_at),
         }
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class Watched(Struct, frozen=True):
-    """An attempt that a person resolved as failed, watched for a late invoice until `until_s`.
-
-    `found` are the invoices that were reported.
-    """
+    """An attempt resolved as failed, watched for a late invoice until `until_s`; `found` are those reported."""
 
     key: str
     attempt: int
@@ -181,3 +146,17 @@ class Watched(Struct, frozen=True):
     until_s: float
     known_invoices: tuple[str, ...]
     found: tuple[str, ...] = ()
+
+
+def fitting(charge: Entry | Watched, invoices: Sequence[SeenInvoice]) -> list[str]:
+    """The ids of the invoices that may be a charge's own, whichever other charge they may belong to.
+
+    They are not among those known before the sending, have the same amount in cents, and are dated no earlier than a
+    day before it. Without a list of known ones, new cannot be told from old: none fits.
+    """
+    if charge.known_invoices is None or charge.sent_at is None:
+        return []
+    before, since_s = set(charge.known_invoices), charge.sent_at - DAY_S  # the clocks differ by less
+    new = [invoice for invoice in invoices if invoice.id not in before and invoice.amount == charge.total]
+    fits = [invoice.id for invoice in new if invoice.date_s is not None and invoice.date_s >= since_s]
+    return list(dict.fromkeys(fits))  # one that is listed twice is one

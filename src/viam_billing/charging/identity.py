@@ -19,10 +19,6 @@ from viam_billing.storage.disk import write_file
 LOGGER: Final = logging.getLogger(__name__)
 
 
-class LostJournalError(StateUnavailableError):
-    """The journal that was charged with is gone."""
-
-
 class Identity:
     """The journal of one folder and cloud as it was used last. Its methods block: call them from a disk thread."""
 
@@ -30,38 +26,28 @@ class Identity:
         self._state_dir = state_dir
         name = hashlib.sha256(f"{state_dir}\n{app_address}".encode()).hexdigest()[:32]
         self._mark = os.path.join(marks_dir, f"journal-{name}") if marks_dir else None
-        self._marked: str | None = None
-        """The id in the mark; None before the mark is read."""
+        self._marked: str | None = None  # the id in the mark, once that is read
         self._id = ""
         self._entries = 0
         """The journal that was charged with, empty for none, and how many entries it had."""
-        self._accepted: set[str] = set()
-        self._reported = ""
+        self.accepted: set[str | None] = set()
+        """Ids of journals that the owner knows to be lost for good: charging begins again with another one."""
+        self.lost = ""
+        """The id of the journal that was charged with, as long as it is gone."""
 
-    def accept(self, lost_id: str | None) -> None:
-        """The owner says that a journal is lost for good: charging begins again with another one."""
-        if lost_id:
-            self._accepted.add(lost_id)
-
-    def check_missing(self) -> None:
-        """Raises: LostJournalError: if a journal was charged with; there is no file now."""
-        self._read_mark()
-        if self._id and self._id not in self._accepted:
-            raise self._lost("and there is none in its place")
-
-    def check(self, journal_id: str, entries: int) -> None:
-        """Check the journal that is there.
-
-        Raises:
-            LostJournalError: if it is another one than the one that was charged with, or an older copy of it.
-        """
-        self._read_mark()
+    def check(self, journal_id: str | None = None, entries: int = 0) -> None:
+        """Refuse a journal that is not the one that was charged with, or an older copy; no arguments: none is there."""
+        if self._marked is None:
+            self._marked = ""
+            if self._mark is not None:
+                with contextlib.suppress(OSError, UnicodeDecodeError), open(self._mark, encoding="ascii") as file:
+                    self._marked = file.read(64).strip()
+            self._id = self._id or self._marked
         if self._id and (journal_id != self._id or entries < self._entries):
-            if self._id not in self._accepted:
-                other = "an older copy of it" if journal_id == self._id else f"another one, {journal_id}"
-                raise self._lost(f"and {other}, which does not know what was charged, is in its place")
+            if self._id not in self.accepted:
+                raise self._lost(journal_id)
             self._id, self._entries = "", 0
-        self._reported = ""
+        self.lost = ""
 
     def note(self, journal_id: str, entries: int) -> None:
         """The journal has so many entries on the disk."""
@@ -79,21 +65,17 @@ class Identity:
         except OSError as error:
             LOGGER.warning("a loss of the charge journal would not be noticed at the next start: %s", error.strerror)
 
-    def _read_mark(self) -> None:
-        if self._marked is None:
-            self._marked = ""
-            if self._mark is not None:
-                with contextlib.suppress(OSError, UnicodeDecodeError), open(self._mark, encoding="ascii") as file:
-                    self._marked = file.read(64).strip()
-            self._id = self._id or self._marked
-
-    def _lost(self, what: str) -> LostJournalError:
+    def _lost(self, found_id: str | None) -> StateUnavailableError:
+        what = "there is none in its place"
+        if found_id is not None:
+            other = "an older copy of it" if found_id == self._id else f"another one, {found_id}"
+            what = f"{other}, which does not know what was charged, is in its place"
         text = (
-            f"the charge journal {self._id} in state_dir {quoted(self._state_dir)} is gone, {what}. Nothing is charged "
-            "or read. Put the folder back; or, if it is lost for good, look at the invoices in the Viam app and set "
-            f'the attribute accept_lost_journal to "{self._id}".'
+            f"the charge journal {self._id} in state_dir {quoted(self._state_dir)} is gone, and {what}. Nothing is "
+            "charged or read. Put the folder back; or, if it is lost for good, look at the invoices in the Viam app "
+            f'and set the attribute accept_lost_journal to "{self._id}".'
         )
-        if self._reported != self._id:
+        if self.lost != self._id:
             LOGGER.error("the charge journal is gone: %s", text)
-            self._reported = self._id
-        return LostJournalError(text)
+            self.lost = self._id
+        return StateUnavailableError(text)

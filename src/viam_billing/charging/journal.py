@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from viam_billing.charging import reconciliation, refusals
-from viam_billing.charging.charge import UNSETTLED, ChargeRequest, Entry, State, Watched
-from viam_billing.charging.identity import LostJournalError
-from viam_billing.charging.journal_rows import Rows
-from viam_billing.charging.limits import Limits, check_limits, check_not_blocked
+from msgspec import structs
+
+from viam_billing.charging import refusals
+from viam_billing.charging.charge import UNSETTLED, ChargeRequest, Entry, State
+from viam_billing.charging.identity import Identity
+from viam_billing.charging.journal_rows import Figures, Rows
+from viam_billing.charging.refusals import Limits, check_limits
 from viam_billing.core.errors import BillingError, StateUnavailableError
+from viam_billing.storage.database import Database
 
 if TYPE_CHECKING:
     import sqlite3
-
-    from viam_billing.charging.identity import Identity
-    from viam_billing.charging.journal_rows import Figures
-    from viam_billing.storage.database import Database
 
 T = TypeVar("T")
 
@@ -35,25 +33,19 @@ class Journal:
         self._app = app_address
         self._now = now
         self.identity = identity
-        self.figures: Figures | None = None
+        self._figures: Figures | None = None
+
+    @property
+    def figures(self) -> Figures | None:
         """As of the latest transaction; None before the first one, and while the journal is gone."""
+        return None if self.identity.lost else self._figures
 
     async def is_there(self) -> bool:
-        """Whether there is a file, or may be.
-
-        Raises:
-            LostJournalError: if there is none, and there was one that was charged with.
-        """
+        """Whether there is a file, or may be."""
         if await self.store.exists():
             return True
-        try:
-            await self.store.on_disk(self.identity.check_missing)
-        except LostJournalError:
-            self.figures = None
-            raise
+        await self.store.on_disk(self.identity.check)
         return False
-
-    # --- reading ---
 
     async def find(self, key: str) -> Entry | None:
         """The entry of a key."""
@@ -61,84 +53,91 @@ class Journal:
 
     async def entries(self, states: Sequence[str], sees: Callable[[str], bool], limit: int) -> list[Entry]:
         """The newest entries in one of the states, of organizations for which `sees` is true."""
+        found: list[Entry] = await self._read("entries", lambda rows: rows.in_states(states), [])
+        return [entry for entry in found if sees(entry.org_id)][:limit]
 
-        def step(rows: Rows) -> list[Entry]:
-            return list(islice((entry for entry in rows.in_states(states) if sees(entry.org_id)), limit))
+    async def to_reconcile(self) -> tuple[list[Entry], set[str]]:
+        """Unknown charges, and their organizations with those where the invoice of an ended attempt may turn up."""
 
-        return await self._read("entries", step, [])
+        def step(rows: Rows) -> tuple[list[Entry], set[str]]:
+            unknown = rows.in_states(("unknown",))
+            return unknown, {entry.org_id for entry in unknown} | {watched.org_id for watched in rows.watched()}
 
-    async def to_reconcile(self) -> tuple[list[Entry], list[Watched]]:
-        """Unknown charges, and attempts resolved as failed whose invoice may still turn up."""
-        return await self._read("to_reconcile", lambda rows: (rows.in_states(("unknown",)), rows.watched()), ([], []))
+        return await self._read("to_reconcile", step, ([], set()))
 
     async def read_figures(self) -> Figures | None:
         """What `get_status` tells; None where there is no journal."""
         await self._read("read_figures", lambda _: None, None)
         return self.figures
 
-    # --- an attempt ---
-
     async def examine(self, request: ChargeRequest, limits: Limits) -> Entry | None:
         """Check a charge in the contract's order: journal, limits, block.
 
-        Returns:
-            the key's entry unless it failed; None if a new attempt may be made.
-
-        Raises:
-            BillingError: `idempotency_conflict`, `charge_outcome_unknown`, `charge_limit_exceeded` or `charge_blocked`.
+        Returns the key's entry unless it failed, None if a new attempt may be made. Raises: BillingError:
+        `idempotency_conflict`, `charge_outcome_unknown`, `charge_limit_exceeded` or `charge_blocked`.
         """
-        return await self._run("examine", lambda rows: _check(rows, request, limits, ("unknown",)))
+        return await self.run("examine", lambda rows: _check(rows, request, limits, ("unknown",)))
 
     async def reserve(
         self, request: ChargeRequest, limits: Limits, known_invoices: Iterable[str] | None
     ) -> tuple[Entry, bool]:
-        """Check everything once more and reserve the amount, in one transaction.
-
-        Returns:
-            the entry, and whether it is this attempt's: false if the key has been used meanwhile.
-
-        Raises:
-            BillingError: as `examine`.
-        """
+        """Check all once more and reserve the amount. Returns the entry, and whether no other attempt has made it."""
 
         def step(rows: Rows) -> tuple[Entry, bool]:
             used = _check(rows, request, limits, UNSETTLED)
             if used is not None:
                 return used, False
             before = rows.find(request.key)
-            entry = Entry.reserved(request, before, rows.now_s, rows.sending_times()[0], known_invoices)
+            entry = Entry(
+                **structs.asdict(request),
+                state="reserved",
+                created_at=rows.now_s if before is None else before.created_at,
+                journal_time=rows.sending_times()[0],
+                attempts=1 if before is None else before.attempts + 1,
+                reconcilable=known_invoices is not None,
+                note=None if before is None else before.note,
+                known_invoices=None if known_invoices is None else tuple(known_invoices),
+            )
             rows.put(entry)
             return entry, True
 
-        return await self._run("reserve", step)
+        return await self.run("reserve", step)
 
     async def mark_sent(self, entry: Entry) -> Entry:
-        """Put on the disk that the charge may leave from now on.
-
-        Raises:
-            StateUnavailableError: also if the reservation is gone: another process charged from this folder.
-        """
+        """Put on the disk that the charge may leave from now on; refused if its reservation is gone."""
 
         def step(rows: Rows) -> Entry:
-            times = rows.sending_times()
-            sent = entry.becoming("sent", sent_at=rows.now_s, times=times, journal_time=times[0])
-            if not rows.mark_sent(sent):
+            found = rows.find(entry.key)
+            if found is None or found.state != "reserved" or found.attempts != entry.attempts:
                 raise StateUnavailableError(
                     "the journal was changed by somebody else while the charge was being made. "
                     "Let one process charge from this folder."
                 )
+            times = rows.sending_times()
+            sent = found.becoming("sent", sent_at=rows.now_s, times=times, journal_time=times[0])
+            rows.put(sent)
             return sent
 
-        return await self._run("mark_sent", step)
+        return await self.run("mark_sent", step)
 
     async def settle(self, entry: Entry) -> bool:
         """Write the outcome of a charge that this process made.
 
-        Returns:
-            false where a later attempt with the key is there, because this one was taken for ended: that one stays,
-            and the invoice of this one becomes its `late_invoice`.
+        Returns false where a later attempt with the key is there, because this one was taken for ended: that one stays,
+        and the invoice of this one becomes its `late_invoice`.
         """
-        return await self._run("settle", lambda rows: reconciliation.write_outcome(rows, entry))
+
+        def step(rows: Rows) -> bool:
+            other = rows.find(entry.key)
+            if other is None or (other.attempts == entry.attempts and other.state != "succeeded"):
+                rows.put(entry)
+                return True
+            if entry.invoice_id in (None, other.invoice_id):
+                return True
+            rows.put(structs.replace(other, late_invoice=other.late_invoice or entry.invoice_id))
+            return False
+
+        return await self.run("settle", step)
 
     async def release(self, key: str, error: BillingError) -> None:
         """End a reservation that may or may not have been written."""
@@ -148,35 +147,26 @@ class Journal:
             if entry is not None and entry.state == "reserved":
                 rows.put(entry.failed(error))
 
-        await self._run("release", step)
+        await self.run("release", step)
 
     async def recover(self, under_way: Iterable[str]) -> list[Entry]:
-        """Settle what a process that died left: reserved becomes failed, sent becomes unknown. Returns the latter.
-
-        `under_way` are the keys that this process is charging with itself.
-        """
+        """Settle what a dead process left, but not the keys `under_way` in this one. Returns what became unknown."""
         own = set(under_way)
 
         def step(rows: Rows) -> list[Entry]:
-            left = [entry for entry in rows.in_states(("reserved", "sent")) if entry.key not in own]
-            ended = [entry.left_behind() for entry in left]
+            left = rows.in_states(("reserved", "sent"))
+            ended = [entry.left_behind() for entry in left if entry.key not in own]
             for entry in ended:
                 rows.put(entry)
             return [entry for entry in ended if entry.state == "unknown"]
 
-        return await self._run("recover", step)
-
-    async def reconcile(self, step: Callable[[Rows], T]) -> T:
-        """Run a step of `reconciliation` in a transaction."""
-        return await self._run("reconcile", step)
-
-    # --- transactions ---
+        return await self.run("recover", step)
 
     async def _read(self, name: str, step: Callable[[Rows], T], nothing: T) -> T:
         """Run a step where there is a file; else return `nothing`."""
-        return await self._run(name, step) if await self.is_there() else nothing
+        return await self.run(name, step) if await self.is_there() else nothing
 
-    async def _run(self, name: str, step: Callable[[Rows], T]) -> T:
+    async def run(self, name: str, step: Callable[[Rows], T]) -> T:
         """Run a step in a transaction of this journal. A step that raises a `BillingError` has written nothing.
 
         What lies in the future is dated to now first, and stays so although the step refuses.
@@ -196,12 +186,8 @@ class Journal:
             return result, figures
 
         await self.is_there()
-        try:
-            result, figures = await self.store.run(work, name=name)
-        except LostJournalError:
-            self.figures = None
-            raise
-        self.figures = figures
+        result, figures = await self.store.run(work, name=name)
+        self._figures = figures
         self.identity.note(figures.journal_id, figures.entries)
         if isinstance(result, BillingError):
             raise result
@@ -219,5 +205,6 @@ def _check(rows: Rows, request: ChargeRequest, limits: Limits, blocking: Sequenc
         if entry.late_invoice is not None:
             raise refusals.late(entry)
     check_limits(request.total, rows.charged(), limits)
-    check_not_blocked(rows.in_states(blocking, request.org_id))
+    for unsettled in rows.in_states(blocking, request.org_id):
+        raise refusals.blocked(unsettled)
     return None

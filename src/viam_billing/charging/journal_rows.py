@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct, structs
@@ -13,7 +14,6 @@ from viam_billing.core.times import DAY_S
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
 
 # ruff: noqa: S608 - names of columns and constants are put into statements, values never are
 
@@ -23,10 +23,6 @@ _SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM charges WHERE app_address =
 _UPSERT: Final = (
     f"INSERT INTO charges (app_address, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)}) "
     f"ON CONFLICT (app_address, key) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS)}"
-)
-_MARK_SENT: Final = (
-    "UPDATE charges SET state = ?, sent_at = ?, times = ?, journal_time = ? "
-    "WHERE app_address = ? AND key = ? AND state = 'reserved' AND attempts = ?"
 )
 _IN_UNSETTLED: Final = f"state IN ({', '.join(repr(state) for state in UNSETTLED)})"
 _SUCCEEDED_TODAY: Final = (
@@ -39,18 +35,16 @@ _FIGURES: Final = (
     "(SELECT count(*) FROM late_watch WHERE app_address = :app), "
     f"(SELECT coalesce(sum(total), 0) FROM charges WHERE app_address = :app AND {_IN_UNSETTLED}) FROM journal"
 )
+_WATCHED: Final = "key, attempt, org_id, total, sent_at, until, known_invoices, found"
 _OWNERS: Final = (
-    "SELECT key FROM charges WHERE app_address = :app AND invoice_id = :invoice AND key <> :key",
-    "SELECT key FROM charges WHERE app_address = :app AND late_invoice = :invoice AND key <> :key",
-    "SELECT w.key FROM late_watch w, json_each(found) WHERE app_address = :app AND w.key <> :key AND value = :invoice",
+    "SELECT key FROM charges WHERE app_address = :app AND invoice_id = :invoice AND key <> :key UNION ALL "
+    "SELECT key FROM charges WHERE app_address = :app AND late_invoice = :invoice AND key <> :key UNION ALL "
+    "SELECT w.key FROM late_watch w, json_each(found) WHERE app_address = :app AND w.key <> :key AND value = :invoice"
 )
 
 
 class Figures(Struct, frozen=True):
-    """What `get_status` tells of one cloud's charges, and whether a late invoice is watched for. Times in Unix seconds.
-
-    `counted` are the charges that succeeded within a day: when each stops counting, and its cents.
-    """
+    """What `get_status` tells. `counted`: when each success of the last day stops counting (Unix s), and its cents."""
 
     journal_id: str
     created_at: float
@@ -73,8 +67,6 @@ class Rows:
         self._app = app_address
         self.now_s = now_s
 
-    # --- entries ---
-
     def find(self, key: str) -> Entry | None:
         """The entry of a key."""
         row = self._db.execute(f"{_SELECT} AND key = ?", (self._app, key)).fetchone()
@@ -82,66 +74,47 @@ class Rows:
 
     def in_states(self, states: Sequence[str], org_id: str | None = None) -> list[Entry]:
         """Entries in one of the states, of one organization or all; the newest by order of creation first."""
-        sql = f"{_SELECT} AND state IN ({', '.join('?' * len(states))})"
-        values = [self._app, *states]
-        if org_id is not None:
-            sql += " AND org_id = ?"
-            values.append(org_id)
-        return [_entry(row) for row in self._db.execute(f"{sql} ORDER BY rowid DESC", values)]
+        among = ", ".join("?" * len(states))
+        sql = f"{_SELECT} AND state IN ({among}) AND org_id = coalesce(?, org_id) ORDER BY rowid DESC"
+        return [_entry(row) for row in self._db.execute(sql, (self._app, *states, org_id))]
 
     def put(self, entry: Entry) -> None:
         """Write an entry, in place of the one with its key."""
-        values = {**structs.asdict(entry), **{name: _to_json(getattr(entry, name)) for name in _LISTS}}
-        self._db.execute(_UPSERT, (self._app, *(values[name] for name in _COLUMNS)))
-
-    def mark_sent(self, entry: Entry) -> bool:
-        """Write that a reservation is sent. Returns whether this attempt's reservation was there."""
-        times = _to_json(entry.times)
-        values = (entry.state, entry.sent_at, times, entry.journal_time, self._app, entry.key, entry.attempts)
-        return self._db.execute(_MARK_SENT, values).rowcount == 1
+        self._db.execute(_UPSERT, (self._app, *_to_row(entry)))
 
     def owner_of(self, invoice_id: str, *, but_not: str) -> str | None:
         """The key of another entry than `but_not` that an invoice belongs to, as its own or as a late one."""
         values = {"app": self._app, "invoice": invoice_id, "key": but_not}
-        found = (self._db.execute(sql, values).fetchone() for sql in _OWNERS)
-        return next((str(row[0]) for row in found if row), None)
-
-    # --- time and limits ---
+        row = self._db.execute(_OWNERS, values).fetchone()
+        return row[0] if row else None
 
     def redate(self) -> None:
         """Date what lies in the future to now: the clock was set back, or was ahead when it was written.
 
         Nothing tells which of the two, so `times` keeps the earlier times too.
         """
-        now_s, later = self.now_s, (self._app, self.now_s, self.now_s)
+        values = {"app": self._app, "now": self.now_s}
         self._db.execute(  # `journal_time` is never before the other two, and has an index
-            "UPDATE charges SET created_at = ? WHERE app_address = ? AND journal_time > ? AND created_at > ?",
-            (now_s, *later),
+            "UPDATE charges SET created_at = min(created_at, :now), sent_at = min(sent_at, :now), "
+            "times = iif(sent_at > :now, json_insert(times, '$[#]', :now), times) "
+            "WHERE app_address = :app AND journal_time > :now AND (created_at > :now OR sent_at > :now)",
+            values,
         )
-        self._db.execute(
-            "UPDATE charges SET sent_at = ?, times = json_insert(times, '$[#]', ?) "
-            "WHERE app_address = ? AND journal_time > ? AND sent_at > ?",
-            (now_s, now_s, *later),
-        )
-        self._db.execute("UPDATE late_watch SET sent_at = ? WHERE app_address = ? AND sent_at > ?", (now_s, *later[:2]))
-        clock = self._clock()
-        if clock and clock[-1] > now_s:
-            self._set_clock((*clock, now_s))
+        self._db.execute("UPDATE late_watch SET sent_at = :now WHERE app_address = :app AND sent_at > :now", values)
+        clock = self.clock()
+        if clock and clock[-1] > self.now_s:
+            self._set_clock((*clock, self.now_s))
 
     def sending_times(self) -> tuple[float, ...]:
         """The times at which an attempt made now may really be, the latest first, the clock's own last.
 
         A clock behind an earlier attempt was set back, or was ahead then: that attempt's times may be this one's.
         """
-        times = (*(time_s for time_s in self._clock() if time_s > self.now_s), self.now_s)
+        times = (*(time_s for time_s in self.clock() if time_s > self.now_s), self.now_s)
         self._set_clock(times)
         return times
 
-    def newest_time(self) -> float:
-        """The latest time that any attempt may have been made at, or now."""
-        return max((self.now_s, *self._clock()))
-
-    def _clock(self) -> tuple[float, ...]:
+    def clock(self) -> tuple[float, ...]:
         """The times at which the newest attempt may have been made, the latest first."""
         row = self._db.execute("SELECT times FROM journal_clock WHERE app_address = ?", (self._app,)).fetchone()
         return tuple(json.loads(row[0])) if row else ()
@@ -153,72 +126,55 @@ class Rows:
         """Cents that count towards `per_day`: all that is not settled, and what succeeded within 24 hours.
 
         A charge is within them if any of its times is: a clock that was set back for a while must not make what was
-        charged an hour ago a day old, and one that was ahead must not make it count for ever. A time in the future
-        says nothing, but `redate` has put now beside it.
+        charged an hour ago a day old. A time in the future says nothing, but `redate` has put now beside it.
         """
-        return Cents(self._sum(_IN_UNSETTLED) + self._sum(_SUCCEEDED_TODAY))  # each with an index of its own
-
-    def _sum(self, condition: str) -> int:
-        sql = f"SELECT coalesce(sum(total), 0) FROM charges WHERE app_address = :app AND {condition}"
-        cents: int = self._db.execute(sql, self._day()).fetchone()[0]
-        return cents
+        sql = "SELECT coalesce(sum(total), 0) FROM charges WHERE app_address = :app AND "
+        sums = [sql + condition for condition in (_IN_UNSETTLED, _SUCCEEDED_TODAY)]  # each with an index of its own
+        return Cents(sum(self._db.execute(each, self._day()).fetchone()[0] for each in sums))
 
     def _day(self) -> dict[str, object]:
         return {"app": self._app, "since": self.now_s - DAY_S, "now": self.now_s}
 
-    # --- the journal itself ---
-
     def identity(self) -> tuple[str, int]:
         """The journal's id, and how many entries it has of all clouds; none is ever removed."""
-        journal_id: str = self._db.execute("SELECT id FROM journal").fetchone()[0]
-        entries: int = self._db.execute("SELECT coalesce(max(rowid), 0) FROM charges").fetchone()[0]
-        return journal_id, entries
+        sql = "SELECT id, (SELECT coalesce(max(rowid), 0) FROM charges) FROM journal"
+        found: tuple[str, int] = self._db.execute(sql).fetchone()
+        return found
 
     def figures(self) -> Figures:
         """What `get_status` tells."""
         totals: tuple[str, float, int, int, int, Cents] = self._db.execute(_FIGURES, self._day()).fetchone()
         counted = self._db.execute(
             "SELECT iif(sent_at >= journal_time, sent_at, "
-            "max(sent_at, coalesce((SELECT max(value) FROM json_each(times) WHERE value <= :now), 0))), total "
+            "(SELECT max(value) FROM json_each(times) WHERE value <= :now)), total "
             f"FROM charges WHERE app_address = :app AND {_SUCCEEDED_TODAY}",
             self._day(),
         )
         return Figures(*totals, tuple((time_s + DAY_S, Cents(cents)) for time_s, cents in counted))
 
-    # --- late invoices ---
-
     def watch(self, watched: Watched) -> None:
         """Watch for an attempt's late invoice, or update what was found."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO late_watch (app_address, key, attempt, org_id, total, sent_at, until, "
-            "known_invoices, found) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (self._app, *structs.astuple(watched)[:6], _to_json(watched.known_invoices), _to_json(watched.found)),
-        )
+        sql = f"INSERT OR REPLACE INTO late_watch (app_address, {_WATCHED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        self._db.execute(sql, (self._app, *_to_row(watched)))
 
     def watched(self, org_id: str | None = None) -> list[Watched]:
         """The attempts whose late invoice is watched for, of one organization or all.
 
         Rows stay when their time is over: with a clock that is ahead for a while it may only seem to be.
         """
-        sql = (
-            "SELECT key, attempt, org_id, total, sent_at, until, known_invoices, found FROM late_watch "
-            "WHERE app_address = ? AND until > ?"
-        )
+        sql = f"SELECT {_WATCHED} FROM late_watch WHERE app_address = ? AND until > ? AND org_id = coalesce(?, org_id)"
         return [
-            Watched(key, attempt, org, total, sent_at, until_s, tuple(json.loads(known)), tuple(json.loads(found)))
-            for key, attempt, org, total, sent_at, until_s, known, found in self._db.execute(
-                sql, (self._app, self.now_s)
-            )
-            if org_id in (None, org)
+            Watched(*(*plain, tuple(json.loads(known)), tuple(json.loads(found))))
+            for *plain, known, found in self._db.execute(sql, (self._app, self.now_s, org_id))
         ]
 
 
-def _to_json(values: Sequence[object] | None) -> str | None:
-    return None if values is None else json.dumps(values)
+def _to_row(record: Entry | Watched) -> list[object]:
+    return [json.dumps(value) if isinstance(value, tuple) else value for value in structs.astuple(record)]
 
 
 def _entry(row: Sequence[Any]) -> Entry:
     values = dict(zip(_COLUMNS, row, strict=True))
-    lists = {name: None if values[name] is None else tuple(json.loads(values[name])) for name in _LISTS}
-    lists["times"], lists["candidates"] = lists["times"] or (), lists["candidates"] or ()
-    return Entry(**{**values, **lists, "reconcilable": bool(values["reconcilable"])})
+    for name in _LISTS:
+        values[name] = None if values[name] is None else tuple(json.loads(values[name]))
+    return Entry(**{**values, "reconcilable": bool(values["reconcilable"])})

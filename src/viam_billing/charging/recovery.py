@@ -3,30 +3,87 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from viam import logging
 
 from viam_billing.charging import refusals
+from viam_billing.charging.charge import Entry
+from viam_billing.charging.journal import Journal
 from viam_billing.core.errors import BillingError, StateUnavailableError, quoted
 from viam_billing.core.tasks import retrieve_exception
-
-if TYPE_CHECKING:
-    from viam_billing.charging.charge import Entry
-    from viam_billing.charging.journal import Journal
-    from viam_billing.charging.lock import FolderLock
+from viam_billing.storage.disk import Disk, make_folder
 
 LOGGER: Final = logging.getLogger(__name__)
 
 
+class FolderLock:
+    """One process at a time charges with a folder: a lock on `journal.lock` in it, which ends with the process."""
+
+    def __init__(self, folder: str, disk: Disk) -> None:
+        self._folder = folder
+        self._path = os.path.join(folder, "journal.lock")
+        self._thread = disk.thread(self._path)
+        self._descriptor = -1
+        self._released = False
+        self.generation = 0
+        """How often the lock was taken: after each time, another process may have left something."""
+
+    async def take(self) -> int:
+        """Take the lock, unless it is held already. Returns its generation."""
+        return await self._thread.run(self._take)
+
+    def release(self) -> Future[None]:
+        """Release it for good, soon, and before another service takes it. May be called twice."""
+        self._released = True
+        return self._thread.submit(self._let_go)
+
+    def _take(self) -> int:
+        if self._released:  # nobody would release it again
+            raise self._unusable("the service was closed")
+        if self._descriptor >= 0 and not self._is_in_place():
+            self._let_go()  # the folder was replaced: a lock on the old file keeps no other process away
+        if self._descriptor < 0:
+            try:
+                make_folder(self._folder)
+                self._descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                self._let_go()
+                held = isinstance(error, BlockingIOError)
+                why = "another process charges with it" if held else error.strerror or type(error).__name__
+                raise self._unusable(why) from None
+            self.generation += 1
+        return self.generation
+
+    def _is_in_place(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), os.stat(self._path))
+        except OSError:
+            return False
+
+    def _let_go(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _unusable(self, why: str) -> StateUnavailableError:
+        return StateUnavailableError(
+            f"the charge journal in state_dir {quoted(self._folder)} cannot be used: {why}. Nothing was sent. "
+            "Let one service charge from this folder, and make it writable."
+        )
+
+
 class Recovery:
-    """Makes one journal ready to charge with, and keeps what could not be written into it."""
+    """Makes a journal ready, and keeps what it could not write. `under_way`: the keys that this process charges."""
 
     def __init__(self, journal: Journal, lock: FolderLock, under_way: Callable[[], Iterable[str]]) -> None:
-        """`under_way` tells the keys that this process is charging with."""
         self._journal = journal
         self._lock = lock
         self._under_way = under_way
@@ -37,11 +94,7 @@ class Recovery:
         """Called when a charge became unknown, or its outcome could not be written."""
 
     async def prepare(self) -> None:
-        """Take the lock, settle what a dead process left, and write what could not be written before.
-
-        Raises:
-            StateUnavailableError: if one of them cannot be done. Nothing may be charged then.
-        """
+        """Take the lock, settle what a dead process left, write what is unwritten; if one fails, nothing is charged."""
         preparing = asyncio.ensure_future(self._prepare())
         preparing.add_done_callback(retrieve_exception)
         await asyncio.shield(preparing)  # what is found has to be announced, whether or not this caller leaves
@@ -51,26 +104,26 @@ class Recovery:
             await self._journal.is_there()  # the lock makes a folder, which a journal that is gone must not get
             generation = await self._lock.take()
             if generation != self._recovered_in:
-                await self._recover()
+                unknown = await self._journal.recover(self._under_way())
+                figures = self._journal.figures
+                if figures is not None and not figures.entries:
+                    LOGGER.warning(
+                        "the charge journal %s is empty: no charge is known. If this machine has charged before, its "
+                        "journal is lost: put the folder back before anything is charged",
+                        figures.journal_id,
+                    )
+                for entry in unknown:
+                    self._announce(entry)
                 self._recovered_in = generation
-            await self.write_unwritten()
-
-    async def _recover(self) -> None:
-        unknown = await self._journal.recover(self._under_way())
-        figures = self._journal.figures
-        if figures is not None and not figures.entries:
-            LOGGER.warning(
-                "the charge journal %s is empty: no charge is known. If this machine has charged before, its journal "
-                "is lost: put the folder back before anything is charged",
-                figures.journal_id,
-            )
-        for entry in unknown:
-            self.announce(entry)
+            for key, write in list(self._unwritten.items()):
+                await write()
+                if self._unwritten.get(key) is write:  # else something newer could not be written meanwhile
+                    del self._unwritten[key]
 
     async def settle(self, entry: Entry) -> None:
-        """Write an outcome. If that fails, the caller gets it all the same, and nothing is charged until it is written.
+        """Write an outcome, and announce an unknown charge.
 
-        An unknown charge is announced.
+        If it cannot be written, the caller gets it all the same, and nothing is charged until it is.
         """
         sys.audit("viam_billing.charging.settling", entry.key)
         try:
@@ -85,25 +138,14 @@ class Recovery:
             self._unwritten[entry.key] = partial(self._write, entry)
             self.when_unknown()
         if entry.state == "unknown":
-            self.announce(entry)
+            self._announce(entry)
         sys.audit("viam_billing.charging.settled", entry.key)
 
     def release_later(self, key: str, error: BillingError) -> None:
         """End a reservation that could not be written: it may be on the disk all the same, and nothing was sent."""
         self._unwritten[key] = partial(self._journal.release, key, error)
 
-    async def write_unwritten(self) -> None:
-        """Write what could not be written before.
-
-        Raises:
-            StateUnavailableError: if it still cannot.
-        """
-        for key, write in list(self._unwritten.items()):
-            await write()
-            if self._unwritten.get(key) is write:  # else something newer could not be written meanwhile
-                del self._unwritten[key]
-
-    def announce(self, unknown: Entry) -> None:
+    def _announce(self, unknown: Entry) -> None:
         """Log a charge that became unknown, with what to do next, and have its invoice looked for."""
         LOGGER.error("charge_outcome_unknown: %s", refusals.unknown(unknown).text)
         self.when_unknown()
@@ -113,7 +155,5 @@ class Recovery:
             LOGGER.error(
                 "the charge %s was taken for ended and sent again, and both attempts have charged the organization %s: "
                 "the other invoice is %s. Look at it in the Viam app",
-                quoted(entry.key),
-                quoted(entry.org_id),
-                quoted(entry.invoice_id),
+                *map(quoted, (entry.key, entry.org_id, entry.invoice_id)),
             )

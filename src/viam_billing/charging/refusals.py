@@ -1,35 +1,58 @@
-"""The errors that a charge's callers get, from the key's entry and from what is known of the outcome."""
+"""Why a charge is not made: `charge_limits`, and the errors that its callers get."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from msgspec import Struct
 
-from viam_billing.charging.limits import dollars
-from viam_billing.core.errors import (
-    BillingError,
-    ChargeOutcomeUnknownError,
-    IdempotencyConflictError,
-    NotFoundError,
-    Outcome,
-    error_class,
-    quoted,
-)
-
-if TYPE_CHECKING:
-    from viam_billing.charging.charge import Entry
+from viam_billing.charging.charge import Entry
+from viam_billing.core import errors
+from viam_billing.core.errors import BillingError, ChargeOutcomeUnknownError, Outcome, error_class, quoted
+from viam_billing.core.money import Cents, to_dollars
 
 
-def conflict(key: str) -> IdempotencyConflictError:
+class Limits(Struct, frozen=True):
+    """`charge_limits` of one service, tax included."""
+
+    per_charge: Cents
+    per_day: Cents
+
+
+def check_limits(total: Cents, charged: Cents, limits: Limits) -> None:
+    """Raises: ChargeLimitExceededError: if `total` does not fit, with `charged` counting towards the day already."""
+    if total > limits.per_charge:
+        raise errors.ChargeLimitExceededError(
+            f"{_dollars(total)} is above charge_limits.per_charge, {_dollars(limits.per_charge)}. Nothing was sent. "
+            "Charge less, or raise the attribute."
+        )
+    if charged + total > limits.per_day:
+        raise errors.ChargeLimitExceededError(
+            f"{_dollars(total)} on top of {_dollars(charged)} in the last 24 hours is above charge_limits.per_day, "
+            f"{_dollars(limits.per_day)}. Nothing was sent. Charge later, or raise the attribute; "
+            "list_charges shows what counts, with every charge that is not settled."
+        )
+
+
+def blocked(unsettled: Entry) -> errors.ChargeBlockedError:
+    """A charge of an organization that has an unsettled one."""
+    return errors.ChargeBlockedError(
+        f"the charge {quoted(unsettled.key)} of the organization {quoted(unsettled.org_id)} is not settled. "
+        "Nothing was sent. Settle it with reconcile_charges, or have a person look and call resolve_charge."
+    )
+
+
+def conflict(key: str) -> errors.IdempotencyConflictError:
     """The same key with other parameters."""
-    return IdempotencyConflictError(
+    return errors.IdempotencyConflictError(
         f"the idempotency_key {quoted(key)} stands for another charge. "
         "Repeat that one with exactly its parameters, or take a new key for a new charge; get_charge shows it."
     )
 
 
-def no_such_key(key: str) -> NotFoundError:
+def no_such_key(key: str) -> errors.NotFoundError:
     """A key that the journal does not have, or not in the scope of this service."""
-    return NotFoundError(f"the journal has no charge with the key {quoted(key)}. list_charges shows those it has.")
+    return errors.NotFoundError(
+        f"the journal has no charge with the key {quoted(key)}. list_charges shows those it has."
+    )
 
 
 def of_entry(entry: Entry) -> BillingError:
@@ -43,7 +66,7 @@ def unknown(entry: Entry) -> ChargeOutcomeUnknownError:
     """A charge whose outcome is unknown, when it becomes so and whenever its key is used again."""
     why = "" if entry.error_code in (None, ChargeOutcomeUnknownError.code) else f" ({entry.error_code})"
     return ChargeOutcomeUnknownError(
-        f"{dollars(entry.total)} were sent to be charged to the organization {quoted(entry.org_id)} with the key "
+        f"{_dollars(entry.total)} were sent to be charged to the organization {quoted(entry.org_id)} with the key "
         f"{quoted(entry.key)}, and it is not known whether they were{why}. Do not charge with another key: "
         "reconcile_charges looks for the invoice, get_charge shows what is known."
     )
@@ -57,15 +80,11 @@ def late(entry: Entry) -> ChargeOutcomeUnknownError:
     )
 
 
-def stopped() -> ChargeOutcomeUnknownError:
-    """The module ends before the outcome is known."""
-    return ChargeOutcomeUnknownError(
-        "the module was stopped while the charge was under way. It looks for the invoice at its next start: "
-        "send the same idempotency_key again then."
-    )
-
-
 def certain(error: BillingError, outcome: Outcome) -> BillingError:
     """The error of a charge that certainly charged nobody, with the advice to repeat the key."""
     what = "Nothing was sent" if outcome is Outcome.NEVER_SENT else "Nothing was charged"
     return type(error)(f"{error.text} {what}: the same idempotency_key may be sent again.", outcome)
+
+
+def _dollars(cents: Cents) -> str:
+    return f"{to_dollars(cents):.2f} dollars"

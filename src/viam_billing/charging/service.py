@@ -10,29 +10,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 from weakref import WeakValueDictionary
 
 from viam import logging
 
 from viam_billing.charging import refusals
-from viam_billing.charging.attempt import Attempt
-from viam_billing.charging.reconciler import Reconciler
-from viam_billing.charging.recovery import Recovery
+from viam_billing.charging.access import Attempt, ServiceAccess
+from viam_billing.charging.charge import ChargeRequest, Entry
+from viam_billing.charging.journal import Journal
+from viam_billing.charging.journal_rows import Figures
+from viam_billing.charging.reconciliation import Reconciler
+from viam_billing.charging.recovery import FolderLock, Recovery
+from viam_billing.charging.refusals import Limits
 from viam_billing.core.errors import BillingError, InternalError, Outcome, StateUnavailableError, quoted, service_closed
 from viam_billing.core.tasks import retrieve_exception
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from viam_billing.charging.access import ServiceAccess
-    from viam_billing.charging.charge import ChargeRequest, Entry
-    from viam_billing.charging.journal import Journal
-    from viam_billing.charging.journal_rows import Figures
-    from viam_billing.charging.limits import Limits
-    from viam_billing.charging.lock import FolderLock
-    from viam_billing.cloud.decoding import SeenInvoice
-    from viam_billing.core.times import Deadline
+from viam_billing.core.times import Deadline
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -42,22 +36,18 @@ class ChargeService:
 
     def __init__(self, journal: Journal, lock: FolderLock, now: Callable[[], float]) -> None:
         self.journal = journal
-        self.recovery = Recovery(journal, lock, self._reserved_keys)
+        self.recovery = Recovery(journal, lock, lambda: [attempt.request.key for attempt in self.under_way()])
         self.reconciler = Reconciler(journal, self.recovery, now)
         self.recovery.when_unknown = self.reconciler.wake
-        self.attempts: dict[str, Attempt] = {}
-        """Those that have not ended, by key."""
+        self.attempts: dict[str, Attempt] = {}  # those that have not ended, by key
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.stopping = False
 
     async def charge(self, request: ChargeRequest, access: ServiceAccess, caller: Deadline) -> tuple[Entry, bool]:
         """Charge, unless the key has been charged before.
 
-        Returns:
-            the entry of a charge that succeeded, and whether an earlier call made it.
-
-        Raises:
-            BillingError: in every other case; with `charge_outcome_unknown` the customer may have been charged.
+        Returns the entry of a charge that succeeded, and whether an earlier call made it. Raises: BillingError: in
+        every other case; with `charge_outcome_unknown` the customer may have been charged.
         """
         await self.recovery.prepare()
         attempt = self.attempts.get(request.key)
@@ -67,23 +57,21 @@ class ChargeService:
             if entry is not None and entry.state == "succeeded":
                 return entry, True
             attempt = self.attempts.get(request.key)
-            if attempt is None and entry is not None:
-                return await self._ended(request.key), True
+            if attempt is None and entry is not None:  # it ended while the journal was read, or is another process's
+                return _succeeded(await self.journal.find(request.key) or entry), True
+        joined = attempt is not None
         if attempt is None:
-            return await self._outcome(self._begin(request, access), caller), False
-        if attempt.request != request:
+            attempt = self._begin(request, access)
+        elif attempt.request != request:
             raise refusals.conflict(request.key)
-        return await self._outcome(attempt, caller), True
+        try:
+            return await attempt.outcome(caller), joined
+        finally:
+            if not attempt.waiting and not attempt.reserved:
+                self._drop(attempt)
 
     async def check(self, request: ChargeRequest, limits: Limits) -> Entry | None:
-        """Check what a charge checks, and send nothing.
-
-        Returns:
-            the entry that the charge would be answered with or wait for; None where it would be sent.
-
-        Raises:
-            BillingError: as `charge` would.
-        """
+        """Check what a charge checks. Returns the entry that it would be answered from; None where it would be sent."""
         await self.recovery.prepare()
         attempt = self.attempts.get(request.key)
         if attempt is not None and attempt.request != request:
@@ -94,41 +82,25 @@ class ChargeService:
         return entry
 
     async def read_figures(self) -> Figures | None:
-        """What `get_status` tells, as it is now; None where there is no journal.
-
-        Where this process charges, what a dead one left is settled first, if that can be done.
-
-        Raises:
-            StateUnavailableError: if it cannot be read.
-        """
-        if self.reconciler.has_services:
+        """What `get_status` tells, as it is now; None where there is no journal."""
+        if self.reconciler.services:  # this process charges: what a dead one left is settled first, if that can be done
             with contextlib.suppress(StateUnavailableError):
                 await self.recovery.prepare()
         return await self.journal.read_figures()
 
-    # --- attempts ---
-
-    async def _ended(self, key: str) -> Entry:
-        """The outcome of an attempt that ended while the journal was read, or was left by another process."""
-        entry = await self.journal.find(key)
-        if entry is None:
-            raise refusals.no_such_key(key)
-        return _succeeded(entry)
-
-    async def _outcome(self, attempt: Attempt, caller: Deadline) -> Entry:
-        try:
-            return await attempt.outcome(caller)
-        finally:
-            if not attempt.waiting and not attempt.reserved:
-                self._drop(attempt)
-
     def _begin(self, request: ChargeRequest, access: ServiceAccess) -> Attempt:
-        self._check_open(access)
-        attempt = self.attempts[request.key] = Attempt(request, access)
-        attempt.start(self._run(attempt))
+        attempt = Attempt(request, access)
+        self._check_open(attempt)
+        self.attempts[request.key] = attempt
+        attempt.task = asyncio.create_task(self._run(attempt), name=f"viam-billing charge {request.key}")
         attempt.task.add_done_callback(lambda _: self._remove(attempt))
         attempt.task.add_done_callback(retrieve_exception)
         return attempt
+
+    def _check_open(self, attempt: Attempt) -> None:
+        # `dropped`: before Python 3.12, `wait_for` swallows some cancellations
+        if self.stopping or attempt.access.closed or attempt.dropped:
+            raise service_closed()
 
     def _remove(self, attempt: Attempt) -> None:
         if self.attempts.get(attempt.request.key) is attempt:
@@ -147,19 +119,18 @@ class ChargeService:
         async with turn:
             await self.recovery.prepare()  # the charge before may have ended without its outcome on the disk
             await self.journal.examine(request, access.limits)  # or unknown, which blocks this one
-            invoices = await self._read_invoices(request, access)
-            self._check_open(access)
-            if attempt.dropped:  # before Python 3.12, `wait_for` swallows some cancellations
-                raise service_closed()
+            known = await self._known_invoices(request, access)
+            self._check_open(attempt)
             attempt.reserved = True
-            entry, own = await self._reserve(request, access.limits, invoices)
-            return await self._send(entry, request, access) if own else _succeeded(entry)
+            try:
+                entry, own = await self.journal.reserve(request, access.limits, known)
+            except StateUnavailableError as error:
+                self.recovery.release_later(request.key, error)
+                raise
+            sys.audit("viam_billing.charging.reserved", request.key)
+            return await self._send(entry, access) if own else _succeeded(entry)
 
-    def _check_open(self, access: ServiceAccess) -> None:
-        if self.stopping or access.closed:
-            raise service_closed()
-
-    async def _read_invoices(self, request: ChargeRequest, access: ServiceAccess) -> list[SeenInvoice] | None:
+    async def _known_invoices(self, request: ChargeRequest, access: ServiceAccess) -> list[str] | None:
         """The invoices before sending, by which the charge's own is told later; None where the key may not read."""
         sys.audit("viam_billing.charging.invoices_asked", request.key)
         try:
@@ -167,38 +138,27 @@ class ChargeService:
         except BillingError as error:
             raise refusals.certain(error, Outcome.NEVER_SENT) from None
         sys.audit("viam_billing.charging.invoices_read", request.key)
-        figures = self.journal.figures
-        if invoices is not None and figures is not None and figures.watched:
+        if invoices is None:
+            return None
+        if self.journal.figures is not None and self.journal.figures.watched:
             await self.reconciler.settle(request.org_id, invoices)
-        return invoices
+        return [invoice.id for invoice in invoices]
 
-    async def _reserve(
-        self, request: ChargeRequest, limits: Limits, invoices: list[SeenInvoice] | None
-    ) -> tuple[Entry, bool]:
-        known = None if invoices is None else [invoice.id for invoice in invoices]
-        try:
-            reserved = await self.journal.reserve(request, limits, known)
-        except StateUnavailableError as error:
-            self.recovery.release_later(request.key, error)
-            raise
-        sys.audit("viam_billing.charging.reserved", request.key)
-        return reserved
-
-    async def _send(self, entry: Entry, request: ChargeRequest, access: ServiceAccess) -> Entry:
+    async def _send(self, entry: Entry, access: ServiceAccess) -> Entry:
         latest = entry
 
         async def mark_sent() -> None:
             nonlocal latest
             latest = await self.journal.mark_sent(entry)
-            sys.audit("viam_billing.charging.sent", request.key)
+            sys.audit("viam_billing.charging.sent", entry.key)
 
         try:
-            invoice_id = await access.send(request, mark_sent)
+            invoice_id = await access.send(entry, mark_sent)
         except BillingError as error:
             raise await self._after_error(latest, error, access) from None
         except Exception as error:  # noqa: BLE001 - a defect must not leave a charge without an outcome
             what = type(error).__name__
-            LOGGER.error("defect while charging with the key %s: %s", quoted(request.key), what)  # noqa: TRY400 - Viam's log drops tracebacks
+            LOGGER.error("defect while charging with the key %s: %s", quoted(entry.key), what)  # noqa: TRY400 - Viam's log drops tracebacks
             defect = InternalError("the module has a defect in charging.", Outcome.UNKNOWN)
             raise await self._after_error(latest, defect, access) from None
         succeeded = latest.succeeded(invoice_id)
@@ -218,11 +178,6 @@ class ChargeService:
         unknown = entry.unknown(error)
         await self.recovery.settle(unknown)
         return refusals.unknown(unknown)
-
-    # --- the end of a service or of the process ---
-
-    def _reserved_keys(self) -> list[str]:
-        return [attempt.request.key for attempt in self.under_way()]
 
     def under_way(self, access: ServiceAccess | None = None) -> list[Attempt]:
         """The attempts, of one service or all, that go on to their outcome whoever leaves."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar
 
 from msgspec import UNSET, Meta, UnsetType, structs
 
@@ -15,26 +15,15 @@ from viam_billing.core import money
 from viam_billing.core.money import Cents, is_whole_cents
 from viam_billing.settings.records import Record, given
 
-_OURS: Final = frozenset({"idempotency_key", "dry_run"})
-"""Parameters that are not sent to the cloud."""
-
 ChargedOrg = Annotated[Id, Meta(description="The organization to charge.")]
 BrandingOrg = Annotated[Id, Meta(description="The organization whose name and logo the invoice carries.")]
 Amount = Annotated[float, Meta(gt=0, lt=1e12, title="an amount in dollars above 0, in whole cents")]
 Tax = Annotated[float, Meta(ge=0, lt=1e12, title="an amount in dollars, at least 0, in whole cents")]
-Description = Annotated[
-    str,
-    Meta(max_length=1000, title="a text of at most 1000 characters", description="What the invoice says it is for."),
-]
+_AT_MOST_1000 = Meta(max_length=1000, title="a text of at most 1000 characters")
+Description = Annotated[str, _AT_MOST_1000, Meta(description="What the invoice says it is for.")]
+_KEY = Meta(min_length=1, max_length=200, pattern=r"\S", title="a non-empty text of at most 200 characters")
 IdempotencyKey = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=200,
-        pattern=r"\S",
-        title="a non-empty text of at most 200 characters",
-        description="Names this one charge for ever: the same key is never charged twice.",
-    ),
+    str, _KEY, Meta(description="Names this one charge for ever: the same key is never charged twice.")
 ]
 
 
@@ -53,7 +42,7 @@ class ChargeParameters(Record, frozen=True, kw_only=True):
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"subtotal": is_whole_cents, "tax": is_whole_cents}
 
 
-class CreateInvoiceParameters(Record, frozen=True, kw_only=True):
+class InvoiceParameters(Record, frozen=True, kw_only=True):
     """Parameters of `create_invoice_and_charge_immediately`."""
 
     org_id_to_charge: ChargedOrg
@@ -74,24 +63,23 @@ async def charge_organization(parameters: ChargeParameters, context: Context, ca
     return await _charge("charge_organization", parameters, money.to_cents(total), context, call)
 
 
-@command("charge", CreateInvoiceParameters)
-async def create_invoice_and_charge_immediately(
-    parameters: CreateInvoiceParameters, context: Context, call: Call
-) -> Answer:
+@command("charge", InvoiceParameters)
+async def create_invoice_and_charge_immediately(parameters: InvoiceParameters, context: Context, call: Call) -> Answer:
     """Charge an organization by a call that Viam has deprecated and that answers up to two minutes later."""
     total = money.to_cents(parameters.amount)
     return await _charge("create_invoice_and_charge_immediately", parameters, total, context, call)
 
 
 async def _charge(
-    command: str, parameters: ChargeParameters | CreateInvoiceParameters, total: Cents, context: Context, call: Call
+    command: str, parameters: ChargeParameters | InvoiceParameters, total: Cents, context: Context, call: Call
 ) -> Answer:
     org_id = parameters.org_id_to_charge
     context.policy.check_org(org_id)
     branding: str | None = given(parameters.org_id_for_branding)
     if branding not in (None, context.config.org_id):
         context.policy.check_org(branding)
-    sent = _fields(parameters)
+    defaults = _defaults(type(parameters))
+    sent = {name: value for name in defaults if (value := getattr(parameters, name)) not in (UNSET, defaults[name])}
     request = ChargeRequest.of(command, org_id, total, parameters.idempotency_key, sent)
     charging = context.charging()
     if parameters.dry_run:
@@ -104,14 +92,8 @@ async def _charge(
     return {**entry.shown(), "replayed": replayed}
 
 
-def _fields(parameters: Record) -> dict[str, Any]:
-    """The fields of the cloud's request: those that differ from their defaults."""
-    fields = _defaults(type(parameters))
-    values = {name: getattr(parameters, name) for name in fields}
-    return {name: value for name, value in values.items() if value is not UNSET and value != fields[name]}
-
-
 @functools.cache
 def _defaults(kind: type[Record]) -> Mapping[str, Any]:
-    """The defaults of the cloud's fields. Cached: msgspec takes half a millisecond to evaluate the annotations."""
-    return {field.name: field.default for field in structs.fields(kind) if field.name not in _OURS}
+    """The defaults of the fields that the cloud gets; msgspec takes half a millisecond to evaluate the annotations."""
+    ours = ("idempotency_key", "dry_run")
+    return {field.name: field.default for field in structs.fields(kind) if field.name not in ours}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, ClassVar, Final, Literal, get_args
@@ -11,6 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from viam_billing.cache.readings import Call, provenance
 from viam_billing.charging import reconciliation, refusals
 from viam_billing.charging.charge import State
+from viam_billing.cloud.decoding import SeenInvoice
 from viam_billing.commands.charges import IdempotencyKey
 from viam_billing.commands.context import (
     Answer,
@@ -28,22 +30,18 @@ from viam_billing.core.times import to_rfc3339
 from viam_billing.settings.policy import Policy
 from viam_billing.settings.records import Record, given
 
-_STATES: Final[tuple[str, ...]] = get_args(State)
-_USUAL_LIMIT: Final = 1000
-"""How many entries are answered without `limit`; they fit into an answer many times over."""
+_USUAL_LIMIT: Final = 1000  # entries without `limit`; they fit into an answer many times over
 
-_ROUNDED_S: Final = 0.0005
-"""Times are shown in whole milliseconds: an entry's time, given as `since`, has to find that entry."""
-
-_ORG_FIELDS: Final = (
-    "org_id",
-    "organization_id",
-    "org_id_to_charge",
-    "org_id_for_branding",
-    "customer_org_id",
-    "billing_owner_org_id",
-    "billing_organization_id",
-)
+OneState = Annotated[
+    State, Meta(title="reserved, sent, succeeded, failed or unknown", description="Only charges in this state.")
+]
+Outcome = Annotated[
+    Literal["succeeded", "failed"],
+    Meta(title="succeeded or failed", description="What became of the charge, as a person has found out."),
+]
+InvoiceId = Annotated[Id, Meta(description="The charge's invoice, if it succeeded and is known.")]
+_TEXT = Meta(min_length=1, max_length=1000, pattern=r"\S", title="a non-empty text of at most 1000 characters")
+Note = Annotated[str, _TEXT, Meta(description="Who found it out, and how.")]
 
 
 class ChargeKeyParameters(ReadParameters, frozen=True, kw_only=True):
@@ -55,41 +53,17 @@ class ChargeKeyParameters(ReadParameters, frozen=True, kw_only=True):
 class ListChargesParameters(Record, frozen=True, kw_only=True):
     """Parameters of `list_charges`."""
 
-    state: (
-        Annotated[
-            Literal["reserved", "sent", "succeeded", "failed", "unknown"],
-            Meta(title="reserved, sent, succeeded, failed or unknown", description="Only charges in this state."),
-        ]
-        | UnsetType
-    ) = UNSET
+    state: OneState | UnsetType = UNSET
     limit: Limit | UnsetType = UNSET
-
-
-class ReconcileParameters(Record, frozen=True, kw_only=True):
-    """Parameters of `reconcile_charges`."""
 
 
 class ResolveParameters(Record, frozen=True, kw_only=True):
     """Parameters of `resolve_charge`."""
 
     idempotency_key: IdempotencyKey
-    outcome: Annotated[
-        Literal["succeeded", "failed"],
-        Meta(title="succeeded or failed", description="What became of the charge, as a person has found out."),
-    ]
-    invoice_id: Annotated[Id, Meta(description="The charge's invoice, if it succeeded and is known.")] | UnsetType = (
-        UNSET
-    )
-    note: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            max_length=1000,
-            pattern=r"\S",
-            title="a non-empty text of at most 1000 characters",
-            description="Who found it out, and how.",
-        ),
-    ]
+    outcome: Outcome
+    invoice_id: InvoiceId | UnsetType = UNSET
+    note: Note
     schema_not: ClassVar[Mapping[str, Any]] = {
         "properties": {"outcome": {"const": "failed"}},
         "required": ["outcome", "invoice_id"],
@@ -116,15 +90,13 @@ async def get_charge(parameters: ChargeKeyParameters, context: Context, call: Ca
     entry = await call.from_disk(charging.journal.find(parameters.idempotency_key))
     if entry is None or not context.policy.sees_org(entry.org_id):
         raise refusals.no_such_key(parameters.idempotency_key)
-    answer = entry.shown()
-    if entry.invoice_id is None:
-        return answer
-    try:
-        summary = await context.reads.invoices(entry.org_id, call, given(parameters.max_age_s))
-    except BillingError:
-        return answer
-    status = next((each["status"] for each in summary.value["invoices"] if each["id"] == entry.invoice_id), None)
-    return answer if status is None else {**answer, "payment_status": status, **provenance([summary])}
+    if entry.invoice_id is not None:
+        with contextlib.suppress(BillingError):  # the entry is the answer, also where the cloud cannot tell the status
+            summary = await context.reads.invoices(entry.org_id, call, given(parameters.max_age_s))
+            for invoice in summary.value["invoices"]:
+                if invoice["id"] == entry.invoice_id:
+                    return {**entry.shown(), "payment_status": invoice["status"], **provenance([summary])}
+    return entry.shown()
 
 
 @command("read", ListChargesParameters)
@@ -132,15 +104,14 @@ async def list_charges(parameters: ListChargesParameters, context: Context, call
     """The charges of the journal, newest first."""
     charging = context.charging()
     await call.from_disk(charging.read_figures())
-    states = _STATES if parameters.state is UNSET else (str(parameters.state),)
-    entries = await call.from_disk(
-        charging.journal.entries(states, context.policy.sees_org, given(parameters.limit, _USUAL_LIMIT))
-    )
+    states = get_args(State) if parameters.state is UNSET else (str(parameters.state),)
+    limit = given(parameters.limit, _USUAL_LIMIT)
+    entries = await call.from_disk(charging.journal.entries(states, context.policy.sees_org, limit))
     return {"charges": [entry.shown() for entry in entries]}
 
 
-@command("charge", ReconcileParameters)
-async def reconcile_charges(parameters: ReconcileParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+@command("charge", Record)
+async def reconcile_charges(parameters: Record, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
     """Look for the invoices of charges whose answer was lost."""
     found = await context.charging().reconciler.reconcile(context.access)
     return {
@@ -152,20 +123,17 @@ async def reconcile_charges(parameters: ReconcileParameters, context: Context, c
 @command("by_name", ResolveParameters)
 async def resolve_charge(parameters: ResolveParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
     """Write down what a person has found out about an unknown charge."""
-    key, invoice_id = parameters.idempotency_key, given(parameters.invoice_id)
     charging = context.charging()
     await charging.recovery.prepare()
-    entry = await charging.journal.find(key)
-    if entry is None or not context.policy.sees_org(entry.org_id):
-        raise refusals.no_such_key(key)
-    invoices = None
-    if parameters.outcome == "failed" and entry.state == "unknown":
-        try:
-            invoices = await context.access.invoices(entry.org_id)
-        except BillingError:
-            invoices = None  # a person may know more than the cloud tells
-    decision = reconciliation.Decision(key, entry.attempts, parameters.outcome, parameters.note, invoice_id, invoices)
-    resolved = await charging.journal.reconcile(partial(reconciliation.resolve, decision=decision))
+    seen = await charging.journal.find(parameters.idempotency_key)
+    if seen is None or not context.policy.sees_org(seen.org_id):
+        raise refusals.no_such_key(parameters.idempotency_key)
+    invoices: list[SeenInvoice] = []
+    if parameters.outcome == "failed" and seen.state == "unknown":
+        with contextlib.suppress(BillingError):  # a person may know more than the cloud tells
+            invoices = await context.access.invoices(seen.org_id)
+    decision = (parameters.outcome, parameters.note, given(parameters.invoice_id), invoices)
+    resolved = await charging.journal.run("resolve", lambda rows: reconciliation.resolve(rows, seen, *decision))
     charging.reconciler.wake()
     return resolved.shown()
 
@@ -173,9 +141,10 @@ async def resolve_charge(parameters: ResolveParameters, context: Context, call: 
 @command("read", AuditParameters)
 async def get_audit_log(parameters: AuditParameters, context: Context, call: Call) -> Answer:
     """Attempts to notify, change or charge, newest first, the refused ones too."""
-    since_s = moment_s(given(parameters.since)) - _ROUNDED_S if parameters.since is not UNSET else float("-inf")
-    limit = given(parameters.limit, _USUAL_LIMIT)
-    sees = partial(_sees, context.policy)
+    since_s = float("-inf")
+    if parameters.since is not UNSET:  # times are shown in whole milliseconds, and have to find their entry
+        since_s = moment_s(given(parameters.since)) - 0.0005
+    limit, sees = given(parameters.limit, _USUAL_LIMIT), partial(_sees, context.policy)
     if await call.from_disk(context.charging().journal.read_figures()) is None:
         return {"entries": []}
     attempts = await call.from_disk(context.audit_log.entries(sees, since_s=since_s, limit=limit))
@@ -196,8 +165,7 @@ async def get_audit_log(parameters: AuditParameters, context: Context, call: Cal
 
 def _sees(policy: Policy, parameters: Mapping[str, object], org_id: str | None) -> bool:
     """Whether all organizations and locations that an attempt names are in scope; ids that are no text are none."""
-    orgs = [org_id, *(parameters.get(name) for name in _ORG_FIELDS)]
+    orgs = [org_id, *(value for name, value in parameters.items() if "org" in name)]
     location = parameters.get("location_id")
-    return all(policy.sees_org(each) for each in orgs if isinstance(each, str)) and (
-        not isinstance(location, str) or policy.sees_location(location)
-    )
+    sees_location = not isinstance(location, str) or policy.sees_location(location)
+    return sees_location and all(policy.sees_org(each) for each in orgs if isinstance(each, str))

@@ -16,7 +16,7 @@ from viam_billing.cache.cache import Cache
 from viam_billing.cache.disk import CacheFile, cloud_name
 from viam_billing.charging.identity import Identity
 from viam_billing.charging.journal import Journal
-from viam_billing.charging.lock import FolderLock
+from viam_billing.charging.recovery import FolderLock
 from viam_billing.charging.service import ChargeService
 from viam_billing.cloud.session import Session
 from viam_billing.settings.app_address import AppAddress
@@ -94,7 +94,7 @@ class Shared:
         """What charges, with the journal; `accept_lost` is the id of a journal that its owner knows to be lost."""
         name = ("charging", folder, address.text)
         with self._part(name, lambda: self._charge_service(folder, address)) as service:
-            service.journal.identity.accept(accept_lost)
+            service.journal.identity.accepted.add(accept_lost)
             yield service
 
     @contextmanager

@@ -11,16 +11,16 @@ from typing_extensions import override
 from support.fake_charges import ChargeCloud, Scene, request
 from viam_billing.charging.access import CHARGE_TIME_S, ServiceAccess
 from viam_billing.commands import EFFECTS
-from viam_billing.core.errors import NotConfiguredError
+from viam_billing.core.errors import ChargeLimitExceededError
 from viam_billing.core.times import Deadline
 from viam_billing.settings.attributes import parse_attributes
 from viam_billing.settings.policy import Policy
 
 
-def test_without_limits_there_is_no_charge(scene: Scene) -> None:
+async def test_without_limits_there_is_no_charge(scene: Scene) -> None:
     access = ServiceAccess(scene.cloud, Policy(parse_attributes({}, {}, EFFECTS)))
-    with pytest.raises(NotConfiguredError, match="charge_limits"):
-        _ = access.limits
+    with pytest.raises(ChargeLimitExceededError):
+        await scene.charge(cents=1, access=access)
 
 
 def test_a_charge_has_a_minute_or_two_and_a_half_for_the_call_that_waits_for_the_payment() -> None:

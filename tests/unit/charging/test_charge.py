@@ -8,7 +8,8 @@ from typing import Any, get_args
 import pytest
 
 from viam_billing.charging import refusals
-from viam_billing.charging.charge import NEXT, ChargeRequest, Entry, State
+from viam_billing.charging.charge import NEXT, ChargeRequest, Entry, State, fitting
+from viam_billing.cloud.decoding import SeenInvoice
 from viam_billing.core.errors import (
     BillingError,
     ChargeOutcomeUnknownError,
@@ -17,6 +18,7 @@ from viam_billing.core.errors import (
     Outcome,
 )
 from viam_billing.core.money import Cents
+from viam_billing.core.times import DAY_S
 
 STATES: tuple[Any, ...] = get_args(State)
 MAY: set[tuple[Any, Any]] = {
@@ -119,3 +121,43 @@ def test_what_ended_is_told_from_its_entry() -> None:
 def test_a_failure_says_that_the_key_may_be_sent_again(outcome: Outcome, words: str) -> None:
     error: BillingError = refusals.certain(CloudRejectedError("no."), outcome)
     assert (error.code, error.outcome, words in error.text) == ("cloud_rejected", outcome, True)
+
+
+SENT_S = 1_795_262_400.0
+
+
+def invoice(invoice_id: str = "new", amount: int | None = 1000, date_s: float | None = SENT_S) -> SeenInvoice:
+    """An invoice that fits a charge of ten dollars."""
+    return SeenInvoice(invoice_id, None if amount is None else Cents(amount), date_s, "paid")
+
+
+def found(*invoices: SeenInvoice, known: tuple[str, ...] = ()) -> list[str]:
+    """Which of them may be that charge's."""
+    return fitting(entry(sent_at=SENT_S, known_invoices=known), invoices)
+
+
+def test_a_new_invoice_of_the_amount_fits() -> None:
+    assert found(invoice("x"), invoice("y")) == ["x", "y"]
+
+
+def test_an_invoice_listed_twice_is_one_invoice() -> None:
+    assert found(invoice("x"), invoice("x")) == ["x"]
+
+
+def test_what_was_in_the_list_before_the_sending_does_not_fit() -> None:
+    assert not found(invoice("old"), known=("old",))
+
+
+@pytest.mark.parametrize("amount", [999, 1001, None])
+def test_another_amount_does_not_fit(amount: int | None) -> None:
+    assert not found(invoice(amount=amount))
+
+
+@pytest.mark.parametrize(("date_s", "fits"), [(SENT_S - DAY_S, True), (SENT_S - DAY_S - 1, False), (None, False)])
+def test_an_invoice_from_long_before_does_not_fit(date_s: float | None, fits: bool) -> None:  # noqa: FBT001 - from the table
+    assert bool(found(invoice(date_s=date_s))) is fits
+
+
+def test_without_a_list_or_a_sending_nothing_fits() -> None:
+    assert not fitting(entry(sent_at=SENT_S, known_invoices=None), [invoice()])
+    assert not fitting(entry(sent_at=None, known_invoices=()), [invoice()])

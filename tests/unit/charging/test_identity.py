@@ -29,7 +29,7 @@ COMMANDS = (
 def started(tmp_path: Path, *, accept: str | None = None) -> Scene:
     """A process over the folder and the marks of the test."""
     scene = Scene(str(tmp_path / "state"), marks=str(tmp_path))
-    scene.journal.identity.accept(accept)
+    scene.journal.identity.accepted.add(accept)
     scene.cloud.automatic = lambda sending: sending.succeed()
     return scene
 

@@ -9,7 +9,7 @@ import pytest
 
 from support.fake_charges import Scene, away
 from unit.charging.scene import code_of, unknown, until
-from viam_billing.charging.reconciler import EVERY_S, NOT_BEFORE_S, RETRY_S
+from viam_billing.charging.reconciliation import EVERY_S, NOT_BEFORE_S, RETRY_S
 from viam_billing.core.errors import KeyLacksPermissionError
 
 

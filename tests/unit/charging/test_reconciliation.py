@@ -13,49 +13,10 @@ from support.fake_charges import Scene, request
 from unit.charging.scene import unknown
 from viam_billing.charging import reconciliation
 from viam_billing.charging.charge import Entry
-from viam_billing.cloud.decoding import SeenInvoice
 from viam_billing.core.errors import BillingError, InvalidRequestError
-from viam_billing.core.money import Cents
 from viam_billing.core.times import DAY_S
 
-SENT_S = 1_795_262_400.0
-
-
-def invoice(invoice_id: str = "new", amount: int | None = 1000, date_s: float | None = SENT_S) -> SeenInvoice:
-    """An invoice that fits a charge of ten dollars."""
-    return SeenInvoice(invoice_id, None if amount is None else Cents(amount), date_s, "paid")
-
-
-def fitting(*invoices: SeenInvoice, known: list[str] | None = None) -> list[str]:
-    """Which of them may be that charge's."""
-    return reconciliation.fitting(Cents(1000), SENT_S, known or [], invoices)
-
-
-def test_a_new_invoice_of_the_amount_fits() -> None:
-    assert fitting(invoice("x"), invoice("y")) == ["x", "y"]
-
-
-def test_an_invoice_listed_twice_is_one_invoice() -> None:
-    assert fitting(invoice("x"), invoice("x")) == ["x"]
-
-
-def test_what_was_in_the_list_before_the_sending_does_not_fit() -> None:
-    assert not fitting(invoice("old"), known=["old"])
-
-
-@pytest.mark.parametrize("amount", [999, 1001, None])
-def test_another_amount_does_not_fit(amount: int | None) -> None:
-    assert not fitting(invoice(amount=amount))
-
-
-@pytest.mark.parametrize(("date_s", "fits"), [(SENT_S - DAY_S, True), (SENT_S - DAY_S - 1, False), (None, False)])
-def test_an_invoice_from_long_before_does_not_fit(date_s: float | None, fits: bool) -> None:  # noqa: FBT001 - from the table
-    assert bool(fitting(invoice(date_s=date_s))) is fits
-
-
-def test_without_a_list_or_a_sending_nothing_fits() -> None:
-    assert not reconciliation.fitting(Cents(1000), SENT_S, None, [invoice()])
-    assert not reconciliation.fitting(Cents(1000), None, [], [invoice()])
+NOTE = "seen in the app"
 
 
 async def look(scene: Scene, org_id: str = "a") -> reconciliation.Found:
@@ -73,11 +34,18 @@ async def resolve(
     reads: bool = True,
 ) -> Entry:
     """A person decides, about the attempt that the journal has unless the test says another one."""
-    invoices = await scene.access().invoices("a") if reads else None
-    entry = await scene.journal.find(key)
-    attempt = entry.attempts if attempt is None and entry is not None else attempt or 0
-    decision = reconciliation.Decision(key, attempt, outcome, "seen in the app", invoice_id, invoices)
-    return await scene.journal.reconcile(partial(reconciliation.resolve, decision=decision))
+    invoices = await scene.access().invoices("a") if reads else []
+    seen = await scene.entry(key)
+    seen = structs.replace(seen, attempts=attempt or seen.attempts)
+    step = partial(
+        reconciliation.resolve,
+        seen=seen,
+        outcome=outcome,
+        note=NOTE,
+        invoice_id=invoice_id,
+        invoices=invoices,
+    )
+    return await scene.journal.run("resolve", step)
 
 
 async def test_two_invoices_settle_nothing(scene: Scene) -> None:

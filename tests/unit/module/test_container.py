@@ -14,7 +14,7 @@ from support.fake_charges import APP, FOR_EVER, ChargeCloud, Scene, request, set
 from support.fake_parts import Clock
 from viam_billing.audit.audit_log import AuditEntry
 from viam_billing.cache.readings import Call
-from viam_billing.charging.lock import FolderLock
+from viam_billing.charging.recovery import FolderLock
 from viam_billing.commands import EFFECTS
 from viam_billing.core.errors import CloudUnreachableError, StateUnavailableError
 from viam_billing.core.times import Deadline

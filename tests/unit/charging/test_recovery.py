@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from viam_billing.charging.lock import FolderLock
+from viam_billing.charging.recovery import FolderLock
 from viam_billing.core.errors import StateUnavailableError
 from viam_billing.storage.disk import Disk
 
