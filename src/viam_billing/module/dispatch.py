@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import math
 import sys
+import traceback
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -103,12 +104,8 @@ def without_secrets(text: str, context: Context) -> str:
 
 def defect(where: str, error: Exception) -> InternalError:
     """The error for a defect in the module. Logs, on one line and without paths, what a maintainer needs."""
-    trace = error.__traceback__
-    places: list[str] = []
-    while trace is not None:
-        frame: Any = trace.tb_frame
-        places.append(f"{frame.f_globals.get('__name__')}:{trace.tb_lineno}")
-        trace = trace.tb_next
+    frames = traceback.walk_tb(error.__traceback__)
+    places = [f"{frame.f_globals.get('__name__')}:{line}" for frame, line in frames]
     kind = type(error).__name__
     LOGGER.error("defect in %s: %s: %s (at %s)", where, kind, quoted(str(error)), " < ".join(places[::-1][:6]))
     return InternalError(f"the module has a defect in {where} ({kind}). Please report it with the log.")

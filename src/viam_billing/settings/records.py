@@ -67,7 +67,7 @@ def _errors(
     shape: type[Record], values: Mapping[str, object], kind: str, hidden: str | None, prefix: str = ""
 ) -> list[tuple[str, str]]:
     """The errors of the fields, each looked at alone: the name and the text."""
-    types = {field.name: field.type for field in msgspec.structs.fields(shape)}
+    types = {field.name: field.type for field in _fields(shape)}
     errors: list[tuple[str, str]] = []
     for name, value in sorted(values.items()):
         field = shape.aliases.get(name, name)
@@ -85,9 +85,12 @@ def _errors(
     given_fields = {shape.aliases.get(name, name) for name in values}
     return errors + [
         (field.name, f"{prefix}{field.name}: found nothing, expected {expected(shape, field.name)}")
-        for field in msgspec.structs.fields(shape)
+        for field in _fields(shape)
         if field.required and field.name not in given_fields
     ]
+
+
+_fields = cache(msgspec.structs.fields)  # it takes hundreds of microseconds
 
 
 def _is_valid(value: object, wanted: Any, check: Callable[[Any], bool] | None) -> bool:  # noqa: ANN401 - a type or a union
