@@ -18,15 +18,7 @@ from google.protobuf.message import DecodeError, Message
 from grpclib.const import Status
 
 from viam_billing.cloud import certificates
-from viam_billing.cloud.failures import (
-    CLOSED,
-    PAGE,
-    CallError,
-    CallFailedError,
-    Cause,
-    UnreadableAnswerError,
-    cause_of,
-)
+from viam_billing.cloud.failures import CLOSED, PAGE, CallError, CallFailedError, Cause, UnreadableAnswerError, cause_of
 from viam_billing.cloud.pages import is_page
 from viam_billing.settings.app_address import AppAddress
 from viam_billing.version import MODULE_NAME, VERSION
