@@ -11,15 +11,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 from viam import logging
 
-from viam_billing.core.errors import (
-    BillingError,
-    CommandNotAllowedError,
-    OutOfScopeError,
-    StateUnavailableError,
-    no_state_dir,
-    quoted,
-    shortened,
-)
+from viam_billing.core import errors
+from viam_billing.core.errors import BillingError, quoted
 from viam_billing.storage.database import Database
 
 if TYPE_CHECKING:
@@ -86,7 +79,7 @@ class AuditLog:
             code = error.code
             raise
         finally:
-            allowed = permitted and code not in {CommandNotAllowedError.code, OutOfScopeError.code}
+            allowed = permitted and code not in {errors.CommandNotAllowedError.code, errors.OutOfScopeError.code}
             self._end(row_ids if begun else None, code, allowed=allowed)
 
     async def entries(
@@ -134,7 +127,7 @@ class AuditLog:
 
         try:
             await self._usable().run(work, sync=sync, name="begin_attempt")
-        except StateUnavailableError as error:
+        except errors.StateUnavailableError as error:
             logged = list(parameters.items())[:_MOST_LOGGED]
             shown = ", ".join(f"{quoted(name)}: {quoted(value)}" for name, value in logged)
             LOGGER.warning("attempt of %s (%s) is not in the audit log: %s", command, shown, error.text)
@@ -164,14 +157,14 @@ class AuditLog:
             return
         try:
             ending = self._usable().begin(work, sync=False, name="end_attempt")
-        except StateUnavailableError as error:
+        except errors.StateUnavailableError as error:
             ended(error)
         else:
             ending.add_done_callback(lambda done: ended(done.exception()))
 
     def _usable(self) -> Database:
         if self._database is None:
-            raise no_state_dir()
+            raise errors.no_state_dir()
         return self._database
 
 
@@ -197,6 +190,6 @@ def _summary(parameters: Mapping[str, object]) -> str:
     kept: dict[str, object] = {}
     for name, value in list(parameters.items())[:_MOST_PARAMETERS]:
         plain = value is None or isinstance(value, (bool, int, float))
-        text = shortened(value, _LONGEST_VALUE) if isinstance(value, str) else quoted(value)
-        kept[shortened(name, _LONGEST_VALUE)] = value if plain else text
+        text = errors.shortened(value, _LONGEST_VALUE) if isinstance(value, str) else quoted(value)
+        kept[errors.shortened(name, _LONGEST_VALUE)] = value if plain else text
     return json.dumps(kept)

@@ -16,15 +16,8 @@ from viam import logging
 from viam_billing.cache.readings import Call
 from viam_billing.commands.context import Answer, Context
 from viam_billing.commands.meta import unknown_command
-from viam_billing.core.errors import (
-    BillingError,
-    CloudTimeoutError,
-    InternalError,
-    InvalidRequestError,
-    quoted,
-    redacted,
-    service_closed,
-)
+from viam_billing.core import errors
+from viam_billing.core.errors import BillingError, quoted
 from viam_billing.core.times import Deadline
 from viam_billing.module import codec
 from viam_billing.settings import records
@@ -66,9 +59,9 @@ async def answer(command: Struct, context: Context, timeout_s: float | None) -> 
                 result = await row.run(typed, context, call)
             except records.InvalidRecordError as error:
                 help_ = f'{{"help": {{"name": "{row.name}"}}}}'
-                raise InvalidRequestError(f"{error}. {help_} shows what it takes.") from None
+                raise errors.InvalidRequestError(f"{error}. {help_} shows what it takes.") from None
             except asyncio.TimeoutError:
-                raise CloudTimeoutError(f"{row.name} was not done in time. Try again later.") from None
+                raise errors.CloudTimeoutError(f"{row.name} was not done in time. Try again later.") from None
             except BillingError:
                 raise
             except Exception as error:
@@ -86,7 +79,7 @@ def _closed_or_cancelled(
     """What a cancelled request ends with: `service_closed` if closing the service did it, not the caller."""
     if task is None or task in context.reading or (sys.version_info >= (3, 11) and task.uncancel()):
         return error
-    return service_closed()
+    return errors.service_closed()
 
 
 def _without_key(parameters: Mapping[str, object], context: Context) -> dict[str, object]:
@@ -99,13 +92,13 @@ def _without_key(parameters: Mapping[str, object], context: Context) -> dict[str
 
 def without_secrets(text: str, context: Context) -> str:
     """A text for an answer or a log, in which the service's key and any token are redacted."""
-    return redacted(text, context.config.api_key)
+    return errors.redacted(text, context.config.api_key)
 
 
-def defect(where: str, error: Exception) -> InternalError:
+def defect(where: str, error: Exception) -> errors.InternalError:
     """The error for a defect in the module. Logs, on one line and without paths, what a maintainer needs."""
     frames = traceback.walk_tb(error.__traceback__)
     places = [f"{frame.f_globals.get('__name__')}:{line}" for frame, line in frames]
     kind = type(error).__name__
     LOGGER.error("defect in %s: %s: %s (at %s)", where, kind, quoted(str(error)), " < ".join(places[::-1][:6]))
-    return InternalError(f"the module has a defect in {where} ({kind}). Please report it with the log.")
+    return errors.InternalError(f"the module has a defect in {where} ({kind}). Please report it with the log.")

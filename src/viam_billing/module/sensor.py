@@ -26,14 +26,8 @@ from viam.resource.types import Model, ModelFamily
 from viam.services.generic import Generic
 from viam.utils import ValueTypes, from_dm_from_extra
 
-from viam_billing.core.errors import (
-    BillingError,
-    CloudAwayError,
-    InvalidRequestError,
-    NotConfiguredError,
-    UnknownCommandError,
-    quoted,
-)
+from viam_billing.core import errors
+from viam_billing.core.errors import BillingError, quoted
 from viam_billing.core.times import Deadline, to_rfc3339
 from viam_billing.module import codec
 from viam_billing.module.dispatch import defect
@@ -58,7 +52,7 @@ _READINGS_OF: Final[Mapping[type[Struct], str]] = {
 }
 """The readings that each optional part contributes, as the log names them."""
 
-_AWAY: Final = frozenset(kind.code for kind in CloudAwayError.__subclasses__())
+_AWAY: Final = frozenset(kind.code for kind in errors.CloudAwayError.__subclasses__())
 """The codes of a cloud that is away. They alternate during one outage, so the log treats them as one reason."""
 
 Part = TypeVar("Part", bound=Struct)
@@ -160,7 +154,9 @@ class UsageSensor(Sensor):
     async def do_command(self, command: Mapping[str, ValueTypes], **_: Any) -> Mapping[str, ValueTypes]:  # noqa: ANN401, ARG002 - the SDK's signature
         """Raises: GRPCError: always; the SDK's own answer would name one of its source files."""
         name = quoted(self._attributes.service)
-        error = UnknownCommandError(f"the sensor has readings and no commands. Send commands to the service {name}.")
+        error = errors.UnknownCommandError(
+            f"the sensor has readings and no commands. Send commands to the service {name}."
+        )
         raise GRPCError(error.status, error.message)
 
     async def get_status(self, **_: Any) -> Mapping[str, ValueTypes]:  # noqa: ANN401 - the SDK's signature
@@ -203,7 +199,7 @@ def _dependency(service: str, dependencies: Mapping[ResourceName, ResourceBase])
             return found[name]
     if len(found) == 1:
         return next(iter(found.values()))
-    error = NotConfiguredError(
+    error = errors.NotConfiguredError(
         f"the sensor got no generic service {quoted(service)}. Set service to the name of one of model {BILLING_MODEL}."
     )
     raise GRPCError(error.status, error.message)
@@ -213,5 +209,5 @@ def _parsed(config: ComponentConfig) -> SensorAttributes:
     """Raises: ValidationError: its text stands on its own, as the SDK puts a class's name before it."""
     try:
         return records.read(SensorAttributes, codec.from_struct(config.attributes), "attribute")
-    except (InvalidRecordError, InvalidRequestError) as error:
+    except (InvalidRecordError, errors.InvalidRequestError) as error:
         raise ValidationError(f"invalid configuration: {error}") from None

@@ -19,25 +19,17 @@ from grpclib.exceptions import GRPCError, StreamTerminatedError
 from msgspec import Meta
 from viam.proto.common import DoCommandRequest, DoCommandResponse, GetStatusRequest, GetStatusResponse
 
-from viam_billing.core.errors import (
-    BillingError,
-    CloudRateLimitedError,
-    CloudTimeoutError,
-    CloudUnreachableError,
-    InvalidRequestError,
-    NotConfiguredError,
-    is_billing_error,
-    quoted,
-)
+from viam_billing.core import errors
+from viam_billing.core.errors import BillingError, quoted
 from viam_billing.core.times import Deadline
 from viam_billing.module import codec
 from viam_billing.version import BILLING_MODEL
 
 _TRY_AGAIN: Final[Mapping[GRPCStatus, type[BillingError]]] = {
-    GRPCStatus.UNAVAILABLE: CloudUnreachableError,
-    GRPCStatus.CANCELLED: CloudUnreachableError,
-    GRPCStatus.DEADLINE_EXCEEDED: CloudTimeoutError,
-    GRPCStatus.RESOURCE_EXHAUSTED: CloudRateLimitedError,
+    GRPCStatus.UNAVAILABLE: errors.CloudUnreachableError,
+    GRPCStatus.CANCELLED: errors.CloudUnreachableError,
+    GRPCStatus.DEADLINE_EXCEEDED: errors.CloudTimeoutError,
+    GRPCStatus.RESOURCE_EXHAUSTED: errors.CloudRateLimitedError,
 }
 """What viam-server itself answers while a module starts, is slow, or has too many calls in flight."""
 
@@ -120,19 +112,19 @@ class ServiceClient:
         name = self._shown_name
         try:
             return msgspec.convert(codec.from_struct((await call).result), shape)
-        except (msgspec.ValidationError, InvalidRequestError):
-            raise NotConfiguredError(f"what answers as {name} is no billing service. {_WHAT_TO_DO}") from None
+        except (msgspec.ValidationError, errors.InvalidRequestError):
+            raise errors.NotConfiguredError(f"what answers as {name} is no billing service. {_WHAT_TO_DO}") from None
         except GRPCError as error:
-            if is_billing_error(error.status, error.message):
+            if errors.is_billing_error(error.status, error.message):
                 raise
             words = f"({error.status.name}: {quoted(error.message or '')})"
             if error.status in _TRY_AGAIN:
                 text = f"viam-server has no answer of the service {name} now {words}. Try again later."
                 raise _TRY_AGAIN[error.status](text) from None
-            raise NotConfiguredError(f"no billing service answers as {name} {words}. {_WHAT_TO_DO}") from None
+            raise errors.NotConfiguredError(f"no billing service answers as {name} {words}. {_WHAT_TO_DO}") from None
         except asyncio.TimeoutError:
-            raise CloudTimeoutError(f"the service {name} did not answer in time. Try again later.") from None
+            raise errors.CloudTimeoutError(f"the service {name} did not answer in time. Try again later.") from None
         except (OSError, StreamTerminatedError):
-            raise CloudUnreachableError(
+            raise errors.CloudUnreachableError(
                 f"the connection to viam-server was lost on the way to the service {name}. Try again later."
             ) from None
