@@ -32,12 +32,7 @@ from viam_billing.usage.budget import CrossedThresholds
 from viam_billing.usage.history import UsageHistory
 from viam_billing.version import VERSION
 
-_CHARGING: Final = (
-    "charge_organization",
-    "create_invoice_and_charge_immediately",
-    "reconcile_charges",
-    "resolve_charge",
-)
+_CHARGING: Final = [name for name, effect in EFFECTS.items() if effect in ("charge", "by_name")]
 """Commands for which a service looks after the charge journal, and keeps other processes away from it."""
 
 _FIRST_LOOK_S: Final = 0.2
