@@ -22,7 +22,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from copy import copy
 from typing import Any, Final, TypeAlias
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from viam_billing.cache.disk import CacheFile
 from viam_billing.cache.memory import Memory
@@ -47,21 +47,15 @@ _REMOVE_S: Final = 1.0
 class Reader(Struct, eq=False):
     """One service at a shared cache: how old its answers may be, in seconds, and what `get_status` tells of its reads.
 
-    `timeout_s` is a read's whole time. `closed` is done when the service is removed or recreated.
+    `timeout_s` is a read's whole time.
     """
 
     ttl_s: float
     max_stale_s: float
     timeout_s: float
-    closed: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     hits: int = 0
     misses: int = 0
     stale: int = 0
-
-    def close(self) -> None:
-        """End its reads that are under way, with `cloud_unreachable`. May be called twice."""
-        if not self.closed.done():
-            self.closed.set_result(None)
 
 
 class Cache:
@@ -102,7 +96,7 @@ class Cache:
         """The answer to a query, noted in the call. Raises: BillingError: the fetch's, where no entry may stand in."""
         if self._restoring is not None and not self._restoring.done():
             with contextlib.suppress(asyncio.TimeoutError):  # a disk that does not answer costs the old answers
-                await wait_shared(self._restoring, self._restore_deadline.remaining_s(), reader.closed)
+                await wait_shared(self._restoring, self._restore_deadline.remaining_s())
         reading = self._memory.fresh(query, reader.ttl_s, max_age_s)
         if reading is not None:
             reader.hits += 1
@@ -112,7 +106,7 @@ class Cache:
                 reading = await self._ask(query, fetch, reader, call.deadline)
             except errors.CloudAwayError as error:
                 reading = self._memory.stale(query, reader.max_stale_s, error.code)
-                if reading is None or reader.closed.done():
+                if reading is None:
                     raise
                 reader.stale += 1
             except errors.KeyLacksPermissionError:
@@ -123,8 +117,6 @@ class Cache:
 
     async def _ask(self, query: str, fetch: Fetch, reader: Reader, deadline: Deadline) -> Reading:
         """The reading of a fetch. While the cloud is away, only the caller that starts the probe waits for it."""
-        if reader.closed.done():
-            raise errors.service_closed()
         if deadline.remaining_s() <= 0:
             raise errors.CloudTimeoutError("the caller's time was over before the cloud was asked. Try again later.")
         away = self._circuit_breaker.is_open
@@ -142,7 +134,7 @@ class Cache:
         task, fetch_deadline = under_way
         result: Reading | Exception | None
         try:
-            result = await wait_shared(task, deadline.remaining_s(), reader.closed)
+            result = await wait_shared(task, deadline.remaining_s())
         except asyncio.TimeoutError:
             result = fetch_deadline.last_error
         if isinstance(result, Reading):

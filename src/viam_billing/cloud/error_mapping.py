@@ -21,6 +21,7 @@ _KEY_HELP: Final = (
     "Billing needs an organization owner's key: make one in the Viam app under the organization's settings "
     "and set the attributes api_key and api_key_id"
 )
+_SHOWN: Final = "check_access shows what the key may do."
 _AGAIN: Final = "Try again later."
 _ASK: Final = "Try again later, or ask Viam's support."
 _NETWORK: Final = "Check the machine's network."
@@ -28,11 +29,7 @@ _LONGEST_WORDS: Final = 300
 
 _BY_STATUS: Final[dict[Status, Meaning]] = {
     Status.UNAUTHENTICATED: (errors.KeyRejectedError, "the cloud rejected the API key", f"{_KEY_HELP}."),
-    Status.PERMISSION_DENIED: (
-        errors.KeyLacksPermissionError,
-        "the API key may not do this",
-        f"{_KEY_HELP}; check_access shows what the key may do.",
-    ),
+    Status.PERMISSION_DENIED: (errors.KeyLacksPermissionError, "the API key may not do this", f"{_KEY_HELP}; {_SHOWN}"),
     Status.NOT_FOUND: (errors.NotFoundError, "the cloud does not know it", "Check the IDs in the call."),
     Status.INVALID_ARGUMENT: (errors.CloudRejectedError, "the cloud refused the request", "Correct the parameters."),
     Status.OUT_OF_RANGE: (errors.CloudRejectedError, "the cloud refused the request", "Correct the parameters."),
@@ -62,7 +59,6 @@ _BY_CAUSE: Final[dict[Cause, Meaning]] = {
     Cause.RESET: (errors.CloudUnreachableError, "the call was reset on its way", _AGAIN),
     Cause.REFUSED_STREAM: (errors.CloudUnreachableError, "the cloud did not take the call", _AGAIN),
     Cause.SILENCE: (errors.CloudTimeoutError, "the cloud did not answer in time", _AGAIN),
-    Cause.CLOSED: (errors.CloudUnreachableError, "the service was closed while the call was under way", "Repeat it."),
 }
 
 _CERTIFICATE_FAULTS: Final = (

@@ -13,7 +13,6 @@ from grpclib.const import Status
 
 from viam_billing.core.errors import Outcome
 
-CLOSED: Final = "the channel was closed"
 PAGE: Final = "Received http2 header with status: "
 _REFUSED_STREAM: Final = "Stream removed (RST_STREAM (Received RST_STREAM with error code 7))"
 
@@ -54,11 +53,9 @@ class Cause(enum.Enum):
     RESET = "the cloud, or something in between, reset this call alone"
     REFUSED_STREAM = "HTTP/2 says that nothing of it was processed"
     SILENCE = "no answer in time"
-    CLOSED = "the service was removed meanwhile"
 
 
 _BY_WORDS: Final = (
-    (CLOSED, Cause.CLOSED),
     ("Deadline Exceeded", Cause.SILENCE),
     ("Stream removed (Deadline Exceeded", Cause.SILENCE),
     ("failed to connect to all addresses", Cause.NOT_CONNECTED),

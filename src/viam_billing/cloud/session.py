@@ -122,10 +122,10 @@ class Session:
 
     def _reconnect(self, client: AppClient) -> None:
         """Give a client a new connection; its token belongs to the login and stays."""
-        channel = client.channel.reopened()
-        self._close(client.channel, _LONGEST_CALL_S)
-        self._channel = channel
-        client.use(channel)
+        self._retire(client.channel)
+        self._channel = client.channel.reopened()
+        self._client = client
+        client.use(self._channel)
         self._last_answer_s = time.monotonic()
 
     def answered(self, client: AppClient | None = None) -> None:
@@ -183,13 +183,10 @@ class Session:
         for forget in self.when_key_rejected:  # what was learned with the key
             forget()
 
-    def _retire(self, channel: Channel) -> None:
-        """No new calls on a channel; those under way may end."""
+    def _retire(self, channel: Channel, grace_s: float | None = _LONGEST_CALL_S) -> None:
+        """No new calls on a channel; those under way have so long to end."""
         if self._channel is channel:
             self._channel = self._client = None
-        self._close(channel, _LONGEST_CALL_S)
-
-    def _close(self, channel: Channel, grace_s: float | None) -> None:
         closing = asyncio.create_task(channel.close(grace_s), name="viam-billing channel closing")
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
@@ -197,12 +194,10 @@ class Session:
     def close(self) -> None:
         """Drop the connection; calls under way end with `cloud_unreachable`. May be called twice."""
         self.closed = True
-        self._client = None
         if self._login is not None:
             self._login.cancel()
         if self._channel is not None:
-            self._close(self._channel, None)
-            self._channel = None
+            self._retire(self._channel, None)
 
 
 def _imported() -> tuple[ModuleType, ModuleType]:

@@ -6,9 +6,9 @@ Imported in a thread when the first connection is needed: that costs more than a
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import sys
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError, Message
 from grpclib.const import Status
 
 from viam_billing.cloud import certificates
-from viam_billing.cloud.failures import CLOSED, PAGE, CallError, CallFailedError, Cause, UnreadableAnswerError, cause_of
+from viam_billing.cloud.failures import PAGE, CallError, CallFailedError, Cause, UnreadableAnswerError, cause_of
 from viam_billing.cloud.pages import is_page
 from viam_billing.settings.app_address import AppAddress
 from viam_billing.version import MODULE_NAME, VERSION
@@ -54,7 +54,7 @@ class Method(NamedTuple):
 
 Metadata: TypeAlias = Mapping[str, str]
 _AUTHENTICATE: Final = Method("/proto.rpc.v1.AuthService/Authenticate", auth_pb2.AuthenticateResponse)
-_ENDS: Final = (grpc.aio.AioRpcError, grpc.aio.UsageError, DecodeError, asyncio.CancelledError)
+_ENDS: Final = (grpc.aio.AioRpcError, grpc.aio.UsageError, DecodeError)
 
 
 async def opened(address: AppAddress, ca_file: str | None) -> Channel:
@@ -100,18 +100,14 @@ class Channel:
 
     async def connect(self, timeout_s: float) -> None:
         """Wait until a connection stands. Raises: CallFailedError: if none comes about; no call was sent."""
-        state = self._core.get_state(try_to_connect=True)
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._until_connected(state), timeout_s)
-            return
-        raise CallFailedError(Status.DEADLINE_EXCEEDED, "Deadline Exceeded")
-
-    async def _until_connected(self, state: grpc.ChannelConnectivity) -> None:
-        while state is not grpc.ChannelConnectivity.READY:
+        until_s = time.monotonic() + timeout_s
+        while (state := self._core.get_state(try_to_connect=True)) is not grpc.ChannelConnectivity.READY:
             if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE or self.closed:
                 raise CallFailedError(Status.UNAVAILABLE, "failed to connect to all addresses")
-            await self._core.wait_for_state_change(state)
-            state = self._core.get_state(try_to_connect=True)
+            try:
+                await asyncio.wait_for(self._core.wait_for_state_change(state), until_s - time.monotonic())
+            except asyncio.TimeoutError:
+                raise CallFailedError(Status.DEADLINE_EXCEEDED, "Deadline Exceeded") from None
 
     async def unary(self, method: Method, request: Message, timeout_s: float | None, metadata: Metadata) -> Message:
         """The answer of a call. Raises: CallFailedError, UnreadableAnswerError: for every other end."""
@@ -128,7 +124,7 @@ class Channel:
         """The messages of an answer. Raises: as `unary`."""
         sent = (method.name, request.SerializeToString())
         call: Any = None
-        failure: BaseException | None = None
+        failure: CallError | None = None
         try:
             core_method: Any = self._core.unary_stream(method.name)
             call = core_method(sent[1], timeout=timeout_s, metadata=tuple(metadata.items()))
@@ -136,25 +132,13 @@ class Channel:
             async for data in call:
                 yield method.reply_type.FromString(data)
         except _ENDS as error:
-            failure = self._failure(error, sent)
+            failure = _failure(error, sent)
         finally:
             if call is not None:
                 call.cancel()  # changes nothing about a call that has ended
                 call = None
         if failure is not None:  # raised here, so that whoever keeps it keeps no call and no connection
             raise failure
-
-    def _failure(self, error: BaseException, sent: tuple[str, bytes]) -> BaseException:
-        if isinstance(error, DecodeError):
-            return UnreadableAnswerError("it is not the message that the call answers with")
-        if isinstance(error, grpc.aio.AioRpcError):
-            said_more = bool(error.initial_metadata() or error.trailing_metadata())
-            status, words = Status(error.code().value[0]), error.details() or ""
-            return CallFailedError(status, words, said_more=said_more, sent=sent)
-        task = asyncio.current_task()  # Python 3.10 cannot tell whether it is being cancelled
-        if self.closed and not (task is not None and sys.version_info >= (3, 11) and task.cancelling()):
-            return CallFailedError(Status.CANCELLED, CLOSED)
-        return error
 
     async def told_apart(self, error: CallError, metadata: Mapping[str, str], timeout_s: float) -> CallError:
         """The error of a read, which is that of a page where something that is not gRPC answers."""
@@ -167,6 +151,15 @@ class Channel:
         """Close the connection; calls under way have `grace_s` to end, and are then cancelled."""
         self.closed = True
         await self._core.close(grace_s)
+
+
+def _failure(error: Exception, sent: tuple[str, bytes]) -> CallError:
+    if isinstance(error, DecodeError):
+        return UnreadableAnswerError("it is not the message that the call answers with")
+    if not isinstance(error, grpc.aio.AioRpcError):  # the channel was closed
+        return CallFailedError(Status.UNAVAILABLE, "Stream removed (closed)")
+    said_more = bool(error.initial_metadata() or error.trailing_metadata())
+    return CallFailedError(Status(error.code().value[0]), error.details() or "", said_more=said_more, sent=sent)
 
 
 def _proxy_for(address: AppAddress) -> str | None:

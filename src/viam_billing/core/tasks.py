@@ -17,17 +17,14 @@ def retrieve_exception(task: asyncio.Future[Any]) -> None:
         task.exception()
 
 
-async def wait_shared(
-    task: asyncio.Future[T], timeout_s: float | None = None, closed: asyncio.Future[None] | None = None
-) -> T:
+async def wait_shared(task: asyncio.Future[T], timeout_s: float | None = None) -> T:
     """The result of a task that others may wait for too. A caller that is cancelled does not cancel it.
 
-    Raises `asyncio.TimeoutError` after `timeout_s`; `CloudUnreachableError` once the caller's service is `closed` or
-    the task cancelled; the task's own error, in a copy for each caller: what one of them adds, another does not see.
+    Raises `asyncio.TimeoutError` after `timeout_s`; `CloudUnreachableError` if the task was cancelled, as closing does;
+    the task's own error, in a copy for each caller: what one of them adds, another does not see.
     """
-    awaited: set[asyncio.Future[Any]] = {task} if closed is None else {task, closed}
-    await asyncio.wait(awaited, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    if task.cancelled() or (not task.done() and closed is not None and closed.done()):
+    await asyncio.wait({task}, timeout=timeout_s)
+    if task.cancelled():
         raise service_closed()
     if not task.done():
         raise asyncio.TimeoutError

@@ -149,7 +149,6 @@ class Container:
         self._watching.close()
         while context.reading:
             context.reading.pop().cancel()  # each ends with `service_closed`, see `dispatch.answer`
-        context.reads.reader.close()
         context.access.closed = True
         if self._look is not None:
             self._look.cancel()

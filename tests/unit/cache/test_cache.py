@@ -205,26 +205,6 @@ async def test_after_a_change_of_unknown_outcome_nothing_is_fresh_for_a_minute(
     assert scene.fetches == fetches
 
 
-async def test_a_read_under_way_ends_with_an_error_when_its_service_is_closed(scene: Scene) -> None:
-    """Another service's goes on, with the same fetch."""
-    scene.open.clear()
-    mine = asyncio.create_task(scene.read())
-    others = asyncio.create_task(scene.number(reader=scene.service()))
-    await scene.under_way()
-    scene.reader.close()
-    with pytest.raises(CloudUnreachableError, match="closed"):
-        await mine
-    scene.open.set()
-    assert await others == 1
-
-
-async def test_a_closed_service_starts_no_fetch(scene: Scene) -> None:
-    scene.reader.close()
-    with pytest.raises(CloudUnreachableError, match="closed"):
-        await scene.read()
-    assert scene.fetches == 0
-
-
 async def test_a_read_under_way_ends_with_an_error_when_the_cache_is_closed(scene: Scene) -> None:
     scene.open.clear()
     caller = asyncio.create_task(scene.read())

@@ -103,12 +103,11 @@ async def test_a_disk_that_does_not_answer_is_not_waited_for() -> None:
     assert await scene.number("other") == 7
 
 
-async def test_a_read_that_waits_for_the_disk_ends_with_an_error_when_its_service_is_closed() -> None:
+async def test_a_read_that_waits_for_the_disk_ends_with_an_error_when_the_cache_is_closed() -> None:
     scene = Scene(q=old())
     scene.file.ready.clear()
     caller = asyncio.create_task(scene.read())
     await asyncio.sleep(0)
-    scene.reader.close()
     scene.cache.close()
     with pytest.raises(CloudUnreachableError, match="closed"):
         await asyncio.wait_for(caller, 0.5)

@@ -8,9 +8,9 @@ from viam_billing.core.errors import CloudUnreachableError, NotFoundError, Outco
 from viam_billing.core.tasks import wait_shared
 
 
-async def waiting(task: asyncio.Future[int], closed: asyncio.Future[None] | None = None) -> asyncio.Task[int]:
+async def waiting(task: asyncio.Future[int]) -> asyncio.Task[int]:
     """A caller that waits already."""
-    caller = asyncio.create_task(wait_shared(task, 10.0, closed))
+    caller = asyncio.create_task(wait_shared(task, 10.0))
     await asyncio.sleep(0)
     return caller
 
@@ -60,15 +60,6 @@ async def test_a_caller_that_is_cancelled_together_with_the_task_stays_cancelled
         each.cancel()
     await asyncio.wait([caller])
     assert caller.cancelled()
-
-
-async def test_a_caller_whose_service_is_closed_does_not_wait(shared: asyncio.Future[int]) -> None:
-    closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    caller = await waiting(shared, closed)
-    closed.set_result(None)
-    with pytest.raises(CloudUnreachableError, match="closed"):
-        await caller
-    assert not shared.done()
 
 
 async def test_a_caller_waits_no_longer_than_it_has_time(shared: asyncio.Future[int]) -> None:
