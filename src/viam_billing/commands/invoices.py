@@ -109,10 +109,7 @@ def _date_s(invoice: Mapping[str, Any], name: str = "invoice_date", unknown_s: f
 
 @command("read", PdfParameters)
 async def get_invoice_pdf(parameters: PdfParameters, context: Context, call: Call) -> Answer:
-    """An invoice's PDF, in the answer or saved to a file in state_dir.
-
-    Always asks the cloud.
-    """
+    """An invoice's PDF, in the answer or saved to a file in state_dir. Always asks the cloud."""
     org_id = context.policy.org_in_scope(parameters.org_id)
     save_as: str | None = given(parameters.save_as)
     pdf = (

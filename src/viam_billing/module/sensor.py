@@ -104,9 +104,8 @@ class UsageSensor(Sensor):
     ) -> Mapping[str, float | str | bool]:
         """One reading, see `flat`.
 
-        Raises:
-            GRPCError: with a code of the contract, its status, and what to do.
-            NoCaptureToStoreError: data capture asked, and the reading is stale.
+        Raises: GRPCError: with a code of the contract, its status, and what to do; NoCaptureToStoreError: data capture
+        asked, and the reading is stale.
         """
         for_capture = from_dm_from_extra(dict(extra or {}))
         try:

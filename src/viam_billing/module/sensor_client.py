@@ -95,9 +95,8 @@ class ServiceClient:
     async def ask(self, shape: type[Shape], deadline: Deadline, command: str, **parameters: str | float) -> Shape:
         """The answer to a command.
 
-        Raises:
-            GRPCError: the service's own error.
-            BillingError: the service was not reached, or something else answered.
+        Raises: GRPCError: the service's own error; BillingError: the service was not reached, or something else
+        answered.
         """
         request = DoCommandRequest(name=self._resource.name, command=Struct())
         request.command.update({"command": command, **parameters})
