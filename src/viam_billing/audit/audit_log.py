@@ -6,17 +6,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec import Struct
 from viam import logging
 
 from viam_billing.core import errors
 from viam_billing.core.errors import BillingError, quoted
-from viam_billing.storage.database import Database
-
-if TYPE_CHECKING:
-    import sqlite3
+from viam_billing.storage.database import Connection, Database
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -96,7 +93,7 @@ class AuditLog:
             "WHERE a.app_address = ? AND a.time >= ? ORDER BY a.id DESC"
         )
 
-        def work(db: sqlite3.Connection) -> list[AuditEntry]:
+        def work(db: Connection) -> list[AuditEntry]:
             found: list[AuditEntry] = []
             for *columns, service, org_id in db.execute(sql, (self._app, since_s)):
                 entry = AuditEntry(columns[0], columns[1], json.loads(columns[2]), bool(columns[3]), *columns[4:])
@@ -116,7 +113,7 @@ class AuditLog:
         key = key if isinstance(key, str) and len(key) <= _LONGEST_VALUE else None  # no charge has a longer one
         values = (self._app, self._now(), command, _summary(parameters), permitted, UNFINISHED, key, self._service)
 
-        def work(db: sqlite3.Connection) -> None:
+        def work(db: Connection) -> None:
             insert = (
                 "INSERT INTO audit (app_address, time, command, parameters, allowed, code, idempotency_key, service) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -137,7 +134,7 @@ class AuditLog:
     def _end(self, row_ids: list[int | None] | None, code: str | None, *, allowed: bool) -> None:
         """Note how an attempt ended, after its insert, for which a cancelled caller does not wait; None has no row."""
 
-        def work(db: sqlite3.Connection) -> None:
+        def work(db: Connection) -> None:
             for row_id in row_ids or ():
                 db.execute("UPDATE audit SET code = ?, allowed = ? WHERE id = ?", (code, allowed, row_id))
                 _merge_repeat(db, row_id)
@@ -168,7 +165,7 @@ class AuditLog:
         return self._database
 
 
-def _merge_repeat(db: sqlite3.Connection, row_id: int | None) -> None:
+def _merge_repeat(db: Connection, row_id: int | None) -> None:
     """Count a row that repeats the one before it there, and delete it."""
     same = db.execute(
         "SELECT a.id FROM audit a JOIN audit b ON b.id = ? WHERE a.id = "

@@ -12,16 +12,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from viam import logging
 
 from viam_billing.core.errors import CooldownActiveError, StateUnavailableError, no_state_dir, quoted
 from viam_billing.core.times import DAY_S, monotonic_s, to_rfc3339
-from viam_billing.storage.database import Database
-
-if TYPE_CHECKING:
-    import sqlite3
+from viam_billing.storage.database import Connection, Database
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -56,7 +53,7 @@ class EmailCooldown:
         self._sent_s[customer_org_id] = self._clock_s()
 
     async def _check(self, customer_org_id: str, *, note: bool) -> None:
-        def work(db: sqlite3.Connection) -> float | None:
+        def work(db: Connection) -> float | None:
             now_s = self._now()
             since_s = self._active_since(db, customer_org_id, now_s)
             if note and since_s is None:
@@ -86,7 +83,7 @@ class EmailCooldown:
             raise no_state_dir()
         return self._database
 
-    def _active_since(self, db: sqlite3.Connection, customer_org_id: str, now_s: float) -> float | None:
+    def _active_since(self, db: Connection, customer_org_id: str, now_s: float) -> float | None:
         """When an e-mail was sent that is less than a day old; None if there is none."""
         row = db.execute(
             "SELECT sent_at, times FROM email_cooldown WHERE app_address = ? AND customer_org_id = ?",
@@ -100,14 +97,14 @@ class EmailCooldown:
             return now_s
         return max((time_s for time_s in times_s if now_s - COOLDOWN_S < time_s <= now_s), default=None)
 
-    def _ahead(self, db: sqlite3.Connection, now_s: float) -> list[float]:
+    def _ahead(self, db: Connection, now_s: float) -> list[float]:
         sql = (
             "SELECT sent_at FROM email_cooldown WHERE app_address = :app AND sent_at > :now UNION "
             "SELECT value FROM email_cooldown, json_each(times) WHERE app_address = :app AND value > :now"
         )
         return [time_s for (time_s,) in db.execute(sql, {"app": self._app, "now": now_s})]
 
-    def _put(self, db: sqlite3.Connection, customer_org_id: str, times_s: list[float]) -> None:
+    def _put(self, db: Connection, customer_org_id: str, times_s: list[float]) -> None:
         db.execute(
             "INSERT OR REPLACE INTO email_cooldown (app_address, customer_org_id, sent_at, times) VALUES (?, ?, ?, ?)",
             (self._app, customer_org_id, times_s[0], json.dumps(times_s[1:])),

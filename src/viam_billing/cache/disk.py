@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from viam import logging
 
@@ -16,11 +16,8 @@ from viam_billing.cache.memory import Entry
 from viam_billing.core.errors import StateUnavailableError
 from viam_billing.core.times import DAY_S
 from viam_billing.settings.app_address import AppAddress
-from viam_billing.storage.database import DamagedFileError, Database
+from viam_billing.storage.database import Connection, DamagedFileError, Database
 from viam_billing.storage.disk import Disk
-
-if TYPE_CHECKING:
-    import sqlite3
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -70,7 +67,7 @@ class CacheFile:
         now_s = self._now_s()
         self._loaded = True
 
-        def work(db: sqlite3.Connection) -> dict[str, Entry]:
+        def work(db: Connection) -> dict[str, Entry]:
             db.execute("DELETE FROM answers WHERE valid_until <= ? OR question LIKE 'revealed:%'", (now_s,))
             db.execute("DELETE FROM answers WHERE cloud <> ? AND as_of < ?", (self._cloud, now_s - _UNUSED_S))
             rows = db.execute("SELECT question, value, as_of, valid_until FROM answers WHERE cloud = ?", (self._cloud,))
@@ -128,7 +125,7 @@ class CacheFile:
             if self._pending:
                 await asyncio.sleep(_TOGETHER_S)
 
-    def _apply(self, pending: _Pending, db: sqlite3.Connection) -> None:
+    def _apply(self, pending: _Pending, db: Connection) -> None:
         if None in pending:
             db.execute("DELETE FROM answers WHERE cloud = ?", (self._cloud,))
         deleted = [(self._cloud, query) for query, row in pending.items() if row is None]
@@ -140,7 +137,7 @@ class CacheFile:
         """Write what is pending, delete what is too old for every service, and close the file. May be called twice."""
         pending, self._pending = self._pending, {}
 
-        def work(db: sqlite3.Connection) -> None:
+        def work(db: Connection) -> None:
             self._apply(pending, db)
             oldest_s = self._now_s() - self.keep_s
             db.execute("DELETE FROM answers WHERE cloud = ? AND as_of < ?", (self._cloud, oldest_s))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from msgspec import structs
 
@@ -13,10 +13,7 @@ from viam_billing.charging.identity import Identity
 from viam_billing.charging.journal_rows import Figures, Rows
 from viam_billing.charging.refusals import Limits, check_limits
 from viam_billing.core.errors import BillingError, StateUnavailableError
-from viam_billing.storage.database import Database
-
-if TYPE_CHECKING:
-    import sqlite3
+from viam_billing.storage.database import Connection, Database
 
 T = TypeVar("T")
 
@@ -172,7 +169,7 @@ class Journal:
         What lies in the future is dated to now first, and stays so although the step refuses.
         """
 
-        def work(db: sqlite3.Connection) -> tuple[T | BillingError, Figures]:
+        def work(db: Connection) -> tuple[T | BillingError, Figures]:
             rows = Rows(db, self._app, self._now())
             self.identity.check(*rows.identity())
             rows.redate()

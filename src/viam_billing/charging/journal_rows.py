@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from msgspec import Struct, structs
 
 from viam_billing.charging.charge import UNSETTLED, Entry, Watched
 from viam_billing.core.money import Cents
 from viam_billing.core.times import DAY_S
-
-if TYPE_CHECKING:
-    import sqlite3
+from viam_billing.storage.database import Connection
 
 # ruff: noqa: S608 - names of columns and constants are put into statements, values never are
 
@@ -62,7 +60,7 @@ class Figures(Struct, frozen=True):
 class Rows:
     """The rows of one `app_address` in a transaction at the time `now_s`."""
 
-    def __init__(self, db: sqlite3.Connection, app_address: str, now_s: float) -> None:
+    def __init__(self, db: Connection, app_address: str, now_s: float) -> None:
         self._db = db
         self._app = app_address
         self.now_s = now_s

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from viam_billing.core.errors import StateUnavailableError, quoted
 from viam_billing.storage.disk import Disk, make_folder, sync_folder
@@ -16,6 +16,7 @@ from viam_billing.storage.disk import Disk, make_folder, sync_folder
 if TYPE_CHECKING:
     import sqlite3
 
+Connection: TypeAlias = "sqlite3.Connection"
 T = TypeVar("T")
 
 _DISK_ERROR: Final = re.compile(
@@ -46,18 +47,18 @@ class Database:
         self._thread = disk.thread(self._path)
         self._migrations = migrations
         self._synced = synced
-        self._connection: sqlite3.Connection | None = None
+        self._connection: Connection | None = None
         self._identity: os.stat_result | None = None
         self._closed = False
 
-    async def run(self, work: Callable[[sqlite3.Connection], T], *, sync: bool = True, name: str = "") -> T:
+    async def run(self, work: Callable[[Connection], T], *, sync: bool = True, name: str = "") -> T:
         """Wait for the result of `work`, run in one transaction; see `begin`. A caller that is cancelled stops nothing.
 
         Raises `StateUnavailableError` if the folder or the file cannot be used, or the disk is full.
         """
         return await asyncio.shield(self.begin(work, sync=sync, name=name))
 
-    def begin(self, work: Callable[[sqlite3.Connection], T], *, sync: bool = True, name: str = "") -> asyncio.Future[T]:
+    def begin(self, work: Callable[[Connection], T], *, sync: bool = True, name: str = "") -> asyncio.Future[T]:
         """Run `work` in one transaction, after all that were begun before. Nobody has to ask for the result.
 
         Without `sync`, a transaction of a synced database reaches the disk with the next one that is synced: a process
@@ -111,7 +112,7 @@ class Database:
             self._closed = True
             self._thread.submit(self._disconnect)
 
-    def _transaction(self, work: Callable[[sqlite3.Connection], T], name: str, *, sync: bool) -> T:
+    def _transaction(self, work: Callable[[Connection], T], name: str, *, sync: bool) -> T:
         import sqlite3  # noqa: PLC0415 - costs 6 ms, which a module that never writes does not pay at its start
 
         sys.audit("viam_billing.storage.begin", self._file_name, name)
@@ -143,7 +144,7 @@ class Database:
         sys.audit("viam_billing.storage.returned", self._file_name, name)
         return result
 
-    def _connected(self) -> sqlite3.Connection:
+    def _connected(self) -> Connection:
         """The open file, opened anew where the folder was replaced: the next start would not find the old one."""
         import sqlite3  # noqa: PLC0415 - as above
 
@@ -182,7 +183,7 @@ class Database:
             for folder in (self._folder, os.path.dirname(self._folder)):
                 sync_folder(folder)
 
-    def _migrate(self, connection: sqlite3.Connection) -> None:
+    def _migrate(self, connection: Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version > len(self._migrations):

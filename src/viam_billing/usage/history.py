@@ -9,19 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec import Struct
 from viam import logging
 
 from viam_billing.core.money import exact, rounded
 from viam_billing.core.times import DAY_S, HOUR_S
-from viam_billing.storage.database import Database
+from viam_billing.storage.database import Connection, Database
 from viam_billing.storage.disk import Disk
 from viam_billing.usage.forecast import CostAt
-
-if TYPE_CHECKING:
-    import sqlite3
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -86,7 +83,7 @@ class UsageHistory:
         hour = int(point.time_s // HOUR_S)
         oldest = int((point.time_s - KEPT_S) // HOUR_S)
 
-        def work(db: sqlite3.Connection) -> list[CostAt]:
+        def work(db: Connection) -> list[CostAt]:
             if hour != self._pruned_at:
                 db.execute("DELETE FROM points WHERE series IN (SELECT id FROM series) AND hour < ?", (oldest,))
                 self._pruned_at = hour
@@ -115,7 +112,7 @@ class UsageHistory:
     async def points(self, org_id: str, since_s: float, until_s: float) -> list[Point]:
         """The points from `since_s` on and before `until_s`, oldest first. Raises as `Database.run` does."""
 
-        def work(db: sqlite3.Connection) -> list[Point]:
+        def work(db: Connection) -> list[Point]:
             rows = db.execute(
                 "SELECT time, month_start, cost FROM points JOIN series ON id = series "
                 "WHERE app_address = ? AND org_id = ? AND hour BETWEEN ? AND ? AND time >= ? AND time < ? "
@@ -133,7 +130,7 @@ class UsageHistory:
         insert = "INSERT OR IGNORE INTO crossed VALUES (?, ?, ?, ?, ?)"
         budget = (self._app, org_id, month_start_s, monthly_cents)
 
-        def work(db: sqlite3.Connection) -> list[float]:
+        def work(db: Connection) -> list[float]:
             db.execute("DELETE FROM crossed WHERE month_start < ?", (month_start_s - KEPT_S,))
             return [threshold for threshold in thresholds if db.execute(insert, (*budget, threshold)).rowcount]
 
