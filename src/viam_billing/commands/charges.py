@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar
 
-from msgspec import UNSET, Meta, UnsetType, structs
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from viam_billing.cache.readings import Call
 from viam_billing.charging.charge import ChargeRequest
@@ -78,8 +78,9 @@ async def _charge(
     branding: str | None = given(parameters.org_id_for_branding)
     if branding not in (None, context.config.org_id):
         context.policy.check_org(branding)
-    defaults = _defaults(type(parameters))
-    sent = {name: value for name in defaults if (value := getattr(parameters, name)) not in (UNSET, defaults[name])}
+    # No tax and a flag that is false are what the cloud takes for granted: given or not, they make the same charge.
+    named: Answer = msgspec.to_builtins(parameters)
+    sent = {name: value for name, value in named.items() if name not in ("idempotency_key", "dry_run") and value != 0}
     request = ChargeRequest.of(command, org_id, total, parameters.idempotency_key, sent)
     charging = context.charging()
     if parameters.dry_run:
@@ -90,10 +91,3 @@ async def _charge(
         return {"dry_run": True, "would_send": sent, "reconcilable": invoices is not None}
     entry, replayed = await charging.charge(request, context.access, call.caller)
     return {**entry.shown(), "replayed": replayed}
-
-
-@functools.cache
-def _defaults(kind: type[Record]) -> Mapping[str, Any]:
-    """The defaults of the fields that the cloud gets; msgspec takes half a millisecond to evaluate the annotations."""
-    ours = ("idempotency_key", "dry_run")
-    return {field.name: field.default for field in structs.fields(kind) if field.name not in ours}

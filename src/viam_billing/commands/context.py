@@ -18,7 +18,7 @@ from viam_billing.cache.readings import Call
 from viam_billing.charging.access import ServiceAccess
 from viam_billing.charging.service import ChargeService
 from viam_billing.cloud.client import CloudClient
-from viam_billing.core.errors import BillingError, no_state_dir
+from viam_billing.core.errors import no_state_dir
 from viam_billing.settings.attributes import Config
 from viam_billing.settings.policy import Effect, Policy
 from viam_billing.settings.records import Record
@@ -34,14 +34,8 @@ OrgId = Annotated[Id, Meta(description="An organization's ID; by default the ser
 LocationId = Annotated[Id, Meta(description="A location's ID; by default the service's own.")]
 Flag = Annotated[bool, Meta(title="true or false")]
 DryRun = Annotated[Flag, Meta(description="Check everything and send nothing.")]
-MaxAge = Annotated[
-    float,
-    Meta(
-        ge=0,
-        title="a number of seconds, at least 0",
-        description="How old a cached answer may be before the cloud is asked; by default cache_ttl_s.",
-    ),
-]
+_AGE = "How old a cached answer may be before the cloud is asked; by default cache_ttl_s."
+MaxAge = Annotated[float, Meta(ge=0, title="a number of seconds, at least 0", description=_AGE)]
 Limit = Annotated[
     int, Meta(ge=1, le=2**62, title="a whole number, at least 1", description="How many to answer at most.")
 ]
@@ -87,16 +81,15 @@ class LocationReadParameters(ReadParameters, frozen=True, kw_only=True):
     location_id: LocationId | UnsetType = UNSET
 
 
+_INSTEAD = Meta(description="An organization, in place of a location; with neither, the service's own.")
+_PAID_FOR = Meta(description="A location, for the organization that pays for it.")
+
+
 class OrgOrLocationParameters(ReadParameters, frozen=True, kw_only=True):
     """Parameters of a command that reads about an organization, or the one that pays for a location."""
 
-    org_id: (
-        Annotated[OrgId, Meta(description="An organization, in place of a location; with neither, the service's own.")]
-        | UnsetType
-    ) = UNSET
-    location_id: (
-        Annotated[LocationId, Meta(description="A location, for the organization that pays for it.")] | UnsetType
-    ) = UNSET
+    org_id: Annotated[OrgId, _INSTEAD] | UnsetType = UNSET
+    location_id: Annotated[LocationId, _PAID_FOR] | UnsetType = UNSET
     schema_not: ClassVar[Mapping[str, Any]] = {"required": ["org_id", "location_id"]}
 
     def __post_init__(self) -> None:
@@ -148,11 +141,3 @@ def command(effect: Effect, parameters: type[Record]) -> Callable[[Handler], Com
     return lambda run: Command(
         run.__name__.removesuffix("_"), effect, (run.__doc__ or "").partition("\n")[0], parameters, run
     )
-
-
-async def read_back(value: Awaitable[str | None], sent: str) -> str:
-    """The value after a change, as the cloud tells it; the one that was sent where the cloud does not tell."""
-    try:
-        return await value or sent
-    except BillingError:
-        return sent  # the change has been made, and must not look like a failure

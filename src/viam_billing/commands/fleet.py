@@ -17,7 +17,7 @@ from viam_billing.cache.readings import Call, Reading, provenance
 from viam_billing.cloud import decoding
 from viam_billing.cloud.session import CALLS_AT_ONCE
 from viam_billing.commands.context import ID_TITLE, Answer, Context, Id, OrgId, ReadParameters, command
-from viam_billing.commands.locations import no_payer
+from viam_billing.commands.payers import no_payer
 from viam_billing.core import money
 from viam_billing.core.errors import BillingError, CloudAwayError, KeyRejectedError, NotConfiguredError
 from viam_billing.core.times import Deadline
@@ -37,21 +37,16 @@ _ROWS_AT_ONCE: Final = 50
 """Rows of the answer that are made before other callers get a turn."""
 
 
+LocationIds = Annotated[
+    tuple[Id, ...], Meta(min_length=1, title=f"a list of at least one location ID, each {ID_TITLE}")
+]
+
+
 class FleetUsageParameters(ReadParameters, frozen=True, kw_only=True):
     """Parameters of `get_fleet_usage`."""
 
     org_id: Annotated[OrgId, Meta(description="All locations of this organization.")] | UnsetType = UNSET
-    location_ids: (
-        Annotated[
-            tuple[Id, ...],
-            Meta(
-                min_length=1,
-                title=f"a list of at least one location ID, each {ID_TITLE}",
-                description="These locations, in place of org_id.",
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
+    location_ids: Annotated[LocationIds, Meta(description="These locations, in place of org_id.")] | UnsetType = UNSET
     schema_not: ClassVar[Mapping[str, Any]] = {"required": ["org_id", "location_ids"]}
 
     def __post_init__(self) -> None:

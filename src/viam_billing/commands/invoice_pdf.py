@@ -31,19 +31,15 @@ class _Pdf:
     def __init__(self, room_bytes: int, too_large: str) -> None:
         self._room_bytes = room_bytes
         self._too_large = too_large
-        self._begin()
 
-    def _begin(self) -> None:
+    async def restart(self) -> None:
+        """Forget what came so far."""
         self.size_bytes = 0
         self._hash = hashlib.sha256()
         self._head = self._tail = b""
 
-    async def restart(self) -> None:
-        """Forget what came so far."""
-        self._begin()
-
     async def __aenter__(self) -> None:
-        """Nothing has to be opened."""
+        await self.restart()
 
     async def __aexit__(self, *_: object) -> None:
         """Nothing has to be closed."""
@@ -78,8 +74,9 @@ class InlinePdf(_Pdf):
         way_out = "Use the parameter save_as, or raise the attribute max_pdf_bytes."
         super().__init__(limit_bytes, f"the PDF is larger than max_pdf_bytes ({limit_bytes}). {way_out}")
 
-    def _begin(self) -> None:
-        super()._begin()
+    async def restart(self) -> None:
+        """Forget what came so far."""
+        await super().restart()
         self._content = bytearray()
 
     async def take(self, chunk: bytes) -> None:
@@ -118,6 +115,7 @@ class SavedPdf(_Pdf):
         self._opened = contextlib.ExitStack()
 
     async def __aenter__(self) -> None:
+        await super().restart()
         try:
             await self._on_disk(self._open)
         except BaseException:

@@ -40,13 +40,13 @@ FileName = Annotated[
 ]
 
 
+_STATUSES = "Only invoices of this status: outstanding, paid, payment_processing."
+
+
 class InvoicesParameters(OrgReadParameters, frozen=True, kw_only=True):
     """Parameters of `get_invoices_summary`."""
 
-    status: (
-        Annotated[Id, Meta(description="Only invoices of this status: outstanding, paid, payment_processing.")]
-        | UnsetType
-    ) = UNSET
+    status: Annotated[Id, Meta(description=_STATUSES)] | UnsetType = UNSET
     since: Annotated[Moment, Meta(description="Only invoices dated at this time or later.")] | UnsetType = UNSET
     limit: Limit | UnsetType = UNSET
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"since": is_moment}
