@@ -100,9 +100,6 @@ class SavedPdf(_Pdf):
     `StateUnavailableError` if the folder cannot be used.
     """
 
-    _file: NewFile
-    """Set when it is opened; closing `_opened` discards it."""
-
     def __init__(self, disk: Disk, state_dir: str | None, name: str) -> None:
         if state_dir is None:
             raise StateUnavailableError("there is no folder to save to. Set the attribute state_dir.")
@@ -137,10 +134,7 @@ class SavedPdf(_Pdf):
         await self._on_disk(partial(self._file.write, chunk))
 
     async def finish(self) -> Answer:
-        """Put the file in its place. Returns the fields of the answer.
-
-        Raises: CloudError: if the PDF is not complete; ResultTooLargeError: if another one took the room meanwhile.
-        """
+        """Put it in its place; else like `InlinePdf`. Raises: ResultTooLargeError: if another one took the room."""
         facts = self._complete()
         await self._on_disk(self._put)
         return {**facts, "path": self.path}

@@ -141,9 +141,7 @@ async def resolve_charge(parameters: ResolveParameters, context: Context, call: 
 @command("read", AuditParameters)
 async def get_audit_log(parameters: AuditParameters, context: Context, call: Call) -> Answer:
     """Attempts to notify, change or charge, newest first, the refused ones too."""
-    since_s = float("-inf")
-    if parameters.since is not UNSET:  # times are shown in whole milliseconds, and have to find their entry
-        since_s = moment_s(given(parameters.since)) - 0.0005
+    since_s = moment_s(parameters.since) - 0.0005  # times are shown in whole milliseconds, and have to find their entry
     limit, sees = given(parameters.limit, _USUAL_LIMIT), partial(_sees, context.policy)
     if await call.from_disk(context.charging().journal.read_figures()) is None:
         return {"entries": []}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from copy import deepcopy
-from functools import partial
 from typing import Annotated, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
@@ -18,7 +17,7 @@ from viam_billing.core.times import Deadline
 from viam_billing.settings.records import Record, given, schema
 from viam_billing.version import VERSION
 
-_Read: TypeAlias = Callable[[Deadline], Awaitable[object]]
+_Read: TypeAlias = Callable[..., Awaitable[object]]
 
 
 class HelpParameters(Record, frozen=True, kw_only=True):
@@ -67,25 +66,23 @@ async def check_access(parameters: Record, context: Context, call: Call) -> Answ
     config, gateway = context.config, context.gateway
     if config.api_key_id is None:
         raise NotConfiguredError("no API key is known. Set the attributes api_key and api_key_id.")
-    org, location = config.org_id, config.location_id
-    reads: dict[str, _Read | None] = {
-        "get_available_billing_tiers": gateway.get_available_billing_tiers,
-        "get_current_month_usage": partial(gateway.get_current_month_usage, org) if org else None,
-        "get_org_billing_information": partial(gateway.get_org_billing_information, org) if org else None,
-        "get_invoices_summary": partial(gateway.get_invoices_summary, org) if org else None,
-        "list_locations": partial(gateway.list_locations, org) if org else None,
-        "get_location_billing_organization": (
-            partial(gateway.get_location_billing_organization, location) if location else None
-        ),
-        "get_location": partial(gateway.get_location, location) if location else None,
+    org, location = (config.org_id,), (config.location_id,)
+    reads: dict[str, tuple[_Read, tuple[str | None, ...]]] = {
+        "get_available_billing_tiers": (gateway.get_available_billing_tiers, ()),
+        "get_current_month_usage": (gateway.get_current_month_usage, org),
+        "get_org_billing_information": (gateway.get_org_billing_information, org),
+        "get_invoices_summary": (gateway.get_invoices_summary, org),
+        "list_locations": (gateway.list_locations, org),
+        "get_location_billing_organization": (gateway.get_location_billing_organization, location),
+        "get_location": (gateway.get_location, location),
     }
-    login = await _outcome(gateway.log_in, call.deadline)
+    login = await _outcome(call.deadline, gateway.log_in, ())
     outcomes = [login] * len(reads)
     if login is None:
         # A cloud that was away is asked by one call at a time until it answers, so one goes first.
         first, *others = reads.values()
-        outcomes = [await _outcome(first, Deadline(call.deadline.remaining_s() / 2))]
-        outcomes += await asyncio.gather(*(_outcome(read, call.deadline) for read in others))
+        outcomes = [await _outcome(Deadline(call.deadline.remaining_s() / 2), *first)]
+        outcomes += await asyncio.gather(*(_outcome(call.deadline, *other) for other in others))
     known = any(not isinstance(outcome, (errors.CloudAwayError, NotConfiguredError)) for outcome in outcomes)
     rejected = any(isinstance(outcome, errors.KeyRejectedError) for outcome in outcomes)
     return {
@@ -97,12 +94,12 @@ async def check_access(parameters: Record, context: Context, call: Call) -> Answ
     }
 
 
-async def _outcome(read: _Read | None, deadline: Deadline) -> BillingError | None:
-    """The error of a read call, None if it went well; None in place of the call means that its ID is not known."""
-    if read is None:
+async def _outcome(deadline: Deadline, read: _Read, ids: tuple[str | None, ...]) -> BillingError | None:
+    """The error of a read call, None if it went well. An ID that is not known keeps it from being made."""
+    if not all(ids):
         return NotConfiguredError("the organization or location is not known.")
     try:
-        await read(deadline)
+        await read(*ids, deadline)
     except BillingError as error:
         return error
     return None

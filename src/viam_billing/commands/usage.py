@@ -34,7 +34,6 @@ from viam_billing.usage import budget
 from viam_billing.usage.history import KEPT_S, steps
 
 LOGGER: Final = logging.getLogger(__name__)
-_STEPS_S: Final[Mapping[str, float]] = {"hour": HOUR_S, "day": DAY_S}
 
 
 class UsageHistoryParameters(OrgOrLocationParameters, frozen=True, kw_only=True):
@@ -104,7 +103,7 @@ async def get_usage_history(parameters: UsageHistoryParameters, context: Context
         location_id = context.policy.location_in_scope(parameters.location_id)
         payer, org_id = await payer_of(context, location_id, call, given(parameters.max_age_s))
         location = {"location_id": location_id, **provenance([payer])}
-    step_s = _STEPS_S[parameters.step]
+    step_s = HOUR_S if parameters.step == "hour" else DAY_S
     # Read one step more, so that the first one of the answer has its delta.
     points = await call.from_disk(context.history.points(org_id, since_s // step_s * step_s - step_s, until_s))
     return {
