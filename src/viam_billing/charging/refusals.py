@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from viam_billing.charging.charge import Entry
 from viam_billing.core import errors
-from viam_billing.core.errors import BillingError, ChargeOutcomeUnknownError, Outcome, error_class, quoted
+from viam_billing.core.errors import BillingError, ChargeOutcomeUnknownError, Outcome, quoted
 from viam_billing.core.money import Cents, to_dollars
 
 
@@ -32,14 +32,6 @@ def check_limits(total: Cents, charged: Cents, limits: Limits) -> None:
         )
 
 
-def blocked(unsettled: Entry) -> errors.ChargeBlockedError:
-    """A charge of an organization that has an unsettled one."""
-    return errors.ChargeBlockedError(
-        f"the charge {quoted(unsettled.key)} of the organization {quoted(unsettled.org_id)} is not settled. "
-        "Nothing was sent. Settle it with reconcile_charges, or have a person look and call resolve_charge."
-    )
-
-
 def conflict(key: str) -> errors.IdempotencyConflictError:
     """The same key with other parameters."""
     return errors.IdempotencyConflictError(
@@ -56,10 +48,11 @@ def no_such_key(key: str) -> errors.NotFoundError:
 
 
 def of_entry(entry: Entry) -> BillingError:
-    """The error of an attempt that did not succeed, from its entry."""
+    """The error of an attempt that did not succeed, from its entry; another version may have written its code."""
     if entry.state != "failed":
         return unknown(entry)
-    return error_class(entry.error_code or "")(f"{entry.error_text} The same idempotency_key may be sent again.")
+    kind = errors.CLASSES.get(entry.error_code or "", errors.CloudError)
+    return kind(f"{entry.error_text} The same idempotency_key may be sent again.")
 
 
 def unknown(entry: Entry) -> ChargeOutcomeUnknownError:
@@ -69,14 +62,6 @@ def unknown(entry: Entry) -> ChargeOutcomeUnknownError:
         f"{_dollars(entry.total)} were sent to be charged to the organization {quoted(entry.org_id)} with the key "
         f"{quoted(entry.key)}, and it is not known whether they were{why}. Do not charge with another key: "
         "reconcile_charges looks for the invoice, get_charge shows what is known."
-    )
-
-
-def late(entry: Entry) -> ChargeOutcomeUnknownError:
-    """A key whose attempt was resolved as failed, and whose invoice turned up later."""
-    return ChargeOutcomeUnknownError(
-        f"the charge {quoted(entry.key)} was resolved as failed, but the invoice {quoted(entry.late_invoice)} fits it. "
-        "It is not sent again: look at that invoice in the Viam app, and take a new key if there is still to charge."
     )
 
 
