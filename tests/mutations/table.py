@@ -316,14 +316,14 @@ _RESOLVING: Final = (
     _of("resolve from any state", "charging.reconciliation:resolve", never("state"), _RECONCILIATION),
     _of(
         "resolved as failed although an invoice matches",
-        "charging.reconciliation:_resolved_as_failed",
+        "charging.reconciliation:resolve",
         never("fits"),
         _RECONCILIATION,
     ),
     _of("an invoice of another charge settles by hand", "charging.reconciliation", never("owner"), _RECONCILIATION),
     _of(
         "no watch for a late invoice",
-        "charging.reconciliation:_resolved_as_failed",
+        "charging.reconciliation:resolve",
         skip("watch"),
         _RECONCILIATION,
     ),

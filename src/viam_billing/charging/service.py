@@ -119,7 +119,16 @@ class ChargeService:
         async with turn:
             await self.recovery.prepare()  # the charge before may have ended without its outcome on the disk
             await self.journal.examine(request, access.limits)  # or unknown, which blocks this one
-            known = await self._known_invoices(request, access)
+            sys.audit("viam_billing.charging.invoices_asked", request.key)
+            try:
+                invoices = await access.invoices_if_permitted(request.org_id)
+            except BillingError as error:
+                raise refusals.certain(error, Outcome.NEVER_SENT) from None
+            sys.audit("viam_billing.charging.invoices_read", request.key)
+            if invoices is not None and self.journal.figures is not None and self.journal.figures.watched:
+                await self.reconciler.settle(request.org_id, invoices)
+            # by those before the sending, the charge's own invoice is told later
+            known = None if invoices is None else [invoice.id for invoice in invoices]
             self._check_open(attempt)
             attempt.reserved = True
             try:
@@ -129,20 +138,6 @@ class ChargeService:
                 raise
             sys.audit("viam_billing.charging.reserved", request.key)
             return await self._send(entry, access) if own else _succeeded(entry)
-
-    async def _known_invoices(self, request: ChargeRequest, access: ServiceAccess) -> list[str] | None:
-        """The invoices before sending, by which the charge's own is told later; None where the key may not read."""
-        sys.audit("viam_billing.charging.invoices_asked", request.key)
-        try:
-            invoices = await access.invoices_if_permitted(request.org_id)
-        except BillingError as error:
-            raise refusals.certain(error, Outcome.NEVER_SENT) from None
-        sys.audit("viam_billing.charging.invoices_read", request.key)
-        if invoices is None:
-            return None
-        if self.journal.figures is not None and self.journal.figures.watched:
-            await self.reconciler.settle(request.org_id, invoices)
-        return [invoice.id for invoice in invoices]
 
     async def _send(self, entry: Entry, access: ServiceAccess) -> Entry:
         latest = entry
