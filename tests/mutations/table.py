@@ -171,7 +171,12 @@ _DISK: Final = (
         always("attempts"),
         _JOURNAL,
     ),
-    _of("what another process has under way is taken for a success", "charging.service", skip("of_entry"), _SERVICE),
+    _of(
+        "what another process has under way is taken for a success",
+        "charging.refusals:succeeded",
+        skip("unknown"),
+        _SERVICE,
+    ),
     _of(
         "the journal is not synced",
         "module.shared",

@@ -193,7 +193,7 @@ def _check(rows: Rows, request: ChargeRequest, limits: Limits, blocking: Sequenc
     """See `Journal.examine`. `blocking` are the states in which another charge of the organization blocks this one."""
     entry = rows.find(request.key)
     if entry is not None:
-        if not request.is_same(entry):
+        if (request.command, request.parameters) != (entry.command, entry.parameters):
             raise refusals.conflict(request.key)
         if entry.state != "failed":
             return entry

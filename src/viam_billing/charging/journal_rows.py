@@ -16,7 +16,6 @@ from viam_billing.storage.database import Connection
 # ruff: noqa: S608 - names of columns and constants are put into statements, values never are
 
 _COLUMNS: Final = Entry.__struct_fields__
-_LISTS: Final = ("times", "candidates", "known_invoices")
 _SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM charges WHERE app_address = ?"
 _UPSERT: Final = (
     f"INSERT INTO charges (app_address, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)}) "
@@ -170,6 +169,6 @@ def _to_row(record: Entry | Watched) -> list[object]:
 
 def _entry(row: Sequence[Any]) -> Entry:
     values = dict(zip(_COLUMNS, row, strict=True))
-    for name in _LISTS:
+    for name in ("times", "candidates", "known_invoices"):
         values[name] = None if values[name] is None else tuple(json.loads(values[name]))
     return Entry(**{**values, "reconcilable": bool(values["reconcilable"])})

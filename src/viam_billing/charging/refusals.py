@@ -47,12 +47,14 @@ def no_such_key(key: str) -> errors.NotFoundError:
     )
 
 
-def of_entry(entry: Entry) -> BillingError:
-    """The error of an attempt that did not succeed, from its entry; another version may have written its code."""
-    if entry.state != "failed":
-        return unknown(entry)
-    kind = errors.CLASSES.get(entry.error_code or "", errors.CloudError)
-    return kind(f"{entry.error_text} The same idempotency_key may be sent again.")
+def succeeded(entry: Entry) -> Entry:
+    """The entry of another attempt with the key. Raises: BillingError: if it did not succeed."""
+    if entry.state == "failed":
+        kind = errors.CLASSES.get(entry.error_code or "", errors.CloudError)  # another version may have written it
+        raise kind(f"{entry.error_text} The same idempotency_key may be sent again.")
+    if entry.state != "succeeded":
+        raise unknown(entry)
+    return entry
 
 
 def unknown(entry: Entry) -> ChargeOutcomeUnknownError:
