@@ -249,8 +249,10 @@ _LIMITS: Final = (
         _JOURNAL,
     ),
     _of("an unknown charge does not block", f"{_JOURNAL_OF}.examine", argument("_check", 3, "()"), _JOURNAL),
-    _of("the day's limit may be passed by a cent", "charging.refusals:check_limits", relaxed("per_day"), _JOURNAL),
-    _of("no limit for one charge", "charging.refusals:check_limits", never("per_charge"), _JOURNAL),
+    _of(
+        "the day's limit may be passed by a cent", "charging.refusals:Limits.check_total", relaxed("per_day"), _JOURNAL
+    ),
+    _of("no limit for one charge", "charging.refusals:Limits.check_total", never("per_charge"), _JOURNAL),
     _of(
         "tax is not counted",
         "commands.charges:charge_organization",

@@ -11,7 +11,7 @@ from viam_billing.charging import refusals
 from viam_billing.charging.charge import UNSETTLED, ChargeRequest, Entry, State
 from viam_billing.charging.identity import Identity
 from viam_billing.charging.journal_rows import Figures, Rows
-from viam_billing.charging.refusals import Limits, check_limits
+from viam_billing.charging.refusals import Limits
 from viam_billing.core import errors
 from viam_billing.core.errors import BillingError, quoted
 from viam_billing.storage.database import Connection, Database
@@ -203,7 +203,7 @@ def _check(rows: Rows, request: ChargeRequest, limits: Limits, blocking: Sequenc
                 "fits it. It is not sent again: look at that invoice in the Viam app, and take a new key if there is "
                 "still to charge."
             )
-    check_limits(request.total, rows.charged(), limits)
+    limits.check_total(request.total, rows.charged())
     for unsettled in rows.in_states(blocking, request.org_id):
         raise errors.ChargeBlockedError(
             f"the charge {quoted(unsettled.key)} of the organization {quoted(unsettled.org_id)} is not settled. "

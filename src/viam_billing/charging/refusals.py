@@ -16,20 +16,19 @@ class Limits(Struct, frozen=True):
     per_charge: Cents
     per_day: Cents
 
-
-def check_limits(total: Cents, charged: Cents, limits: Limits) -> None:
-    """Raises: ChargeLimitExceededError: if `total` does not fit, with `charged` counting towards the day already."""
-    if total > limits.per_charge:
-        raise errors.ChargeLimitExceededError(
-            f"{_dollars(total)} is above charge_limits.per_charge, {_dollars(limits.per_charge)}. Nothing was sent. "
-            "Charge less, or raise the attribute."
-        )
-    if charged + total > limits.per_day:
-        raise errors.ChargeLimitExceededError(
-            f"{_dollars(total)} on top of {_dollars(charged)} in the last 24 hours is above charge_limits.per_day, "
-            f"{_dollars(limits.per_day)}. Nothing was sent. Charge later, or raise the attribute; "
-            "list_charges shows what counts, with every charge that is not settled."
-        )
+    def check_total(self, total: Cents, charged: Cents) -> None:
+        """Raises: ChargeLimitExceededError: if `total` does not fit, with `charged` counted in the day so far."""
+        if total > self.per_charge:
+            raise errors.ChargeLimitExceededError(
+                f"{_dollars(total)} is above charge_limits.per_charge, {_dollars(self.per_charge)}. Nothing was sent. "
+                "Charge less, or raise the attribute."
+            )
+        if charged + total > self.per_day:
+            raise errors.ChargeLimitExceededError(
+                f"{_dollars(total)} on top of {_dollars(charged)} in the last 24 hours is above charge_limits.per_day, "
+                f"{_dollars(self.per_day)}. Nothing was sent. Charge later, or raise the attribute; "
+                "list_charges shows what counts, with every charge that is not settled."
+            )
 
 
 def conflict(key: str) -> errors.IdempotencyConflictError:
