@@ -171,14 +171,24 @@ _DISK: Final = (
         always("attempts"),
         _JOURNAL,
     ),
-    _of("what another process has under way is taken for a success", "charging.service", skip("of_entry"), _SERVICE),
+    _of(
+        "what another process has under way is taken for a success",
+        "charging.refusals:succeeded",
+        skip("unknown"),
+        _SERVICE,
+    ),
     _of(
         "the journal is not synced",
         "module.shared",
         argument("Database", "synced", "False"),
         "tests/unit/module/test_container.py",
     ),
-    _of("a journal that is not there is read as an empty one", "charging.journal", skip("on_disk"), _IDENTITY),
+    _of(
+        "a journal that is not there is read as an empty one",
+        "charging.journal",
+        argument("exists", "otherwise", "int"),
+        _IDENTITY,
+    ),
     _of("a journal that was replaced is charged with", "charging.journal", skip("check"), _IDENTITY),
     _of("another journal is charged with", "charging.identity:Identity.check", without("journal_id"), _IDENTITY),
     _of("an older copy is charged with", "charging.identity:Identity.check", without("entries"), _IDENTITY),
@@ -203,7 +213,7 @@ _KEYS: Final = (
     ),
     _of("other parameters are answered with the first charge", "charging.journal", skip("conflict"), _SERVICE),
     _of("other parameters join a charge under way", f"{_SERVICE_OF}.charge", skip("conflict"), _SERVICE),
-    _of("a late invoice is ignored", "charging.journal", skip("late"), _RECONCILIATION),
+    _of("a late invoice is ignored", "charging.journal", skip("ChargeOutcomeUnknownError"), _RECONCILIATION),
     _of(
         "the reservation checks nothing",
         f"{_JOURNAL_OF}.reserve",
@@ -239,8 +249,10 @@ _LIMITS: Final = (
         _JOURNAL,
     ),
     _of("an unknown charge does not block", f"{_JOURNAL_OF}.examine", argument("_check", 3, "()"), _JOURNAL),
-    _of("the day's limit may be passed by a cent", "charging.refusals:check_limits", relaxed("per_day"), _JOURNAL),
-    _of("no limit for one charge", "charging.refusals:check_limits", never("per_charge"), _JOURNAL),
+    _of(
+        "the day's limit may be passed by a cent", "charging.refusals:Limits.check_total", relaxed("per_day"), _JOURNAL
+    ),
+    _of("no limit for one charge", "charging.refusals:Limits.check_total", never("per_charge"), _JOURNAL),
     _of(
         "tax is not counted",
         "commands.charges:charge_organization",
@@ -311,14 +323,14 @@ _RESOLVING: Final = (
     _of("resolve from any state", "charging.reconciliation:resolve", never("state"), _RECONCILIATION),
     _of(
         "resolved as failed although an invoice matches",
-        "charging.reconciliation:_resolved_as_failed",
+        "charging.reconciliation:resolve",
         never("fits"),
         _RECONCILIATION,
     ),
     _of("an invoice of another charge settles by hand", "charging.reconciliation", never("owner"), _RECONCILIATION),
     _of(
         "no watch for a late invoice",
-        "charging.reconciliation:_resolved_as_failed",
+        "charging.reconciliation:resolve",
         skip("watch"),
         _RECONCILIATION,
     ),

@@ -59,10 +59,6 @@ class ChargeRequest(Struct, frozen=True):
         """The request with these parameters, aliases resolved."""
         return cls(key, command, org_id, total, msgspec.json.encode(dict(sorted(parameters.items()))).decode())
 
-    def is_same(self, entry: Entry) -> bool:
-        """Whether an entry has the same command with the same parameters."""
-        return (self.command, self.parameters) == (entry.command, entry.parameters)
-
 
 class Entry(ChargeRequest, frozen=True):
     """A request as an entry of the journal. Times are Unix seconds.

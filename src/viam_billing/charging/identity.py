@@ -14,7 +14,7 @@ from typing import Final
 from viam import logging
 
 from viam_billing.core.errors import StateUnavailableError, quoted
-from viam_billing.storage.disk import write_file
+from viam_billing.storage.disk import NewFile
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -61,7 +61,12 @@ class Identity:
             return
         self._marked = journal_id
         try:
-            write_file(self._mark, journal_id.encode("ascii"))
+            file = NewFile(os.path.dirname(self._mark))
+            try:
+                file.write(journal_id.encode("ascii"))
+                file.put(self._mark)
+            finally:
+                file.discard()
         except OSError as error:
             LOGGER.warning("a loss of the charge journal would not be noticed at the next start: %s", error.strerror)
 

@@ -11,8 +11,9 @@ from viam_billing.charging import refusals
 from viam_billing.charging.charge import UNSETTLED, ChargeRequest, Entry, State
 from viam_billing.charging.identity import Identity
 from viam_billing.charging.journal_rows import Figures, Rows
-from viam_billing.charging.refusals import Limits, check_limits
-from viam_billing.core.errors import BillingError, StateUnavailableError
+from viam_billing.charging.refusals import Limits
+from viam_billing.core import errors
+from viam_billing.core.errors import BillingError, quoted
 from viam_billing.storage.database import Connection, Database
 
 T = TypeVar("T")
@@ -39,10 +40,7 @@ class Journal:
 
     async def is_there(self) -> bool:
         """Whether there is a file, or may be."""
-        if await self.store.exists():
-            return True
-        await self.store.on_disk(self.identity.check)
-        return False
+        return await self.store.exists(otherwise=self.identity.check)
 
     async def find(self, key: str) -> Entry | None:
         """The entry of a key."""
@@ -106,7 +104,7 @@ class Journal:
         def step(rows: Rows) -> Entry:
             found = rows.find(entry.key)
             if found is None or found.state != "reserved" or found.attempts != entry.attempts:
-                raise StateUnavailableError(
+                raise errors.StateUnavailableError(
                     "the journal was changed by somebody else while the charge was being made. "
                     "Let one process charge from this folder."
                 )
@@ -195,13 +193,20 @@ def _check(rows: Rows, request: ChargeRequest, limits: Limits, blocking: Sequenc
     """See `Journal.examine`. `blocking` are the states in which another charge of the organization blocks this one."""
     entry = rows.find(request.key)
     if entry is not None:
-        if not request.is_same(entry):
+        if (request.command, request.parameters) != (entry.command, entry.parameters):
             raise refusals.conflict(request.key)
         if entry.state != "failed":
             return entry
         if entry.late_invoice is not None:
-            raise refusals.late(entry)
-    check_limits(request.total, rows.charged(), limits)
+            raise errors.ChargeOutcomeUnknownError(
+                f"the charge {quoted(entry.key)} was resolved as failed, but the invoice {quoted(entry.late_invoice)} "
+                "fits it. It is not sent again: look at that invoice in the Viam app, and take a new key if there is "
+                "still to charge."
+            )
+    limits.check_total(request.total, rows.charged())
     for unsettled in rows.in_states(blocking, request.org_id):
-        raise refusals.blocked(unsettled)
+        raise errors.ChargeBlockedError(
+            f"the charge {quoted(unsettled.key)} of the organization {quoted(unsettled.org_id)} is not settled. "
+            "Nothing was sent. Settle it with reconcile_charges, or have a person look and call resolve_charge."
+        )
     return None

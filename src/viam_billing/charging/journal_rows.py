@@ -16,7 +16,6 @@ from viam_billing.storage.database import Connection
 # ruff: noqa: S608 - names of columns and constants are put into statements, values never are
 
 _COLUMNS: Final = Entry.__struct_fields__
-_LISTS: Final = ("times", "candidates", "known_invoices")
 _SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM charges WHERE app_address = ?"
 _UPSERT: Final = (
     f"INSERT INTO charges (app_address, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)}) "
@@ -64,6 +63,7 @@ class Rows:
         self._db = db
         self._app = app_address
         self.now_s = now_s
+        self._values = {"app": app_address, "now": now_s, "since": now_s - DAY_S}  # of the statements with names
 
     def find(self, key: str) -> Entry | None:
         """The entry of a key."""
@@ -82,8 +82,7 @@ class Rows:
 
     def owner_of(self, invoice_id: str, *, but_not: str) -> str | None:
         """The key of another entry than `but_not` that an invoice belongs to, as its own or as a late one."""
-        values = {"app": self._app, "invoice": invoice_id, "key": but_not}
-        row = self._db.execute(_OWNERS, values).fetchone()
+        row = self._db.execute(_OWNERS, {**self._values, "invoice": invoice_id, "key": but_not}).fetchone()
         return row[0] if row else None
 
     def redate(self) -> None:
@@ -91,14 +90,14 @@ class Rows:
 
         Nothing tells which of the two, so `times` keeps the earlier times too.
         """
-        values = {"app": self._app, "now": self.now_s}
         self._db.execute(  # `journal_time` is never before the other two, and has an index
             "UPDATE charges SET created_at = min(created_at, :now), sent_at = min(sent_at, :now), "
             "times = iif(sent_at > :now, json_insert(times, '$[#]', :now), times) "
             "WHERE app_address = :app AND journal_time > :now AND (created_at > :now OR sent_at > :now)",
-            values,
+            self._values,
         )
-        self._db.execute("UPDATE late_watch SET sent_at = :now WHERE app_address = :app AND sent_at > :now", values)
+        watched = "UPDATE late_watch SET sent_at = :now WHERE app_address = :app AND sent_at > :now"
+        self._db.execute(watched, self._values)
         clock = self.clock()
         if clock and clock[-1] > self.now_s:
             self._set_clock((*clock, self.now_s))
@@ -128,10 +127,7 @@ class Rows:
         """
         sql = "SELECT coalesce(sum(total), 0) FROM charges WHERE app_address = :app AND "
         sums = [sql + condition for condition in (_IN_UNSETTLED, _SUCCEEDED_TODAY)]  # each with an index of its own
-        return Cents(sum(self._db.execute(each, self._day()).fetchone()[0] for each in sums))
-
-    def _day(self) -> dict[str, object]:
-        return {"app": self._app, "since": self.now_s - DAY_S, "now": self.now_s}
+        return Cents(sum(self._db.execute(each, self._values).fetchone()[0] for each in sums))
 
     def identity(self) -> tuple[str, int]:
         """The journal's id, and how many entries it has of all clouds; none is ever removed."""
@@ -141,12 +137,12 @@ class Rows:
 
     def figures(self) -> Figures:
         """What `get_status` tells."""
-        totals: tuple[str, float, int, int, int, Cents] = self._db.execute(_FIGURES, self._day()).fetchone()
+        totals: tuple[str, float, int, int, int, Cents] = self._db.execute(_FIGURES, self._values).fetchone()
         counted = self._db.execute(
             "SELECT iif(sent_at >= journal_time, sent_at, "
             "(SELECT max(value) FROM json_each(times) WHERE value <= :now)), total "
             f"FROM charges WHERE app_address = :app AND {_SUCCEEDED_TODAY}",
-            self._day(),
+            self._values,
         )
         return Figures(*totals, tuple((time_s + DAY_S, Cents(cents)) for time_s, cents in counted))
 
@@ -173,6 +169,6 @@ def _to_row(record: Entry | Watched) -> list[object]:
 
 def _entry(row: Sequence[Any]) -> Entry:
     values = dict(zip(_COLUMNS, row, strict=True))
-    for name in _LISTS:
+    for name in ("times", "candidates", "known_invoices"):
         values[name] = None if values[name] is None else tuple(json.loads(values[name]))
     return Entry(**{**values, "reconcilable": bool(values["reconcilable"])})

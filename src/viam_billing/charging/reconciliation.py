@@ -100,7 +100,17 @@ def resolve(
             "Look at it again."
         )
     if outcome == "failed":
-        ended = _resolved_as_failed(rows, entry, invoices)
+        fits = _unowned(rows, entry, invoices)
+        if fits:
+            raise InvalidRequestError(
+                f"outcome: found failed, expected succeeded: the invoice {quoted(fits[0])} fits this charge. "
+                "If it is its own, resolve it as succeeded with this invoice_id."
+            )
+        known = entry.known_invoices
+        if known is not None and entry.sent_at is not None:
+            until_s = max((rows.now_s, *rows.clock())) + LATE_S  # a clock that is behind must not cut it short
+            rows.watch(Watched(entry.key, entry.attempts, entry.org_id, entry.total, entry.sent_at, until_s, known))
+        ended = entry.becoming("failed", known_invoices=None)
     else:
         owner = invoice_id and rows.owner_of(invoice_id, but_not=entry.key)
         if owner:
@@ -111,20 +121,6 @@ def resolve(
     ended = structs.replace(ended, note=note, candidates=())
     rows.put(ended)
     return ended
-
-
-def _resolved_as_failed(rows: Rows, entry: Entry, invoices: Sequence[SeenInvoice]) -> Entry:
-    fits = _unowned(rows, entry, invoices)
-    if fits:
-        raise InvalidRequestError(
-            f"outcome: found failed, expected succeeded: the invoice {quoted(fits[0])} fits this charge. "
-            "If it is its own, resolve it as succeeded with this invoice_id."
-        )
-    known = entry.known_invoices
-    if known is not None and entry.sent_at is not None:
-        until_s = max((rows.now_s, *rows.clock())) + LATE_S  # a clock that is behind must not cut it short
-        rows.watch(Watched(entry.key, entry.attempts, entry.org_id, entry.total, entry.sent_at, until_s, known))
-    return entry.becoming("failed", known_invoices=None)
 
 
 class Reconciler:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import sys
@@ -47,26 +48,22 @@ class FolderLock:
     def _take(self) -> int:
         if self._released:  # nobody would release it again
             raise self._unusable("the service was closed")
-        if self._descriptor >= 0 and not self._is_in_place():
+        if self._descriptor >= 0:
+            with contextlib.suppress(OSError):
+                if os.path.samestat(os.fstat(self._descriptor), os.stat(self._path)):
+                    return self.generation
             self._let_go()  # the folder was replaced: a lock on the old file keeps no other process away
-        if self._descriptor < 0:
-            try:
-                make_folder(self._folder)
-                self._descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                self._let_go()
-                held = isinstance(error, BlockingIOError)
-                why = "another process charges with it" if held else error.strerror or type(error).__name__
-                raise self._unusable(why) from None
-            self.generation += 1
-        return self.generation
-
-    def _is_in_place(self) -> bool:
         try:
-            return os.path.samestat(os.fstat(self._descriptor), os.stat(self._path))
-        except OSError:
-            return False
+            make_folder(self._folder)
+            self._descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._let_go()
+            held = isinstance(error, BlockingIOError)
+            why = "another process charges with it" if held else error.strerror or type(error).__name__
+            raise self._unusable(why) from None
+        self.generation += 1
+        return self.generation
 
     def _let_go(self) -> None:
         if self._descriptor >= 0:

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from viam_billing.charging.charge import Entry
 from viam_billing.core import errors
-from viam_billing.core.errors import BillingError, ChargeOutcomeUnknownError, Outcome, error_class, quoted
+from viam_billing.core.errors import BillingError, ChargeOutcomeUnknownError, Outcome, quoted
 from viam_billing.core.money import Cents, to_dollars
 
 
@@ -16,28 +16,19 @@ class Limits(Struct, frozen=True):
     per_charge: Cents
     per_day: Cents
 
-
-def check_limits(total: Cents, charged: Cents, limits: Limits) -> None:
-    """Raises: ChargeLimitExceededError: if `total` does not fit, with `charged` counting towards the day already."""
-    if total > limits.per_charge:
-        raise errors.ChargeLimitExceededError(
-            f"{_dollars(total)} is above charge_limits.per_charge, {_dollars(limits.per_charge)}. Nothing was sent. "
-            "Charge less, or raise the attribute."
-        )
-    if charged + total > limits.per_day:
-        raise errors.ChargeLimitExceededError(
-            f"{_dollars(total)} on top of {_dollars(charged)} in the last 24 hours is above charge_limits.per_day, "
-            f"{_dollars(limits.per_day)}. Nothing was sent. Charge later, or raise the attribute; "
-            "list_charges shows what counts, with every charge that is not settled."
-        )
-
-
-def blocked(unsettled: Entry) -> errors.ChargeBlockedError:
-    """A charge of an organization that has an unsettled one."""
-    return errors.ChargeBlockedError(
-        f"the charge {quoted(unsettled.key)} of the organization {quoted(unsettled.org_id)} is not settled. "
-        "Nothing was sent. Settle it with reconcile_charges, or have a person look and call resolve_charge."
-    )
+    def check_total(self, total: Cents, charged: Cents) -> None:
+        """Raises: ChargeLimitExceededError: if `total` does not fit, with `charged` counted in the day so far."""
+        if total > self.per_charge:
+            raise errors.ChargeLimitExceededError(
+                f"{_dollars(total)} is above charge_limits.per_charge, {_dollars(self.per_charge)}. Nothing was sent. "
+                "Charge less, or raise the attribute."
+            )
+        if charged + total > self.per_day:
+            raise errors.ChargeLimitExceededError(
+                f"{_dollars(total)} on top of {_dollars(charged)} in the last 24 hours is above charge_limits.per_day, "
+                f"{_dollars(self.per_day)}. Nothing was sent. Charge later, or raise the attribute; "
+                "list_charges shows what counts, with every charge that is not settled."
+            )
 
 
 def conflict(key: str) -> errors.IdempotencyConflictError:
@@ -55,11 +46,14 @@ def no_such_key(key: str) -> errors.NotFoundError:
     )
 
 
-def of_entry(entry: Entry) -> BillingError:
-    """The error of an attempt that did not succeed, from its entry."""
-    if entry.state != "failed":
-        return unknown(entry)
-    return error_class(entry.error_code or "")(f"{entry.error_text} The same idempotency_key may be sent again.")
+def succeeded(entry: Entry) -> Entry:
+    """The entry of another attempt with the key. Raises: BillingError: if it did not succeed."""
+    if entry.state == "failed":
+        kind = errors.CLASSES.get(entry.error_code or "", errors.CloudError)  # another version may have written it
+        raise kind(f"{entry.error_text} The same idempotency_key may be sent again.")
+    if entry.state != "succeeded":
+        raise unknown(entry)
+    return entry
 
 
 def unknown(entry: Entry) -> ChargeOutcomeUnknownError:
@@ -69,14 +63,6 @@ def unknown(entry: Entry) -> ChargeOutcomeUnknownError:
         f"{_dollars(entry.total)} were sent to be charged to the organization {quoted(entry.org_id)} with the key "
         f"{quoted(entry.key)}, and it is not known whether they were{why}. Do not charge with another key: "
         "reconcile_charges looks for the invoice, get_charge shows what is known."
-    )
-
-
-def late(entry: Entry) -> ChargeOutcomeUnknownError:
-    """A key whose attempt was resolved as failed, and whose invoice turned up later."""
-    return ChargeOutcomeUnknownError(
-        f"the charge {quoted(entry.key)} was resolved as failed, but the invoice {quoted(entry.late_invoice)} fits it. "
-        "It is not sent again: look at that invoice in the Viam app, and take a new key if there is still to charge."
     )
 
 

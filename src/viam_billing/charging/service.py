@@ -58,7 +58,7 @@ class ChargeService:
                 return entry, True
             attempt = self.attempts.get(request.key)
             if attempt is None and entry is not None:  # it ended while the journal was read, or is another process's
-                return _succeeded(await self.journal.find(request.key) or entry), True
+                return refusals.succeeded(await self.journal.find(request.key) or entry), True
         joined = attempt is not None
         if attempt is None:
             attempt = self._begin(request, access)
@@ -119,7 +119,16 @@ class ChargeService:
         async with turn:
             await self.recovery.prepare()  # the charge before may have ended without its outcome on the disk
             await self.journal.examine(request, access.limits)  # or unknown, which blocks this one
-            known = await self._known_invoices(request, access)
+            sys.audit("viam_billing.charging.invoices_asked", request.key)
+            try:
+                invoices = await access.invoices_if_permitted(request.org_id)
+            except BillingError as error:
+                raise refusals.certain(error, Outcome.NEVER_SENT) from None
+            sys.audit("viam_billing.charging.invoices_read", request.key)
+            if invoices is not None and self.journal.figures is not None and self.journal.figures.watched:
+                await self.reconciler.settle(request.org_id, invoices)
+            # by those before the sending, the charge's own invoice is told later
+            known = None if invoices is None else [invoice.id for invoice in invoices]
             self._check_open(attempt)
             attempt.reserved = True
             try:
@@ -128,21 +137,7 @@ class ChargeService:
                 self.recovery.release_later(request.key, error)
                 raise
             sys.audit("viam_billing.charging.reserved", request.key)
-            return await self._send(entry, access) if own else _succeeded(entry)
-
-    async def _known_invoices(self, request: ChargeRequest, access: ServiceAccess) -> list[str] | None:
-        """The invoices before sending, by which the charge's own is told later; None where the key may not read."""
-        sys.audit("viam_billing.charging.invoices_asked", request.key)
-        try:
-            invoices = await access.invoices_if_permitted(request.org_id)
-        except BillingError as error:
-            raise refusals.certain(error, Outcome.NEVER_SENT) from None
-        sys.audit("viam_billing.charging.invoices_read", request.key)
-        if invoices is None:
-            return None
-        if self.journal.figures is not None and self.journal.figures.watched:
-            await self.reconciler.settle(request.org_id, invoices)
-        return [invoice.id for invoice in invoices]
+            return await self._send(entry, access) if own else refusals.succeeded(entry)
 
     async def _send(self, entry: Entry, access: ServiceAccess) -> Entry:
         latest = entry
@@ -167,9 +162,8 @@ class ChargeService:
 
     async def _after_error(self, entry: Entry, error: BillingError, access: ServiceAccess) -> BillingError:
         """Write what an error tells of a charge. Returns the error for the caller."""
-        outcome = error.outcome
-        if entry.state == "reserved":
-            outcome = Outcome.NEVER_SENT  # the mark is not on the disk, so nothing has left
+        # reserved: the mark is not on the disk, so nothing has left
+        outcome = Outcome.NEVER_SENT if entry.state == "reserved" else error.outcome
         if outcome is Outcome.LOOK and await access.shows_no_new_invoice(entry):
             outcome = Outcome.REFUSED
         if outcome in (Outcome.NEVER_SENT, Outcome.REFUSED):
@@ -188,10 +182,3 @@ class ChargeService:
         for attempt in list(self.attempts.values()):
             if not attempt.reserved and access in (None, attempt.access):
                 self._drop(attempt)
-
-
-def _succeeded(entry: Entry) -> Entry:
-    """The entry of another attempt with the key. Raises: BillingError: if it did not succeed."""
-    if entry.state != "succeeded":
-        raise refusals.of_entry(entry)
-    return entry

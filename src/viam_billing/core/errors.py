@@ -42,7 +42,7 @@ class BillingError(Exception):
     def __init_subclass__(cls, code: str = "", status: Status = Status.UNKNOWN) -> None:
         if code:
             cls.code, cls.status = code, status
-            _CLASSES[code] = cls
+            CLASSES[code] = cls
 
     @property
     def message(self) -> str:
@@ -50,7 +50,7 @@ class BillingError(Exception):
         return shortened(f"{self.code}: {self.text}", 1000)
 
 
-_CLASSES: Final[dict[str, type[BillingError]]] = {}
+CLASSES: Final[dict[str, type[BillingError]]] = {}
 
 
 class InvalidRequestError(BillingError, code="invalid_request", status=Status.INVALID_ARGUMENT):
@@ -145,15 +145,10 @@ class InternalError(BillingError, code="internal_error", status=Status.INTERNAL)
     """A defect in the module; the log has the details."""
 
 
-def error_class(code: str) -> type[BillingError]:
-    """The class of errors with this code; `CloudError` if this version does not know the code."""
-    return _CLASSES.get(code, CloudError)
-
-
 def is_billing_error(status: Status, message: str | None) -> bool:
     """Whether a gRPC error is one of this module's, recognized by its code and status."""
     code, colon, _ = (message or "").partition(": ")
-    return bool(colon) and code in _CLASSES and _CLASSES[code].status is status
+    return bool(colon) and code in CLASSES and CLASSES[code].status is status
 
 
 def service_closed() -> CloudUnreachableError:

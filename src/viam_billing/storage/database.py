@@ -69,18 +69,16 @@ class Database:
             raise self._unusable("the service was closed")
         return self._thread.begin(lambda: self._transaction(work, name, sync=sync and self._synced))
 
-    async def on_disk(self, work: Callable[[], T]) -> T:
-        """The result of work on the file's thread, outside of any transaction."""
-        return await self._thread.run(work)
-
-    async def exists(self) -> bool:
-        """Whether the file is there. Where that cannot be seen, it may be: True."""
+    async def exists(self, otherwise: Callable[[], None]) -> bool:
+        """Whether the file is there; if not, `otherwise` is run. Where that cannot be seen, it may be: True."""
 
         def work() -> bool:
             try:
                 os.stat(self._path)
             except OSError as error:
-                return not isinstance(error, (FileNotFoundError, NotADirectoryError))
+                if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                    otherwise()
+                    return False
             return True
 
         return await self._thread.run(work)
@@ -108,9 +106,8 @@ class Database:
 
     def close(self) -> None:
         """Close the file after all that was begun. May be called twice."""
-        if not self._closed:
-            self._closed = True
-            self._thread.submit(self._disconnect)
+        self._closed = True
+        self._thread.submit(self._disconnect)
 
     def _transaction(self, work: Callable[[Connection], T], name: str, *, sync: bool) -> T:
         import sqlite3  # noqa: PLC0415 - costs 6 ms, which a module that never writes does not pay at its start

@@ -100,16 +100,6 @@ def sync_folder(folder: str) -> None:
         os.close(descriptor)
 
 
-def write_file(path: str, content: bytes) -> None:
-    """Write a whole file, in place of another one, which stays as it was where that fails."""
-    file = NewFile(os.path.dirname(path))
-    try:
-        file.write(content)
-        file.put(path)
-    finally:
-        file.discard()
-
-
 class NewFile:
     """A file that is written in a temporary folder on the same disk, and put in its place once it is complete."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from grpclib.const import Status
+from msgspec import structs
 from typing_extensions import override
 
 from support.fake_charges import Scene, away, request
@@ -92,6 +93,14 @@ async def test_the_limit_is_checked_in_the_reservation(scene: Scene) -> None:
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert len(scene.cloud.sendings) == 3
     assert [each.code for each in results if isinstance(each, BillingError)] == 7 * ["charge_limit_exceeded"]
+
+
+async def test_another_command_with_the_same_key_is_a_conflict(scene: Scene) -> None:
+    task = await under_way(scene)
+    scene.cloud.sendings[0].succeed()
+    await task
+    other = structs.replace(request(), command="create_invoice_and_charge_immediately")
+    assert await code_of(scene.charging.check(other, scene.access().limits)) == "idempotency_conflict"
 
 
 async def test_a_dry_run_beside_the_charge_itself_is_compared_with_it(scene: Scene) -> None:
