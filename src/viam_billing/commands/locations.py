@@ -60,14 +60,14 @@ async def update_location_billing_organization(
     location_id = context.policy.location_in_scope(parameters.location_id)
     org_id = context.policy.org_in_scope(parameters.billing_organization_id)
     previous = await _payer(context, location_id, call.deadline)
-    context.reads.forget_payer(location_id)
+    context.reads.cache.forget(f"payer:{location_id}")
     unchanged = previous == org_id
     if parameters.dry_run:
         request = {"location_id": location_id, "billing_organization_id": org_id}
         return {"dry_run": True, "would_send": {} if unchanged else request}
     current = org_id
     if not unchanged:
-        async with context.reads.changing_payer(location_id):
+        async with context.reads.cache.changing(f"payer:{location_id}"):
             await context.gateway.update_location_billing_organization(location_id, org_id, call.deadline)
         current = await read_back(_payer(context, location_id, call.deadline), org_id)
     return {

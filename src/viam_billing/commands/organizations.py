@@ -57,12 +57,12 @@ async def update_organization_billing_tier(parameters: UpdateTierParameters, con
         tiers = ", ".join(quoted(name) for name in available) or "none"
         raise InvalidRequestError(f"billing_tier: found {quoted(tier)}, expected one of those available: {tiers}.")
     previous = await _tier(context, org_id, call.deadline)
-    context.reads.forget_tier(org_id)
+    context.reads.cache.forget(f"information:{org_id}")
     unchanged = previous == tier
     if parameters.dry_run:
         return {"dry_run": True, "would_send": {} if unchanged else {"organization_id": org_id, "billing_tier": tier}}
     if not unchanged:
-        async with context.reads.changing_tier(org_id):
+        async with context.reads.cache.changing(f"information:{org_id}", "tiers"):
             await context.gateway.update_organization_billing_tier(org_id, tier, call.deadline)
     if previous is None:
         return {"organization_id": org_id, "billing_tier": tier}
