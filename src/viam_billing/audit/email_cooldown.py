@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from viam import logging
@@ -49,21 +50,11 @@ class EmailCooldown:
 
         To `begin` also notes on disk, in the same transaction, that an e-mail is about to be sent.
         """
-
-        def work(db: Connection) -> float | None:
-            now_s = self._now()
-            since_s = self._active_since(db, customer_org_id, now_s)
-            if begin and since_s is None:
-                ahead = (
-                    "SELECT sent_at FROM email_cooldown WHERE app_address = :app AND sent_at > :now UNION "
-                    "SELECT value FROM email_cooldown, json_each(times) WHERE app_address = :app AND value > :now"
-                )
-                ahead_s = [time_s for (time_s,) in db.execute(ahead, {"app": self._app, "now": now_s})]
-                self._put(db, customer_org_id, [now_s, *ahead_s])
-            return since_s
-
         ago_s = self._clock_s() - self._sent_s.get(customer_org_id, -math.inf)
-        since_s = self._now() - ago_s if ago_s < COOLDOWN_S else await usable(self._database).run(work)
+        since_s: float | None = self._now() - ago_s
+        if ago_s >= COOLDOWN_S:
+            work = partial(self._active_since, customer_org_id, begin=begin)
+            since_s = await usable(self._database).run(work)
         if since_s is not None:
             raise CooldownActiveError(
                 f"an e-mail to the organization {quoted(customer_org_id)} was sent, or may have been, at "
@@ -82,22 +73,22 @@ class EmailCooldown:
         else:
             self._sent_s.pop(customer_org_id, None)
 
-    def _active_since(self, db: Connection, customer_org_id: str, now_s: float) -> float | None:
-        """When an e-mail was sent that is less than a day old; None if there is none."""
-        row = db.execute(
-            "SELECT sent_at, times FROM email_cooldown WHERE app_address = ? AND customer_org_id = ?",
-            (self._app, customer_org_id),
-        ).fetchone()
-        if row is None:
-            return None
-        times_s = [row[0], *json.loads(row[1])]
-        if row[0] > now_s:
-            self._put(db, customer_org_id, [now_s, *times_s])
-            return now_s
-        return max((time_s for time_s in times_s if now_s - COOLDOWN_S < time_s <= now_s), default=None)
-
-    def _put(self, db: Connection, customer_org_id: str, times_s: list[float]) -> None:
-        db.execute(
-            "INSERT OR REPLACE INTO email_cooldown (app_address, customer_org_id, sent_at, times) VALUES (?, ?, ?, ?)",
-            (self._app, customer_org_id, times_s[0], json.dumps(times_s[1:])),
-        )
+    def _active_since(self, customer_org_id: str, db: Connection, *, begin: bool) -> float | None:
+        """When an e-mail was sent that is less than a day old; None if there is none, and to `begin`, one is noted."""
+        now_s = self._now()
+        sql = "SELECT sent_at, times FROM email_cooldown WHERE app_address = ? AND customer_org_id = ?"
+        row = db.execute(sql, (self._app, customer_org_id)).fetchone()
+        times_s = [row[0], *json.loads(row[1])] if row else []
+        since_s: float | None = now_s  # where the noted time lies ahead
+        if not times_s or times_s[0] <= now_s:
+            since_s = max((time_s for time_s in times_s if now_s - COOLDOWN_S < time_s <= now_s), default=None)
+            if since_s is not None or not begin:
+                return since_s
+            sql = (
+                "SELECT sent_at FROM email_cooldown WHERE app_address = :app AND sent_at > :now UNION "
+                "SELECT value FROM email_cooldown, json_each(times) WHERE app_address = :app AND value > :now"
+            )
+            times_s = [time_s for (time_s,) in db.execute(sql, {"app": self._app, "now": now_s})]
+        sql = "INSERT OR REPLACE INTO email_cooldown (app_address, customer_org_id, sent_at, times) VALUES (?, ?, ?, ?)"
+        db.execute(sql, (self._app, customer_org_id, now_s, json.dumps(times_s)))
+        return since_s
