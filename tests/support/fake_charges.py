@@ -17,8 +17,8 @@ from support.fake_parts import LOST, Clock, answered
 from viam_billing.audit.audit_log import AuditLog
 from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.cache import Cache
-from viam_billing.cache.memory import Memory
 from viam_billing.cache.queries import Reads
+from viam_billing.cache.readings import Memory
 from viam_billing.charging.access import ServiceAccess
 from viam_billing.charging.charge import ChargeRequest, Entry
 from viam_billing.charging.identity import Identity
@@ -40,7 +40,7 @@ from viam_billing.settings.policy import Policy
 from viam_billing.storage import journal_schema
 from viam_billing.storage.database import Database
 from viam_billing.storage.disk import Disk
-from viam_billing.usage.budget import CrossedThresholds
+from viam_billing.usage.history import CrossedThresholds
 
 T = TypeVar("T")
 

@@ -16,9 +16,8 @@ from support.fake_parts import NOON_S, Clock, FakeClient, FakeSession
 from viam_billing.audit.audit_log import AuditLog
 from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.cache import Cache
-from viam_billing.cache.memory import Memory
 from viam_billing.cache.queries import Reads
-from viam_billing.cache.readings import Call
+from viam_billing.cache.readings import Call, Memory
 from viam_billing.charging.access import ServiceAccess
 from viam_billing.cloud.calls import Calls, Counters
 from viam_billing.cloud.client import CloudClient
@@ -32,7 +31,7 @@ from viam_billing.settings.records import Record
 from viam_billing.storage import journal_schema
 from viam_billing.storage.database import Database
 from viam_billing.storage.disk import Disk
-from viam_billing.usage.budget import CrossedThresholds
+from viam_billing.usage.history import CrossedThresholds
 
 if TYPE_CHECKING:
     from viam_billing.core.times import Deadline

@@ -13,16 +13,15 @@ from viam.gen.app.v1 import app_pb2, billing_pb2
 from support.fake_parts import NOON_S, Clock, FakeClient
 from unit.cloud_fakes import answer, make_config, make_context, refused
 from viam_billing.cache.cache import Cache
-from viam_billing.cache.memory import Memory
 from viam_billing.cache.queries import Reads
+from viam_billing.cache.readings import Memory
 from viam_billing.cloud.calls import Calls, Counters
 from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.cloud.client import CloudClient
 from viam_billing.core.errors import BillingError
 from viam_billing.module import codec, dispatch
 from viam_billing.storage.disk import Disk
-from viam_billing.usage.budget import CrossedThresholds
-from viam_billing.usage.history import UsageHistory
+from viam_billing.usage.history import CrossedThresholds, UsageHistory
 
 if TYPE_CHECKING:
     from viam_billing.core.times import Deadline

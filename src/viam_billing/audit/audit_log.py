@@ -103,7 +103,7 @@ class AuditLog:
                     break
             return found
 
-        return await self._usable().run(work)
+        return await usable(self._database).run(work)
 
     async def _begin(
         self, row_ids: list[int | None], command: str, parameters: Mapping[str, object], *, permitted: bool, sync: bool
@@ -123,7 +123,7 @@ class AuditLog:
             db.execute(delete, (_MOST_ENTRIES,))
 
         try:
-            await self._usable().run(work, sync=sync, name="begin_attempt")
+            await usable(self._database).run(work, sync=sync, name="begin_attempt")
         except errors.StateUnavailableError as error:
             logged = list(parameters.items())[:_MOST_LOGGED]
             shown = ", ".join(f"{quoted(name)}: {quoted(value)}" for name, value in logged)
@@ -153,16 +153,18 @@ class AuditLog:
             ended(None)
             return
         try:
-            ending = self._usable().begin(work, sync=False, name="end_attempt")
+            ending = usable(self._database).begin(work, sync=False, name="end_attempt")
         except errors.StateUnavailableError as error:
             ended(error)
         else:
             ending.add_done_callback(lambda done: ended(done.exception()))
 
-    def _usable(self) -> Database:
-        if self._database is None:
-            raise errors.no_state_dir()
-        return self._database
+
+def usable(database: Database | None) -> Database:
+    """The database. Raises: StateUnavailableError: there is no folder for one."""
+    if database is None:
+        raise errors.no_state_dir()
+    return database
 
 
 def _merge_repeat(db: Connection, row_id: int | None) -> None:

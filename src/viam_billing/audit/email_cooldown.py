@@ -12,11 +12,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from viam import logging
 
-from viam_billing.core.errors import CooldownActiveError, StateUnavailableError, no_state_dir, quoted
+from viam_billing.audit.audit_log import usable
+from viam_billing.core.errors import CooldownActiveError, StateUnavailableError, quoted
 from viam_billing.core.times import DAY_S, monotonic_s, to_rfc3339
 from viam_billing.storage.database import Connection, Database
 
@@ -43,69 +45,50 @@ class EmailCooldown:
         self._sent_s = sent_s
         self._clock_s = clock_s
 
-    async def check(self, customer_org_id: str) -> None:
-        """Raises: CooldownActiveError: if an e-mail to this customer may have been sent within the last 24 hours."""
-        await self._check(customer_org_id, note=False)
+    async def check(self, customer_org_id: str, *, begin: bool = False) -> None:
+        """Raises: CooldownActiveError: if an e-mail to this customer may have been sent within the last 24 hours.
 
-    async def begin(self, customer_org_id: str) -> None:
-        """Check, and note on disk that an e-mail is about to be sent, in one transaction. Raises as `check`."""
-        await self._check(customer_org_id, note=True)
-        self._sent_s[customer_org_id] = self._clock_s()
-
-    async def _check(self, customer_org_id: str, *, note: bool) -> None:
-        def work(db: Connection) -> float | None:
-            now_s = self._now()
-            since_s = self._active_since(db, customer_org_id, now_s)
-            if note and since_s is None:
-                self._put(db, customer_org_id, [now_s, *self._ahead(db, now_s)])
-            return since_s
-
+        To `begin` also notes on disk, in the same transaction, that an e-mail is about to be sent.
+        """
         ago_s = self._clock_s() - self._sent_s.get(customer_org_id, -math.inf)
-        since_s = self._now() - ago_s if ago_s < COOLDOWN_S else await self._usable().run(work)
+        since_s: float | None = self._now() - ago_s
+        if ago_s >= COOLDOWN_S:
+            work = partial(self._active_since, customer_org_id, begin=begin)
+            since_s = await usable(self._database).run(work)
         if since_s is not None:
             raise CooldownActiveError(
                 f"an e-mail to the organization {quoted(customer_org_id)} was sent, or may have been, at "
                 f"{to_rfc3339(since_s)}. Ask again after {to_rfc3339(since_s + COOLDOWN_S)}."
             )
+        if begin:
+            self._sent_s[customer_org_id] = self._clock_s()
 
     async def end(self, customer_org_id: str) -> None:
         """Forget an e-mail that the cloud refused. If that cannot be written, the cooldown stays."""
         sql = "DELETE FROM email_cooldown WHERE app_address = ? AND customer_org_id = ?"
         try:
-            await self._usable().run(lambda db: db.execute(sql, (self._app, customer_org_id)).rowcount)
+            await usable(self._database).run(lambda db: db.execute(sql, (self._app, customer_org_id)).rowcount)
         except StateUnavailableError as error:
             LOGGER.warning("the cooldown of %s stays: %s", quoted(customer_org_id), error.text)
         else:
             self._sent_s.pop(customer_org_id, None)
 
-    def _usable(self) -> Database:
-        if self._database is None:
-            raise no_state_dir()
-        return self._database
-
-    def _active_since(self, db: Connection, customer_org_id: str, now_s: float) -> float | None:
-        """When an e-mail was sent that is less than a day old; None if there is none."""
-        row = db.execute(
-            "SELECT sent_at, times FROM email_cooldown WHERE app_address = ? AND customer_org_id = ?",
-            (self._app, customer_org_id),
-        ).fetchone()
-        if row is None:
-            return None
-        times_s = [row[0], *json.loads(row[1])]
-        if row[0] > now_s:
-            self._put(db, customer_org_id, [now_s, *times_s])
-            return now_s
-        return max((time_s for time_s in times_s if now_s - COOLDOWN_S < time_s <= now_s), default=None)
-
-    def _ahead(self, db: Connection, now_s: float) -> list[float]:
-        sql = (
-            "SELECT sent_at FROM email_cooldown WHERE app_address = :app AND sent_at > :now UNION "
-            "SELECT value FROM email_cooldown, json_each(times) WHERE app_address = :app AND value > :now"
-        )
-        return [time_s for (time_s,) in db.execute(sql, {"app": self._app, "now": now_s})]
-
-    def _put(self, db: Connection, customer_org_id: str, times_s: list[float]) -> None:
-        db.execute(
-            "INSERT OR REPLACE INTO email_cooldown (app_address, customer_org_id, sent_at, times) VALUES (?, ?, ?, ?)",
-            (self._app, customer_org_id, times_s[0], json.dumps(times_s[1:])),
-        )
+    def _active_since(self, customer_org_id: str, db: Connection, *, begin: bool) -> float | None:
+        """When an e-mail was sent that is less than a day old; None if there is none, and to `begin`, one is noted."""
+        now_s = self._now()
+        sql = "SELECT sent_at, times FROM email_cooldown WHERE app_address = ? AND customer_org_id = ?"
+        row = db.execute(sql, (self._app, customer_org_id)).fetchone()
+        times_s = [row[0], *json.loads(row[1])] if row else []
+        since_s: float | None = now_s  # where the noted time lies ahead
+        if not times_s or times_s[0] <= now_s:
+            since_s = max((time_s for time_s in times_s if now_s - COOLDOWN_S < time_s <= now_s), default=None)
+            if since_s is not None or not begin:
+                return since_s
+            sql = (
+                "SELECT sent_at FROM email_cooldown WHERE app_address = :app AND sent_at > :now UNION "
+                "SELECT value FROM email_cooldown, json_each(times) WHERE app_address = :app AND value > :now"
+            )
+            times_s = [time_s for (time_s,) in db.execute(sql, {"app": self._app, "now": now_s})]
+        sql = "INSERT OR REPLACE INTO email_cooldown (app_address, customer_org_id, sent_at, times) VALUES (?, ?, ?, ?)"
+        db.execute(sql, (self._app, customer_org_id, now_s, json.dumps(times_s)))
+        return since_s

@@ -25,8 +25,7 @@ from typing import Any, Final, TypeAlias
 from msgspec import Struct
 
 from viam_billing.cache.disk import CacheFile
-from viam_billing.cache.memory import Memory
-from viam_billing.cache.readings import Call, Reading
+from viam_billing.cache.readings import Call, Memory, Reading
 from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.core import errors
 from viam_billing.core.errors import BillingError, Outcome

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from viam import logging
 
-from viam_billing.cache.memory import Entry
+from viam_billing.cache.readings import Entry
 from viam_billing.core.errors import StateUnavailableError
 from viam_billing.core.times import DAY_S
 from viam_billing.settings.app_address import AppAddress

@@ -1,19 +1,17 @@
 """The queries that the module makes of the cloud: what each is called, fetched and decoded, and how long it is valid.
 
-What an answer adds to a reading, the commands compute.
+What an answer adds to a reading, the commands compute; and those that change something name what it outdates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from msgspec import structs
 
 from viam_billing.cache.cache import Cache, Reader
-from viam_billing.cache.memory import FOREVER_S
-from viam_billing.cache.readings import Call, Reading
+from viam_billing.cache.readings import FOREVER_S, Call, Reading
 from viam_billing.cloud import decoding
 from viam_billing.cloud.client import CloudClient
 from viam_billing.core.times import Deadline
@@ -39,7 +37,7 @@ class Reads:
     ) -> None:
         """`private` is a cache of this service alone and without a file, for revealed payment details."""
         self._gateway = gateway
-        self._cache = cache
+        self.cache = cache
         self._private = private
         self._now = now
         self._history = history
@@ -62,7 +60,7 @@ class Reads:
                     usage["projection"] = structs.asdict(projection)
             return usage, month_end_s(start_s, end_s, as_of_s)
 
-        return await self._cache.read(f"usage:{org_id}", fetch, self.reader, call, max_age_s)
+        return await self.cache.read(f"usage:{org_id}", fetch, self.reader, call, max_age_s)
 
     async def locations(self, org_id: str, call: Call, max_age_s: float | None) -> Reading:
         """All locations of an organization: `locations`, each a list of ID, name and count of machines."""
@@ -71,7 +69,7 @@ class Reads:
             found = await self._gateway.list_locations(org_id, deadline)
             return {"locations": decoding.location_rows(found)}, FOREVER_S
 
-        return await self._cache.read(f"locations:{org_id}", fetch, self.reader, call, max_age_s)
+        return await self.cache.read(f"locations:{org_id}", fetch, self.reader, call, max_age_s)
 
     async def billing_information(self, org_id: str, call: Call, max_age_s: float | None) -> Reading:
         """`GetOrgBillingInformationResponse`, its payment details masked unless the configuration reveals them."""
@@ -80,7 +78,7 @@ class Reads:
             found = decoding.to_native(await self._gateway.get_org_billing_information(org_id, deadline))
             return found if self._private else decoding.masked_payment_details(found), FOREVER_S
 
-        cache = self._private or self._cache
+        cache = self._private or self.cache
         return await cache.read(f"information:{org_id}", fetch, self.reader, call, max_age_s)
 
     async def invoices(self, org_id: str, call: Call, max_age_s: float | None) -> Reading:
@@ -89,7 +87,7 @@ class Reads:
         async def fetch(deadline: Deadline) -> tuple[dict[str, Any], float]:
             return decoding.to_native(await self._gateway.get_invoices_summary(org_id, deadline)), FOREVER_S
 
-        return await self._cache.read(f"invoices:{org_id}", fetch, self.reader, call, max_age_s)
+        return await self.cache.read(f"invoices:{org_id}", fetch, self.reader, call, max_age_s)
 
     async def tiers(self, call: Call, max_age_s: float | None) -> Reading:
         """`GetAvailableBillingTiersResponse`."""
@@ -97,7 +95,7 @@ class Reads:
         async def fetch(deadline: Deadline) -> tuple[dict[str, Any], float]:
             return decoding.to_native(await self._gateway.get_available_billing_tiers(deadline)), FOREVER_S
 
-        return await self._cache.read("tiers", fetch, self.reader, call, max_age_s)
+        return await self.cache.read("tiers", fetch, self.reader, call, max_age_s)
 
     async def location_payer(self, location_id: str, call: Call, max_age_s: float | None) -> Reading:
         """`GetLocationBillingOrganizationResponse`, without the ID where the API names no organization."""
@@ -107,20 +105,4 @@ class Reads:
             payer = answer.billing_organization_id  # its one field; a fleet has thousands of these
             return {"billing_organization_id": payer} if payer else {}, FOREVER_S
 
-        return await self._cache.read(f"payer:{location_id}", fetch, self.reader, call, max_age_s)
-
-    def changing_tier(self, org_id: str) -> AbstractAsyncContextManager[None]:
-        """Around a change of an organization's tier: what it outdates is forgotten."""
-        return self._cache.changing(f"information:{org_id}", "tiers")
-
-    def changing_payer(self, location_id: str) -> AbstractAsyncContextManager[None]:
-        """Around a change of who pays for a location."""
-        return self._cache.changing(f"payer:{location_id}")
-
-    def forget_tier(self, org_id: str) -> None:
-        """Forget an organization's tier, which was read without the cache and may be another one."""
-        self._cache.forget(f"information:{org_id}")
-
-    def forget_payer(self, location_id: str) -> None:
-        """Forget who pays for a location, which was read without the cache and may be another one."""
-        self._cache.forget(f"payer:{location_id}")
+        return await self.cache.read(f"payer:{location_id}", fetch, self.reader, call, max_age_s)

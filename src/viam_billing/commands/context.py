@@ -23,8 +23,7 @@ from viam_billing.settings.attributes import Config
 from viam_billing.settings.policy import Effect, Policy
 from viam_billing.settings.records import Record
 from viam_billing.storage.disk import Disk
-from viam_billing.usage.budget import CrossedThresholds
-from viam_billing.usage.history import UsageHistory
+from viam_billing.usage.history import CrossedThresholds, UsageHistory
 
 Answer: TypeAlias = dict[str, Any]
 

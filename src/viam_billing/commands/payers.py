@@ -65,12 +65,12 @@ async def update_organization_billing_tier(parameters: UpdateTierParameters, con
         tiers = ", ".join(quoted(name) for name in available) or "none"
         raise InvalidRequestError(f"billing_tier: found {quoted(tier)}, expected one of those available: {tiers}.")
     previous = await _tier(context, org_id, call.deadline)
-    context.reads.forget_tier(org_id)
+    context.reads.cache.forget(f"information:{org_id}")
     unchanged = previous == tier
     if parameters.dry_run:
         return {"dry_run": True, "would_send": {} if unchanged else {"organization_id": org_id, "billing_tier": tier}}
     if not unchanged:
-        async with context.reads.changing_tier(org_id):
+        async with context.reads.cache.changing(f"information:{org_id}", "tiers"):
             await context.gateway.update_organization_billing_tier(org_id, tier, call.deadline)
     if previous is None:
         return {"organization_id": org_id, "billing_tier": tier}
@@ -138,14 +138,14 @@ async def update_location_billing_organization(
     location_id = context.policy.location_in_scope(parameters.location_id)
     org_id = context.policy.org_in_scope(parameters.billing_organization_id)
     previous = await _payer(context, location_id, call.deadline)
-    context.reads.forget_payer(location_id)
+    context.reads.cache.forget(f"payer:{location_id}")
     unchanged = previous == org_id
     if parameters.dry_run:
         request = {"location_id": location_id, "billing_organization_id": org_id}
         return {"dry_run": True, "would_send": {} if unchanged else request}
     current = org_id
     if not unchanged:
-        async with context.reads.changing_payer(location_id):
+        async with context.reads.cache.changing(f"payer:{location_id}"):
             await context.gateway.update_location_billing_organization(location_id, org_id, call.deadline)
         current = await _read_back(_payer(context, location_id, call.deadline), org_id)
     return {

@@ -28,8 +28,7 @@ from viam_billing.module import dispatch
 from viam_billing.module.shared import Key, Shared
 from viam_billing.settings.attributes import Config
 from viam_billing.settings.policy import Policy
-from viam_billing.usage.budget import CrossedThresholds
-from viam_billing.usage.history import UsageHistory
+from viam_billing.usage.history import CrossedThresholds, UsageHistory
 from viam_billing.version import VERSION
 
 _CHARGING: Final = [name for name, effect in EFFECTS.items() if effect in ("charge", "by_name")]

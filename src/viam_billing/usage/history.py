@@ -14,7 +14,8 @@ from typing import Final
 from msgspec import Struct
 from viam import logging
 
-from viam_billing.core.money import exact, rounded
+from viam_billing.core.errors import StateUnavailableError
+from viam_billing.core.money import Cents, exact, rounded
 from viam_billing.core.times import DAY_S, HOUR_S
 from viam_billing.storage.database import Connection, Database
 from viam_billing.storage.disk import Disk
@@ -43,6 +44,7 @@ MIGRATIONS: Final = (
 KEPT_S: Final = 396 * DAY_S  # 13 months
 _LONGEST_MONTH_S: Final = 32 * DAY_S
 _NOTE_S: Final = 0.25
+_CROSS_S: Final = 1.0
 
 
 class Point(Struct, frozen=True):
@@ -139,6 +141,38 @@ class UsageHistory:
     def close(self) -> None:
         """Close the file after what is under way. May be called twice."""
         self._database.close()
+
+
+class CrossedThresholds:
+    """What the budget checks of one service have found crossed: in memory, and on the disk where there is one."""
+
+    def __init__(self, history: UsageHistory | None) -> None:
+        self._history = history
+        self._known: dict[tuple[str, float, Cents, float], bool] = {}
+        """Organization, month, budget and threshold; whether it is on the disk."""
+        self._warned = False
+
+    async def newly(
+        self, org_id: str, month_start_s: float, monthly: Cents, thresholds: Iterable[float]
+    ) -> list[float]:
+        """Of the thresholds that are crossed now, those that were not before, in this month and of this budget."""
+        names = {threshold: (org_id, month_start_s, monthly, threshold) for threshold in thresholds}
+        new = [threshold for threshold, name in names.items() if name not in self._known]
+        unwritten = [threshold for threshold, name in names.items() if not self._known.setdefault(name, False)]
+        if not unwritten or self._history is None:
+            return new
+        try:
+            writing = self._history.cross(org_id, month_start_s, monthly, unwritten)
+            new_on_disk = await asyncio.wait_for(writing, _CROSS_S)
+        except (StateUnavailableError, asyncio.TimeoutError) as error:
+            if not self._warned:
+                why = error.text if isinstance(error, StateUnavailableError) else "the disk does not answer."
+                LOGGER.warning("crossed thresholds are remembered until the module ends only: %s", why)
+            self._warned = True
+            return new
+        self._warned = False
+        self._known.update(dict.fromkeys(names.values(), True))
+        return [threshold for threshold in new if threshold in new_on_disk]
 
 
 def steps(points: Iterable[Point], step_s: float) -> Iterator[Step]:

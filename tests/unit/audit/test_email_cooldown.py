@@ -56,34 +56,34 @@ def case(start: Callable[[], Case]) -> Case:
 
 
 async def test_a_second_email_waits_24_hours_and_is_told_until_when(case: Case) -> None:
-    await case.cooldown.begin("customer")
+    await case.cooldown.check("customer", begin=True)
     case.wait(DAY_S - 1)
     with pytest.raises(CooldownActiveError, match="2026-11-22T12:00:00Z"):
-        await case.cooldown.begin("customer")
+        await case.cooldown.check("customer", begin=True)
     case.wait(1)
-    await case.cooldown.begin("customer")
+    await case.cooldown.check("customer", begin=True)
 
 
 async def test_a_check_starts_no_cooldown(case: Case) -> None:
     await case.cooldown.check("customer")
-    await case.cooldown.begin("customer")
+    await case.cooldown.check("customer", begin=True)
 
 
 async def test_a_cooldown_outlives_the_process(case: Case, start: Callable[[], Case]) -> None:
-    await case.cooldown.begin("customer")
+    await case.cooldown.check("customer", begin=True)
     with pytest.raises(CooldownActiveError):
         await start().cooldown.check("customer")
 
 
 async def test_a_cooldown_is_one_customers_in_one_cloud(case: Case) -> None:
-    await case.cooldown.begin("customer")
+    await case.cooldown.check("customer", begin=True)
     await case.cooldown.check("other")
     await case.of("http://localhost:1", {}).check("customer")
 
 
 async def test_an_email_that_the_cloud_refused_is_forgotten(case: Case) -> None:
-    await case.cooldown.begin("customer")
-    await case.cooldown.begin("other")
+    await case.cooldown.check("customer", begin=True)
+    await case.cooldown.check("other", begin=True)
     await case.cooldown.end("customer")
     await case.cooldown.check("customer")
     with pytest.raises(CooldownActiveError):
@@ -93,19 +93,19 @@ async def test_an_email_that_the_cloud_refused_is_forgotten(case: Case) -> None:
 async def test_a_clock_that_was_behind_and_is_put_right_ends_no_cooldown_of_the_process(case: Case) -> None:
     """The e-mail was sent at what looks like three days ago; a service made anew in the process knows better, too."""
     case.wall.now_s -= 3 * DAY_S
-    await case.cooldown.begin("customer")
+    await case.cooldown.check("customer", begin=True)
     case.wall.now_s += 3 * DAY_S
     case.wait(60)
     recreated = case.of("https://app.viam.com", case.sent_s)
-    for ask in (case.cooldown.check, case.cooldown.begin, recreated.begin):
+    for cooldown, begin in ((case.cooldown, False), (case.cooldown, True), (recreated, True)):
         with pytest.raises(CooldownActiveError, match="2026-11-22T12:00:00Z"):
-            await ask("customer")
+            await cooldown.check("customer", begin=begin)
     case.wait(DAY_S - 60)
-    await case.cooldown.begin("customer")
+    await case.cooldown.check("customer", begin=True)
 
 
 async def test_a_clock_that_was_set_back_ends_no_cooldown(case: Case, start: Callable[[], Case]) -> None:
-    await case.cooldown.begin("customer")
+    await case.cooldown.check("customer", begin=True)
     case.wall.now_s -= 5 * DAY_S
     with pytest.raises(CooldownActiveError, match="2026-11-17T12:00:00Z"):
         await start().cooldown.check("customer")
@@ -117,7 +117,7 @@ async def test_an_email_dated_in_the_future_counts_from_when_it_is_seen(
 ) -> None:
     """A clock that ran ahead for a moment does not silence a customer for years."""
     case.wall.now_s += ahead_s
-    await case.cooldown.begin("customer")
+    await case.cooldown.check("customer", begin=True)
     case.wall.now_s = NOON_S
     later = start()
     with pytest.raises(CooldownActiveError):
@@ -128,31 +128,31 @@ async def test_an_email_dated_in_the_future_counts_from_when_it_is_seen(
 
 async def test_a_clock_that_was_set_back_for_a_while_ends_no_cooldown(case: Case, start: Callable[[], Case]) -> None:
     """Asked meanwhile or not, and set back twice: once it is right again, it is minutes ago."""
-    await case.cooldown.begin("customer")
+    await case.cooldown.check("customer", begin=True)
     later = start()
     for back_s in (3 * DAY_S, 6 * DAY_S, 3 * DAY_S - 300, -300):
         case.wall.now_s = NOON_S - back_s
         with pytest.raises(CooldownActiveError):
-            await later.cooldown.begin("customer")
+            await later.cooldown.check("customer", begin=True)
     case.wall.now_s = NOON_S + DAY_S
-    await later.cooldown.begin("customer")
+    await later.cooldown.check("customer", begin=True)
 
 
 async def test_an_email_of_a_clock_that_was_set_back_counts_as_no_older_than_the_newest(
     case: Case, start: Callable[[], Case]
 ) -> None:
     """Time never runs backwards: what comes after an e-mail to somebody else was not sent days before it."""
-    await case.cooldown.begin("other")
+    await case.cooldown.check("other", begin=True)
     case.wall.now_s -= 3 * DAY_S
-    await case.cooldown.begin("customer")
+    await case.cooldown.check("customer", begin=True)
     later = start()
     case.wall.now_s = NOON_S + 300
     with pytest.raises(CooldownActiveError, match="2026-11-22T12:00:00Z"):
-        await later.cooldown.begin("customer")
+        await later.cooldown.check("customer", begin=True)
     case.wall.now_s = NOON_S + DAY_S
-    await later.cooldown.begin("customer")
+    await later.cooldown.check("customer", begin=True)
 
 
 async def test_without_a_folder_the_error_names_the_attribute() -> None:
     with pytest.raises(StateUnavailableError, match="state_dir"):
-        await EmailCooldown(None, "", Clock(), {}).begin("customer")
+        await EmailCooldown(None, "", Clock(), {}).check("customer", begin=True)

@@ -10,8 +10,7 @@ from typing_extensions import override
 from support.fake_parts import NOON_S, Clock
 from viam_billing.cache.cache import Cache, Reader
 from viam_billing.cache.disk import CacheFile
-from viam_billing.cache.memory import FOREVER_S, Entry, Memory
-from viam_billing.cache.readings import Call, Reading
+from viam_billing.cache.readings import FOREVER_S, Call, Entry, Memory, Reading
 from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.core.errors import BillingError
 from viam_billing.core.times import Deadline

@@ -12,9 +12,8 @@ from viam.gen.app.v1 import billing_pb2
 from support.fake_parts import NOON_S, Clock, usage
 from unit.cloud_fakes import FakeGateway, make_config
 from viam_billing.cache.cache import Cache
-from viam_billing.cache.memory import Memory
 from viam_billing.cache.queries import Reads
-from viam_billing.cache.readings import Call, Reading
+from viam_billing.cache.readings import Call, Memory, Reading
 from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.core.errors import BillingError
 from viam_billing.core.times import Deadline

@@ -11,7 +11,7 @@ import pytest
 
 from support.fake_parts import NOON_S, Clock
 from viam_billing.cache.disk import FILE_NAME, CacheFile, cloud_name
-from viam_billing.cache.memory import FOREVER_S, Entry
+from viam_billing.cache.readings import FOREVER_S, Entry
 from viam_billing.settings.app_address import AppAddress
 from viam_billing.storage.disk import Disk
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from support.fake_parts import NOON_S, Clock
-from viam_billing.cache.memory import FOREVER_S, Entry, Memory
+from viam_billing.cache.readings import FOREVER_S, Entry, Memory
 
 TTL_S = 300.0
 VALUE = {"subtotal": 12.5}

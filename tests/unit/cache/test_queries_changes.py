@@ -13,8 +13,8 @@ from viam_billing.cache.readings import Reading, provenance
 from viam_billing.core.errors import CloudUnreachableError, Outcome
 
 Change = Callable[[Reads], AbstractAsyncContextManager[None]]
-TIER: Change = lambda reads: reads.changing_tier("x")  # noqa: E731 - a table of two
-PAYS: Change = lambda reads: reads.changing_payer("x")  # noqa: E731 - the same
+TIER: Change = lambda reads: reads.cache.changing("information:x", "tiers")  # noqa: E731 - a table of two
+PAYS: Change = lambda reads: reads.cache.changing("payer:x")  # noqa: E731 - the same
 OUTDATED = {("tier", "information"), ("tier", "tiers"), ("payer", "payer")}
 
 
@@ -43,7 +43,7 @@ async def test_a_change_of_the_tier_makes_forgotten_what_any_service_knows(*, re
     scene = Scene(INFORMATION)
     reads = scene.service(reveal_payment_details=revealed)
     await reads.billing_information("x", in_time(), None)
-    async with scene.service(reveal_payment_details=not revealed).changing_tier("x"):
+    async with scene.service(reveal_payment_details=not revealed).cache.changing("information:x", "tiers"):
         pass
     await reads.billing_information("x", in_time(), None)
     assert len(scene.gateway.asked) == 2
@@ -66,7 +66,7 @@ async def test_after_a_change_whose_outcome_is_unknown_the_cloud_is_asked() -> N
     """Every time, for it may be done later."""
     scene = await known("payer")
     with pytest.raises(CloudUnreachableError):
-        async with scene.reads.changing_payer("x"):
+        async with scene.reads.cache.changing("payer:x"):
             raise CloudUnreachableError("lost.", Outcome.UNKNOWN)
     for _ in range(2):
         await scene.reads.location_payer("x", in_time(), None)

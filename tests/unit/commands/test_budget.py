@@ -14,8 +14,7 @@ from unit.fleet_scene import NOVEMBER_S, Fleet
 from viam_billing.core.errors import CloudUnreachableError
 from viam_billing.core.money import Cents
 from viam_billing.core.times import DAY_S, HOUR_S
-from viam_billing.usage.budget import CrossedThresholds
-from viam_billing.usage.history import FILE_NAME, UsageHistory
+from viam_billing.usage.history import FILE_NAME, CrossedThresholds, UsageHistory
 
 CHECK = "check_budget"
 BUDGET = {"monthly": 100.0, "warn_at": [0.8, 0.5]}

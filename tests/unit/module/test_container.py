@@ -193,7 +193,7 @@ async def test_where_there_is_no_journal_there_are_no_charges(tmp_path: Path, sh
     for container in (without, notifying):
         status = await container.status()
         assert (status["unknown_charges"], status["charged_last_24h"], "journal" in status) == (0, 0, False)
-    await notifying.context.email_cooldown.begin("a")
+    await notifying.context.email_cooldown.check("a", begin=True)
     status = await notifying.status()
     assert (status["unknown_charges"], status["charged_last_24h"], status["journal"]["entries"]) == (0, 0, 0)
     for container in (without, notifying):
