@@ -162,17 +162,14 @@ def _errors_between(
     folder = given(valid.state_dir)
     if "state_dir" not in attributes:
         errors.append(f"state_dir: found nothing, expected a folder that outlives the module, {why}")
-    return errors + [
-        f"state_dir: found a folder inside {variable}, expected one outside of it, {why}: "
-        "the platform deletes that one when the module leaves the configuration"
-        for variable in ("VIAM_MODULE_DATA", "VIAM_MODULE_ROOT")
-        if folder is not None and _is_inside(folder, environment.get(variable, ""))
-    ]
-
-
-def _is_inside(folder: str, parent: str) -> bool:
-    outer = os.path.normpath(parent)
-    return os.path.isabs(outer) and os.path.commonpath([os.path.normpath(folder), outer]) == outer
+    for variable in ("VIAM_MODULE_DATA", "VIAM_MODULE_ROOT") if folder is not None else ():
+        outer = os.path.normpath(environment.get(variable, ""))
+        if os.path.isabs(outer) and os.path.commonpath([os.path.normpath(folder), outer]) == outer:
+            errors.append(
+                f"state_dir: found a folder inside {variable}, expected one outside of it, {why}: "
+                "the platform deletes that one when the module leaves the configuration"
+            )
+    return errors
 
 
 _TAKEN_OVER: Final = ("reveal_payment_details", "timeout_s", "cache_ttl_s", "max_stale_s", "max_pdf_bytes")
