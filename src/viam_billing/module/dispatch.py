@@ -80,8 +80,6 @@ async def answer(command: Struct, context: Context, timeout_s: float | None) -> 
 
 def grpc_error(where: str, error: Exception, key: str | None = None) -> GRPCError:
     """What a caller of `where` is told of an error, in which the service's key and any token are redacted."""
-    if isinstance(error, GRPCError):
-        return error
     told = error if isinstance(error, BillingError) else _defect(where, error)
     return GRPCError(told.status, redacted(told.message, key))
 

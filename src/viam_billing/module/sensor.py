@@ -108,6 +108,8 @@ class UsageSensor(Sensor):
         for_capture = from_dm_from_extra(dict(extra or {}))
         try:
             readings = await self._readings(Deadline(_LONGEST_S, timeout), for_capture=for_capture)
+        except GRPCError:
+            raise
         except Exception as error:  # noqa: BLE001 - every reading ends in readings or in an error of the contract
             raise grpc_error("get_readings", error) from None
         if for_capture and readings["stale"]:
