@@ -20,11 +20,10 @@ from viam_billing.cloud.client import CloudClient
 from viam_billing.cloud.session import Session
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Context
-from viam_billing.core.errors import BillingError
+from viam_billing.core.errors import BillingError, redacted
 from viam_billing.core.money import to_dollars
 from viam_billing.core.tasks import retrieve_exception, wait_shared
 from viam_billing.core.times import to_rfc3339
-from viam_billing.module import dispatch
 from viam_billing.module.shared import Key, Shared
 from viam_billing.settings.attributes import Config
 from viam_billing.settings.policy import Policy
@@ -47,7 +46,6 @@ class Container:
     def __init__(self, config: Config, shared: Shared, name: str = "") -> None:
         self._lease = lease = contextlib.ExitStack()
         self._watching = contextlib.ExitStack()
-        self._closed = False
         self._closing: asyncio.Task[None] | None = None
         self._look: asyncio.Task[Figures | None] | None = None
         self._counters = Counters()
@@ -71,7 +69,7 @@ class Container:
         if config.state_dir is not None:
             charging = lease.enter_context(shared.charging(config.state_dir, config.app, config.accept_lost_journal))
         database = charging.journal.store if charging is not None else None
-        sent_emails = shared.sent_emails(config.state_dir, config.app)
+        sent_emails = shared.sent_emails[config.state_dir, config.app.text]
         self.context = Context(
             config=config,
             policy=policy,
@@ -111,7 +109,7 @@ class Container:
             **charges,
             "allowed_commands": sorted(self.context.config.allowed_commands),
             "last_success": None if counters.last_success is None else to_rfc3339(counters.last_success),
-            "last_error": counters.last_error and dispatch.without_secrets(counters.last_error, self.context),
+            "last_error": counters.last_error and redacted(counters.last_error, self.context.config.api_key),
         }
         return {name: value for name, value in status.items() if value is not None}
 
@@ -141,14 +139,13 @@ class Container:
 
         A charge, an e-mail or a change under way keeps the lease until it has ended.
         """
-        if self._closed:
-            return
-        self._closed = True
         context = self.context
+        if context.access.closed:
+            return
+        context.access.closed = True
         self._watching.close()
         while context.reading:
             context.reading.pop().cancel()  # each ends with `service_closed`, see `dispatch.answer`
-        context.access.closed = True
         if self._look is not None:
             self._look.cancel()
         charges: set[asyncio.Task[Any]] = set()

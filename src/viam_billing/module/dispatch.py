@@ -8,16 +8,17 @@ import math
 import sys
 import traceback
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from google.protobuf.struct_pb2 import Struct
+from grpclib.exceptions import GRPCError
 from viam import logging
 
 from viam_billing.cache.readings import Call
 from viam_billing.commands.context import Answer, Context
 from viam_billing.commands.meta import unknown_command
 from viam_billing.core import errors
-from viam_billing.core.errors import BillingError, quoted
+from viam_billing.core.errors import BillingError, quoted, redacted
 from viam_billing.core.times import Deadline
 from viam_billing.module import codec
 from viam_billing.settings import records
@@ -33,14 +34,17 @@ async def answer(command: Struct, context: Context, timeout_s: float | None) -> 
 
     Raises: BillingError: in every case that is not an answer.
     """
-    request = codec.parse(command)
+    request, key = codec.parse(command), context.config.api_key
     row = context.commands.get(request.name)
     if row is None:
-        raise unknown_command(without_secrets(request.name, context), context.commands)
+        raise unknown_command(redacted(request.name, key), context.commands)
     parameters: Mapping[str, object] = request.parameters
-    key = context.config.api_key
     if key and any(key in name or (isinstance(value, str) and key in value) for name, value in parameters.items()):
-        parameters = _without_key(parameters, context)
+        # Redacted before an error, a log or an audit entry can quote a part of it.
+        parameters = {
+            redacted(name, key): redacted(value, key) if isinstance(value, str) else value
+            for name, value in parameters.items()
+        }
     call = Call(Deadline(context.config.timeout_s, timeout_s), Deadline(math.inf, timeout_s))
     task = asyncio.current_task() if row.effect not in _AUDITED else None
     permitted = context.policy.allows(row.name, row.effect)
@@ -65,37 +69,22 @@ async def answer(command: Struct, context: Context, timeout_s: float | None) -> 
             except BillingError:
                 raise
             except Exception as error:
-                raise defect(row.name, error) from error
+                raise _defect(row.name, error) from error
     except asyncio.CancelledError as error:
-        raise _closed_or_cancelled(task, context, error) from None
+        by_caller = task is None or task in context.reading or (sys.version_info >= (3, 11) and task.uncancel())
+        raise (error if by_caller else errors.service_closed()) from None
     finally:
         context.reading.discard(task)
     return {row.name: result} if request.nested else result
 
 
-def _closed_or_cancelled(
-    task: asyncio.Task[Any] | None, context: Context, error: asyncio.CancelledError
-) -> BaseException:
-    """What a cancelled request ends with: `service_closed` if closing the service did it, not the caller."""
-    if task is None or task in context.reading or (sys.version_info >= (3, 11) and task.uncancel()):
-        return error
-    return errors.service_closed()
+def grpc_error(where: str, error: Exception, key: str | None = None) -> GRPCError:
+    """What a caller of `where` is told of an error, in which the service's key and any token are redacted."""
+    told = error if isinstance(error, BillingError) else _defect(where, error)
+    return GRPCError(told.status, redacted(told.message, key))
 
 
-def _without_key(parameters: Mapping[str, object], context: Context) -> dict[str, object]:
-    """Parameters in which the key is redacted before an error, a log or an audit entry can quote a part of it."""
-    return {
-        without_secrets(name, context): without_secrets(value, context) if isinstance(value, str) else value
-        for name, value in parameters.items()
-    }
-
-
-def without_secrets(text: str, context: Context) -> str:
-    """A text for an answer or a log, in which the service's key and any token are redacted."""
-    return errors.redacted(text, context.config.api_key)
-
-
-def defect(where: str, error: Exception) -> errors.InternalError:
+def _defect(where: str, error: Exception) -> errors.InternalError:
     """The error for a defect in the module. Logs, on one line and without paths, what a maintainer needs."""
     frames = traceback.walk_tb(error.__traceback__)
     places = [f"{frame.f_globals.get('__name__')}:{line}" for frame, line in frames]

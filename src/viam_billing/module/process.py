@@ -43,15 +43,15 @@ def main() -> NoReturn:
     library.addHandler(python_logging.NullHandler())
     library.propagate = False
     gc.freeze()  # what was imported stays: looking through it for garbage would delay callers by tens of milliseconds
-    status = 1
     with contextlib.suppress(asyncio.CancelledError):
-        status = asyncio.run(_serve())
+        asyncio.run(_serve())
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status)
+    os._exit(1)
 
 
-async def _serve() -> int:
+async def _serve() -> None:
+    """Ends the process when it is told to stop; returns if it could not serve."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_log_lost_error)
     shared = Shared()
@@ -73,7 +73,7 @@ async def _serve() -> int:
             serving.result()
         except OSError as error:
             LOGGER.error("the module cannot serve on its socket: %s", error)  # noqa: TRY400 - a traceback says no more
-        return 1
+        return
     if await shared.stop_charging(_CHARGES_S):
         await asyncio.sleep(_LAST_ANSWERS_S)
     serving.cancel()

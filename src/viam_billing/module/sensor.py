@@ -9,8 +9,8 @@ Only the first is required; where another one fails, its readings are left out.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Final, TypeAlias, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
 from grpclib.exceptions import GRPCError
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -30,8 +30,8 @@ from viam_billing.core import errors
 from viam_billing.core.errors import BillingError, quoted
 from viam_billing.core.times import Deadline, to_rfc3339
 from viam_billing.module import codec
-from viam_billing.module.dispatch import defect
-from viam_billing.module.sensor_client import Invoices, ServiceClient, Status, Usage
+from viam_billing.module.dispatch import grpc_error
+from viam_billing.module.sensor_client import Invoices, ServiceClient, Shape, Status, Usage
 from viam_billing.settings import records
 from viam_billing.settings.attributes import Text
 from viam_billing.settings.records import InvalidRecordError, Record, given
@@ -54,8 +54,6 @@ _READINGS_OF: Final[Mapping[type[Struct], str]] = {
 
 _AWAY: Final = frozenset(kind.code for kind in errors.CloudAwayError.__subclasses__())
 """The codes of a cloud that is away. They alternate during one outage, so the log treats them as one reason."""
-
-Part = TypeVar("Part", bound=Struct)
 
 
 class SensorAttributes(Record, frozen=True, kw_only=True):
@@ -113,32 +111,30 @@ class UsageSensor(Sensor):
         except GRPCError:
             raise
         except Exception as error:  # noqa: BLE001 - every reading ends in readings or in an error of the contract
-            told = error if isinstance(error, BillingError) else defect("get_readings", error)
-            raise GRPCError(told.status, told.message) from None
+            raise grpc_error("get_readings", error) from None
         if for_capture and readings["stale"]:
             raise NoCaptureToStoreError
         return readings
 
     async def _readings(self, deadline: Deadline, *, for_capture: bool) -> Readings:
-        billing = self._billing
-        status = asyncio.create_task(self._optional(Status, lambda: billing.status(Status, deadline)))
+        status = asyncio.create_task(self._optional(Status, deadline, None))
         try:
-            usage = await billing.ask(Usage, deadline, "get_location_usage", **self._location)
+            usage = await self._billing.ask(Usage, deadline, "get_location_usage", **self._location)
             payer = usage.billing_organization_id
-            invoices = await self._optional(
-                Invoices, lambda: billing.ask(Invoices, deadline, "get_invoices_summary", org_id=payer, limit=1)
-            )
+            invoices = await self._optional(Invoices, deadline, "get_invoices_summary", org_id=payer, limit=1)
             if for_capture and invoices is not None and invoices.stale:
                 invoices = None  # stale invoices must not keep fresh usage from being captured
             return flat(usage, invoices, await status)
         finally:
             status.cancel()
 
-    async def _optional(self, shape: type[Part], ask: Callable[[], Awaitable[Part]]) -> Part | None:
+    async def _optional(
+        self, shape: type[Shape], deadline: Deadline, command: str | None, **parameters: str | float
+    ) -> Shape | None:
         """The answer, or None. Logs once for each reason that it is missing, and once that it is back."""
         name, readings = quoted(self.name), _READINGS_OF[shape]
         try:
-            part = await ask()
+            part = await self._billing.ask(shape, deadline, command, **parameters)
         except (GRPCError, BillingError) as error:
             code = (error.message or "").partition(": ")[0]
             reason = "the cloud is away" if code in _AWAY else code
@@ -153,10 +149,8 @@ class UsageSensor(Sensor):
     async def do_command(self, command: Mapping[str, ValueTypes], **_: Any) -> Mapping[str, ValueTypes]:  # noqa: ANN401, ARG002 - the SDK's signature
         """Raises: GRPCError: always; the SDK's own answer would name one of its source files."""
         name = quoted(self._attributes.service)
-        error = errors.UnknownCommandError(
-            f"the sensor has readings and no commands. Send commands to the service {name}."
-        )
-        raise GRPCError(error.status, error.message)
+        told = f"the sensor has readings and no commands. Send commands to the service {name}."
+        raise grpc_error("do_command", errors.UnknownCommandError(told))
 
     async def get_status(self, **_: Any) -> Mapping[str, ValueTypes]:  # noqa: ANN401 - the SDK's signature
         """The version and what the sensor reads, from memory."""
@@ -198,10 +192,9 @@ def _dependency(service: str, dependencies: Mapping[ResourceName, ResourceBase])
             return found[name]
     if len(found) == 1:
         return next(iter(found.values()))
-    error = errors.NotConfiguredError(
-        f"the sensor got no generic service {quoted(service)}. Set service to the name of one of model {BILLING_MODEL}."
-    )
-    raise GRPCError(error.status, error.message)
+    told = f"the sensor got no generic service {quoted(service)}. "
+    told += f"Set service to the name of one of model {BILLING_MODEL}."
+    raise grpc_error("new", errors.NotConfiguredError(told))
 
 
 def _parsed(config: ComponentConfig) -> SensorAttributes:

@@ -8,7 +8,7 @@ Errors of the service come back unchanged. Other errors, of viam-server or on th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final, TypeVar
 
@@ -17,7 +17,7 @@ from google.protobuf.struct_pb2 import Struct
 from grpclib.const import Status as GRPCStatus
 from grpclib.exceptions import GRPCError, StreamTerminatedError
 from msgspec import Meta
-from viam.proto.common import DoCommandRequest, DoCommandResponse, GetStatusRequest, GetStatusResponse
+from viam.proto.common import DoCommandRequest, GetStatusRequest
 
 from viam_billing.core import errors
 from viam_billing.core.errors import BillingError, quoted
@@ -92,25 +92,23 @@ class ServiceClient:
         self._resource = resource
         self._shown_name = quoted(shown_name)
 
-    async def ask(self, shape: type[Shape], deadline: Deadline, command: str, **parameters: str | float) -> Shape:
-        """The answer to a command.
+    async def ask(
+        self, shape: type[Shape], deadline: Deadline, command: str | None, **parameters: str | float
+    ) -> Shape:
+        """The answer to a command; without one, to the service's `get_status`.
 
         Raises: GRPCError: the service's own error; BillingError: the service was not reached, or something else
         answered.
         """
-        request = DoCommandRequest(name=self._resource.name, command=Struct())
-        request.command.update({"command": command, **parameters})
-        return await self._answer(shape, self._resource.client.DoCommand(request, timeout=deadline.remaining_s()))
-
-    async def status(self, shape: type[Shape], deadline: Deadline) -> Shape:
-        """The answer of the service's `get_status`. Raises: as `ask`."""
-        request = GetStatusRequest(name=self._resource.name)
-        return await self._answer(shape, self._resource.client.GetStatus(request, timeout=deadline.remaining_s()))
-
-    async def _answer(self, shape: type[Shape], call: Awaitable[DoCommandResponse | GetStatusResponse]) -> Shape:
-        name = self._shown_name
+        name, stub = self._shown_name, self._resource.client
+        request: DoCommandRequest | GetStatusRequest = GetStatusRequest(name=self._resource.name)
+        if command is not None:
+            request = DoCommandRequest(name=self._resource.name, command=Struct())
+            request.command.update({"command": command, **parameters})
+        send = stub.GetStatus if command is None else stub.DoCommand
         try:
-            return msgspec.convert(codec.from_struct((await call).result), shape)
+            answer = await send(request, timeout=deadline.remaining_s())
+            return msgspec.convert(codec.from_struct(answer.result), shape)
         except (msgspec.ValidationError, errors.InvalidRequestError):
             raise errors.NotConfiguredError(f"what answers as {name} is no billing service. {_WHAT_TO_DO}") from None
         except GRPCError as error:

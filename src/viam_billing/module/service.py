@@ -27,8 +27,7 @@ from viam.services.generic.service import GenericRPCService
 from viam.utils import ValueTypes
 
 from viam_billing.commands import EFFECTS
-from viam_billing.commands.context import Context
-from viam_billing.core.errors import BillingError, InvalidRequestError, ResultTooLargeError
+from viam_billing.core.errors import InvalidRequestError, ResultTooLargeError
 from viam_billing.module import codec, dispatch
 from viam_billing.module.container import Container
 from viam_billing.module.shared import Shared
@@ -77,7 +76,7 @@ class BillingService(Generic):
         try:
             return await dispatch.answer(codec.to_struct(command), self.context, timeout)
         except Exception as error:  # noqa: BLE001 - every request ends in an answer or in an error of the contract
-            raise _grpc_error(error, self.context) from None
+            raise dispatch.grpc_error("do_command", error, self.context.config.api_key) from None
 
     async def get_status(self, **_: Any) -> Mapping[str, ValueTypes]:  # noqa: ANN401 - the SDK's signature
         """Versions and counters, without a call to the cloud."""
@@ -117,7 +116,7 @@ class BillingRPCService(GenericRPCService):
                     "Ask for less: a fleet in parts with location_ids, a list with limit or since."
                 )
         except Exception as error:  # noqa: BLE001 - every request ends in an answer or in an error of the contract
-            raise _grpc_error(error, service.context) from None
+            raise dispatch.grpc_error("do_command", error, service.context.config.api_key) from None
         await stream.send_message(response)
 
 
@@ -134,8 +133,3 @@ def _parsed(config: ComponentConfig) -> Config:
         return parse_attributes(codec.from_struct(config.attributes), os.environ, EFFECTS)
     except (InvalidRecordError, InvalidRequestError) as error:
         raise ValidationError(f"invalid configuration: {error}") from None
-
-
-def _grpc_error(error: Exception, context: Context) -> GRPCError:
-    told = error if isinstance(error, BillingError) else dispatch.defect("do_command", error)
-    return GRPCError(told.status, dispatch.without_secrets(told.message, context))

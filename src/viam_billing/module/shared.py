@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from typing import Any, TypeVar
@@ -37,25 +37,19 @@ class Key(Struct, frozen=True):
     ca_file: str | None = None
 
 
-class _Part(Struct):
-    value: Any
-    lease: ExitStack
-    users: int = 0
-
-
 class Shared:
     """Made once by the process. Its context managers hand out the parts; none of them does I/O.
 
-    `marks_dir` is where charge journals leave their marks, by default the environment's `VIAM_MODULE_DATA`.
+    `sent_emails` has when this process sent e-mails, by customer, for each state folder and address.
     """
 
-    def __init__(self, marks_dir: str | None = None) -> None:
+    def __init__(self) -> None:
         self.disk = Disk()
-        self._marks_dir = marks_dir or os.environ.get("VIAM_MODULE_DATA") or None
+        self.sent_emails: defaultdict[tuple[str | None, str], dict[str, float]] = defaultdict(dict)
         self._stopping = False
-        self._parts: dict[tuple[Hashable, ...], _Part] = {}
+        self._parts: dict[tuple[Hashable, ...], tuple[Any, ExitStack]] = {}
+        self._users: Counter[tuple[Hashable, ...]] = Counter()
         self._caches: defaultdict[str, list[Cache]] = defaultdict(list)
-        self._sent_emails: defaultdict[tuple[str | None, str], dict[str, float]] = defaultdict(dict)
 
     def session(self, key: Key) -> AbstractContextManager[Session]:
         """The login and the connection of a key."""
@@ -63,12 +57,8 @@ class Shared:
 
     def cache(self, key: Key, session: Session, folder: str | None) -> AbstractContextManager[Cache]:
         """The answers that a key got, of all services that keep theirs in `folder`."""
-
-        def make() -> AbstractContextManager[Cache]:
-            name = cloud_name(key.address, key.key_id, key.key)
-            return self.private_cache(key, session, CacheFile(self.disk, folder, name) if folder else None)
-
-        return self._part(("cache", key, folder), make)
+        file = CacheFile(self.disk, folder, cloud_name(key.address, key.key_id, key.key)) if folder else None
+        return self._part(("cache", key, folder), lambda: self.private_cache(key, session, file))
 
     @contextmanager
     def private_cache(self, key: Key, session: Session, file: CacheFile | None = None) -> Iterator[Cache]:
@@ -100,7 +90,7 @@ class Shared:
     @contextmanager
     def _charge_service(self, folder: str, address: AppAddress) -> Iterator[ChargeService]:
         with self._part(("journal", folder), lambda: self._journal_folder(folder)) as (database, lock):
-            identity = Identity(folder, address.text, self._marks_dir)
+            identity = Identity(folder, address.text, os.environ.get("VIAM_MODULE_DATA") or None)
             service = ChargeService(Journal(database, address.text, time.time, identity), lock, time.time)
             service.stopping = self._stopping
             yield service
@@ -118,7 +108,7 @@ class Shared:
     async def stop_charging(self, within_s: float) -> bool:
         """Begin no more charges, and wait for those under way. Returns whether there were any."""
         self._stopping = True
-        services: list[ChargeService] = [part.value for name, part in self._parts.items() if name[0] == "charging"]
+        services: list[ChargeService] = [part for name, (part, _) in self._parts.items() if name[0] == "charging"]
         for service in services:
             service.stopping = True
             service.drop_waiting()
@@ -127,21 +117,17 @@ class Shared:
             await asyncio.wait(tasks, timeout=within_s)
         return bool(tasks)
 
-    def sent_emails(self, folder: str | None, address: AppAddress) -> dict[str, float]:
-        """When this process sent e-mails, by customer; kept until it ends."""
-        return self._sent_emails[folder, address.text]
-
     @contextmanager
     def _part(self, name: tuple[Hashable, ...], make: Callable[[], AbstractContextManager[T]]) -> Iterator[T]:
-        part = self._parts.get(name)
-        if part is None:
+        if name not in self._parts:
             lease = ExitStack()
-            part = self._parts[name] = _Part(lease.enter_context(make()), lease)
-        part.users += 1
+            self._parts[name] = lease.enter_context(make()), lease
+        part, lease = self._parts[name]
+        self._users[name] += 1
         try:
-            yield part.value
+            yield part
         finally:
-            part.users -= 1
-            if not part.users:
-                del self._parts[name]
-                part.lease.close()
+            self._users[name] -= 1
+            if not self._users[name]:
+                del self._parts[name], self._users[name]
+                lease.close()

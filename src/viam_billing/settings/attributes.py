@@ -22,11 +22,15 @@ ANY: Final = "*"
 GROUPS: Final = ("read", "notify", "change", "charge")
 """The groups of commands that `allowed_commands` may name."""
 
+_LIMITS: Final = '{"per_charge": dollars, "per_day": dollars}'
+
 Text = Annotated[str, Meta(min_length=1, pattern=r"\S", title="a non-empty text")]
 Texts = tuple[Text, ...]
 Amount = Annotated[float, Meta(gt=0, title="an amount in dollars above 0, in whole cents")]
 Seconds = Annotated[float, Meta(ge=0, title="a number of seconds, at least 0")]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
+Commands = Annotated[Texts, Meta(title="a list of command names and of the groups read, notify, change, charge")]
+PdfBytes = Annotated[int, Meta(ge=1, le=22 * MIB, title="a whole number from 1 to 23068672 (22 MiB)")]
 
 
 def _is_absolute_path(text: str) -> bool:
@@ -57,21 +61,15 @@ class Attributes(Record, frozen=True, kw_only=True):
     app_address: Annotated[str, Meta(title=app_address.FORMS)] = app_address.DEFAULT_ADDRESS
     org_id: Text | UnsetType = UNSET
     location_id: Text | UnsetType = UNSET
-    allowed_commands: Annotated[
-        Texts, Meta(title="a list of command names and of the groups read, notify, change, charge")
-    ] = ("read",)
+    allowed_commands: Commands = ("read",)
     allowed_org_ids: Annotated[Texts, Meta(title='a list of organization IDs, or ["*"]')] | UnsetType = UNSET
     allowed_location_ids: Annotated[Texts, Meta(title='a list of location IDs, or ["*"]')] | UnsetType = UNSET
     reveal_payment_details: Annotated[bool, Meta(title="true or false")] = False
     timeout_s: Annotated[float, Meta(gt=0, title="a number of seconds above 0")] = 20.0
     cache_ttl_s: Seconds = 300.0
     max_stale_s: Seconds = 604_800.0
-    max_pdf_bytes: Annotated[int, Meta(ge=1, le=22 * MIB, title="a whole number from 1 to 23068672 (22 MiB)")] = (
-        16 * MIB
-    )
-    charge_limits: Annotated[ChargeLimits, Meta(title='{"per_charge": dollars, "per_day": dollars}')] | UnsetType = (
-        UNSET
-    )
+    max_pdf_bytes: PdfBytes = 16 * MIB
+    charge_limits: Annotated[ChargeLimits, Meta(title=_LIMITS)] | UnsetType = UNSET
     state_dir: Annotated[str, Meta(title="the absolute path of a folder")] | UnsetType = UNSET
     ca_file: Annotated[str, Meta(title="the absolute path of a file of certificates (PEM)")] | UnsetType = UNSET
     accept_lost_journal: Annotated[Text, Meta(title="the ID of a charge journal")] | UnsetType = UNSET
@@ -153,7 +151,7 @@ def _errors_between(
         return errors
     why = "because allowed_commands allows a charge"
     if "charge_limits" not in attributes:
-        errors.append(f'charge_limits: found nothing, expected {{"per_charge": dollars, "per_day": dollars}}, {why}')
+        errors.append(f"charge_limits: found nothing, expected {_LIMITS}, {why}")
     orgs = given(valid.allowed_org_ids, ())
     if not orgs:
         errors.append(f"allowed_org_ids: found no organization, expected those that may be charged, {why}")
@@ -162,17 +160,14 @@ def _errors_between(
     folder = given(valid.state_dir)
     if "state_dir" not in attributes:
         errors.append(f"state_dir: found nothing, expected a folder that outlives the module, {why}")
-    return errors + [
-        f"state_dir: found a folder inside {variable}, expected one outside of it, {why}: "
-        "the platform deletes that one when the module leaves the configuration"
-        for variable in ("VIAM_MODULE_DATA", "VIAM_MODULE_ROOT")
-        if folder is not None and _is_inside(folder, environment.get(variable, ""))
-    ]
-
-
-def _is_inside(folder: str, parent: str) -> bool:
-    outer = os.path.normpath(parent)
-    return os.path.isabs(outer) and os.path.commonpath([os.path.normpath(folder), outer]) == outer
+    for variable in ("VIAM_MODULE_DATA", "VIAM_MODULE_ROOT") if folder is not None else ():
+        outer = os.path.normpath(environment.get(variable, ""))
+        if os.path.isabs(outer) and os.path.commonpath([os.path.normpath(folder), outer]) == outer:
+            errors.append(
+                f"state_dir: found a folder inside {variable}, expected one outside of it, {why}: "
+                "the platform deletes that one when the module leaves the configuration"
+            )
+    return errors
 
 
 _TAKEN_OVER: Final = ("reveal_payment_details", "timeout_s", "cache_ttl_s", "max_stale_s", "max_pdf_bytes")

@@ -73,7 +73,12 @@ def _errors(
         field = shape.aliases.get(name, name)
         inner = _inner_record(types.get(field))
         if field not in types:
-            errors.append((name, _unknown_field(shape, "***" if hidden and hidden in name else name, kind, prefix)))
+            from difflib import get_close_matches  # noqa: PLC0415 - for errors only
+
+            shown = "***" if hidden and hidden in name else name  # the value is not: it may be a key, its name misspelt
+            close = get_close_matches(shown, [*shape.__struct_fields__, *shape.aliases], 1)
+            hint = f"{close[0]} (a name close to it)" if close else f"one of {', '.join(types) or 'none'}"
+            errors.append((name, f"{prefix}{quoted(shown)}: found an unknown {kind}, expected {hint}"))
         elif field != name and field in values:
             errors.append((name, f"{prefix}{field}: found {field} and its other name {name}, expected one of the two"))
         elif inner is not None and isinstance(value, dict):
@@ -99,15 +104,6 @@ def _is_valid(value: object, wanted: Any, check: Callable[[Any], bool] | None) -
     except msgspec.ValidationError:
         return False
     return check is None or check(typed)
-
-
-def _unknown_field(shape: type[Record], name: str, kind: str, prefix: str) -> str:
-    """The error of an unknown field. It does not show the value, which may be a key under a misspelt name."""
-    from difflib import get_close_matches  # noqa: PLC0415 - for errors only
-
-    close = get_close_matches(name, [*shape.__struct_fields__, *shape.aliases], 1)
-    hint = f"{close[0]} (a name close to it)" if close else f"one of {', '.join(shape.__struct_fields__) or 'none'}"
-    return f"{prefix}{quoted(name)}: found an unknown {kind}, expected {hint}"
 
 
 def _inner_record(wanted: Any) -> type[Record] | None:  # noqa: ANN401 - a type or a union

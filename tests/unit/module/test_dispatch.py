@@ -12,7 +12,7 @@ from support.module_process import struct
 from unit.cloud_fakes import KEY, NoParameters, answer, command, journal_database, make_context, refused
 from viam_billing.cache.readings import Call
 from viam_billing.commands.context import Answer, Command, Context
-from viam_billing.core.errors import InternalError, OutOfScopeError
+from viam_billing.core.errors import InternalError, OutOfScopeError, redacted
 from viam_billing.module import dispatch
 
 
@@ -88,14 +88,14 @@ async def test_a_caller_that_leaves_is_not_answered(client: FakeClient) -> None:
 @pytest.mark.parametrize("text", [f"a {KEY} b", "a Bearer abc.def b", "a bearer\tabc.def b"])
 async def test_a_secret_is_taken_out_of_a_text(client: FakeClient, text: str) -> None:
     """The key, and what looks like a token."""
-    shown = dispatch.without_secrets(text, make_context(client))
+    shown = redacted(text, make_context(client).config.api_key)
     assert KEY not in shown
     assert "abc.def" not in shown
     assert "***" in shown
 
 
 async def test_a_text_without_a_secret_stays(client: FakeClient) -> None:
-    assert dispatch.without_secrets("nothing here", make_context(client)) == "nothing here"
+    assert redacted("nothing here", make_context(client).config.api_key) == "nothing here"
 
 
 async def test_the_clouds_error_is_the_commands(tmp_path: Path) -> None:
@@ -140,4 +140,4 @@ def test_a_key_that_was_cut_is_taken_out(context: Context) -> None:
     """The cloud's words are shortened before anybody knows the key."""
     key = context.config.api_key
     assert key is not None
-    assert dispatch.without_secrets(f"no {key[:-3]}…, and more", context) == "no ***…, and more"
+    assert redacted(f"no {key[:-3]}…, and more", key) == "no ***…, and more"

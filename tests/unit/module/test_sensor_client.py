@@ -45,7 +45,7 @@ async def test_the_stub_of_a_new_connection_is_used() -> None:
     billing, other = FakeBilling(), FakeBilling()
     dependency = ServiceClient(billing, "billing")
     billing.client = other
-    await dependency.status(sensor_client.Status, Deadline(5))
+    await dependency.ask(sensor_client.Status, Deadline(5), None)
     assert other.asked.keys() == {"get_status"}
 
 

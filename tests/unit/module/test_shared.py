@@ -94,6 +94,6 @@ def test_a_rejected_key_clears_only_the_caches_that_are_open(shared: Shared, ser
 
 
 def test_sent_emails_are_known_as_long_as_the_process_lives(shared: Shared) -> None:
-    shared.sent_emails("/folder", HERE)["customer"] = 1.0
-    assert shared.sent_emails("/folder", HERE) == {"customer": 1.0}
-    assert shared.sent_emails("/folder", THERE) == {}
+    shared.sent_emails["/folder", HERE.text]["customer"] = 1.0
+    assert shared.sent_emails["/folder", HERE.text] == {"customer": 1.0}
+    assert shared.sent_emails["/folder", THERE.text] == {}
