@@ -136,6 +136,7 @@ class Cache:
             result = await wait_shared(task, deadline.remaining_s())
         except asyncio.TimeoutError:
             result = fetch_deadline.last_error
+        del under_way, task  # an error that a caller keeps must not keep the call's connection open
         if isinstance(result, Reading):
             return result
         if isinstance(result, BillingError):
