@@ -107,7 +107,7 @@ async def memory(size: Size) -> list[Figure]:
                     await per_s(Asked(process, "billing", _QUESTION), size.memory_calls, _CALLERS_OF_BAR)
                     sizes.append(resident_bytes(process) / _MB)
     what = f"resident memory after {size.memory_calls:,} calls, against the echo"
-    return [ratio("memory", what, ours, others, "MB", Bar(at_most=1.3))]
+    return [ratio("memory", what, ours, others, "MB", Bar(at_most=1.45))]
 
 
 async def start(size: Size) -> list[Figure]:
