@@ -37,6 +37,10 @@ def _is_absolute_path(text: str) -> bool:
     return os.path.isabs(text) and "\0" not in text
 
 
+def _normalized(path: str) -> str:
+    return "/" + os.path.normpath(path).lstrip("/")  # normpath keeps two slashes at the beginning
+
+
 class ChargeLimits(Record, frozen=True, kw_only=True):
     """The most that one charge, and all charges of 24 hours together, may come to; tax included."""
 
@@ -161,8 +165,8 @@ def _errors_between(
     if "state_dir" not in attributes:
         errors.append(f"state_dir: found nothing, expected a folder that outlives the module, {why}")
     for variable in ("VIAM_MODULE_DATA", "VIAM_MODULE_ROOT") if folder is not None else ():
-        outer = os.path.normpath(environment.get(variable, ""))
-        if os.path.isabs(outer) and os.path.commonpath([os.path.normpath(folder), outer]) == outer:
+        outer = environment.get(variable, "")
+        if os.path.isabs(outer) and os.path.commonpath([_normalized(folder), _normalized(outer)]) == _normalized(outer):
             errors.append(
                 f"state_dir: found a folder inside {variable}, expected one outside of it, {why}: "
                 "the platform deletes that one when the module leaves the configuration"
@@ -196,7 +200,7 @@ def _resolved(valid: Attributes, environment: Mapping[str, str]) -> Config:
         **{name: getattr(valid, name) for name in _TAKEN_OVER},
         per_charge_limit=to_cents(limits.per_charge) if limits else None,
         per_day_limit=to_cents(limits.per_day) if limits else None,
-        state_dir=os.path.normpath(state_dir) if state_dir else None,
+        state_dir=_normalized(state_dir) if state_dir else None,
         ca_file=given(valid.ca_file),
         accept_lost_journal=given(valid.accept_lost_journal),
         monthly_budget=to_cents(budget.monthly) if budget else None,
