@@ -29,6 +29,7 @@ Answer = Literal[
     "no_trailers",
     "left_open",
     "cut_off",
+    "refusal_after_message",
 ]
 Frame = Literal["", "unknown", "origin", "altsvc", "priority_update", "early_hints"]
 GoAway = Literal["", "graceful", "last", "refused"]

@@ -85,6 +85,21 @@ async def test_the_clouds_words_are_told_without_secrets(
     assert secrets_in(message, status, debugged.log) == []
 
 
+async def test_the_token_in_use_is_told_to_nobody_whatever_word_stands_before_it(
+    debugged: ModuleProcess, attributes: dict[str, Any], control: SandboxControl
+) -> None:
+    token = "eyJhbGciOiJ.of-the-login.signed"
+    control.set_fault(Fault("Authenticate", token=token))
+    control.set_fault(Fault("GetCurrentMonthUsage", status="INTERNAL", message=f"bad token {token}, sorry"))
+    await debugged.add(attributes)
+    with pytest.raises(GRPCError) as caught:
+        await debugged.ask("get_current_month_usage")
+    assert "bad token ***, sorry" in (caught.value.message or "")
+    status = json.dumps(await debugged.status())
+    debugged.terminate()
+    assert "of-the-login" not in f"{caught.value.message}{status}{debugged.log}"
+
+
 async def test_nothing_secret_is_told_at_debug_level(attributes: dict[str, Any]) -> None:
     """No answer, error, status or line of the log has a key, a token or payment details."""
     told: list[str] = []

@@ -33,6 +33,10 @@ _PATIENCE_SHARE: Final = 0.7
 """A silence of this share of `timeout_s` says something about the cloud; a caller may have less time than that."""
 
 
+class _NoSlotError(errors.CloudTimeoutError):
+    """The time was over before the call was made, which says nothing about the cloud."""
+
+
 class Counters(Struct):
     """What `get_status` tells of the calls; times in Unix seconds, None for never."""
 
@@ -89,7 +93,7 @@ class Calls:
                     raise circuit_breaker.unreachable()
         except BillingError as error:
             is_silence = isinstance(error, (errors.CloudUnreachableError, errors.CloudTimeoutError))
-            if is_silence and time.monotonic() - started_s >= self._patience_s:
+            if is_silence and not isinstance(error, _NoSlotError) and time.monotonic() - started_s >= self._patience_s:
                 session.no_answer_since(started_s, error)
             raise self._failed(error) from None
         finally:
@@ -193,7 +197,7 @@ async def _wait_for_slot(rpc: str, session: Session, deadline: Deadline) -> None
     try:
         await asyncio.wait_for(session.slots.acquire(), deadline.remaining_s())
     except asyncio.TimeoutError:
-        raise errors.CloudTimeoutError(f"{CALLS_AT_ONCE} calls were before it ({rpc}). Try again later.") from None
+        raise _NoSlotError(f"{CALLS_AT_ONCE} calls were before it ({rpc}). Try again later.") from None
 
 
 def _no_key() -> NoReturn:

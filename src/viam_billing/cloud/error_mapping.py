@@ -55,6 +55,7 @@ _BY_CAUSE: Final[dict[Cause, Meaning]] = {
         "Check the machine's network: a proxy, a login page or a load balancer.",
     ),
     Cause.NOT_CONNECTED: (errors.CloudUnreachableError, "the connection to the cloud failed", _NETWORK),
+    Cause.NOT_SENT: (errors.CloudUnreachableError, "the connection to the cloud was closed", _AGAIN),
     Cause.LOST: (errors.CloudUnreachableError, "the connection to the cloud was lost", _NETWORK),
     Cause.RESET: (errors.CloudUnreachableError, "the call was reset on its way", _AGAIN),
     Cause.REFUSED_STREAM: (errors.CloudUnreachableError, "the cloud did not take the call", _AGAIN),
@@ -74,7 +75,7 @@ _CERTIFICATE_FAULTS: Final = (
 """How gRPC core words a certificate that it does not take, and what that means; the first match counts."""
 
 _MAY_PASS: Final = frozenset(
-    {Cause.LOST, Cause.RESET, Cause.REFUSED_STREAM, Status.UNAVAILABLE, Status.RESOURCE_EXHAUSTED}
+    {Cause.NOT_SENT, Cause.LOST, Cause.RESET, Cause.REFUSED_STREAM, Status.UNAVAILABLE, Status.RESOURCE_EXHAUSTED}
 )
 _LOGIN_REFUSALS: Final = frozenset(
     {Status.UNAUTHENTICATED, Status.PERMISSION_DENIED, Status.INVALID_ARGUMENT, Status.NOT_FOUND}

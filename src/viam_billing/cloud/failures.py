@@ -33,6 +33,13 @@ class CallFailedError(Exception):
         self.sent = sent
 
 
+class NotSentError(CallFailedError):
+    """The channel was closed before the call began. A class, since the cloud can choose any words."""
+
+    def __init__(self) -> None:
+        super().__init__(Status.UNAVAILABLE, "the channel was closed")
+
+
 class UnreadableAnswerError(Exception):
     """An answer came, and it is not one that can be read."""
 
@@ -49,6 +56,7 @@ class Cause(enum.Enum):
     NO_TRAILERS = "an answer without its end, or a page in its place"
     NOT_GRPC = "something in between answered, not the cloud"
     NOT_CONNECTED = "no connection came about"
+    NOT_SENT = "the connection was closed before the call began"
     LOST = "the connection was lost"
     RESET = "the cloud, or something in between, reset this call alone"
     REFUSED_STREAM = "HTTP/2 says that nothing of it was processed"
@@ -91,6 +99,8 @@ def cause_of(error: CallError) -> Cause:
     """Why a call failed."""
     if isinstance(error, UnreadableAnswerError):
         return Cause.UNREADABLE
+    if isinstance(error, NotSentError):
+        return Cause.NOT_SENT
     # Nothing but core's own finding counts: the whole text to the letter, and nothing that the cloud sent besides.
     if error.words == _REFUSED_STREAM and error.status is Status.UNAVAILABLE and not error.said_more:
         return Cause.REFUSED_STREAM
@@ -123,5 +133,7 @@ def outcome_of_charge(error: CallError) -> Outcome:
 
 def _outcome(error: CallError, refusals: Collection[Status]) -> Outcome:
     cause = cause_of(error)
+    if cause is Cause.NOT_SENT:
+        return Outcome.NEVER_SENT
     refused = cause is Cause.REFUSED_STREAM or (cause is Cause.ANSWER and error.args[0] in refusals)
     return Outcome.REFUSED if refused else Outcome.UNKNOWN

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
-from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +19,7 @@ from viam_billing.core.errors import BillingError, redacted
 from viam_billing.core.tasks import wait_shared
 from viam_billing.core.times import Deadline
 from viam_billing.settings.app_address import AppAddress
+from viam_billing.storage.disk import DiskThread
 
 if TYPE_CHECKING:
     from viam_billing.cloud.app_client import AppClient
@@ -52,7 +53,8 @@ class Session:
         self._last_answer_s = 0.0
         self._lost_s = 0.0
         self._useless_tokens = 0
-        self.redact = partial(redacted, key=key)
+        self._tokens: deque[str] = deque(maxlen=2)  # a call may still be under way with the one before
+        self._certificates = DiskThread("certificates")
         self.circuit_breaker = CircuitBreaker(address.text)
         self.slots = asyncio.Semaphore(CALLS_AT_ONCE)
         self.when_key_rejected: list[Callable[[], None]] = []
@@ -63,6 +65,12 @@ class Session:
     def connected(self) -> bool:
         """Whether there is a login, and the cloud answered last."""
         return self._client is not None and not self.circuit_breaker.is_open
+
+    def redact(self, text: str) -> str:
+        """The text without the key and the tokens."""
+        for secret in (self._key, *self._tokens):
+            text = redacted(text, secret)
+        return text
 
     async def client(self, deadline: Deadline, refused: AppClient | None = None) -> AppClient:
         """A logged-in client. The login is shared, and goes on for others when a caller's time is over.
@@ -94,7 +102,7 @@ class Session:
     async def _log_in(self) -> AppClient:
         started_s = time.monotonic()
         transport, app_client = await asyncio.to_thread(_imported)
-        channel: Channel = self._channel or await transport.opened(self._address, self._ca_file)
+        channel: Channel = self._channel or await transport.opened(self._address, self._ca_file, self._certificates)
         self._channel = channel
         self.logins += 1
         try:
@@ -109,6 +117,7 @@ class Session:
                 self._reject_key()
             raise meaning from None
         self.answered()
+        self._tokens.append(token)
         client: AppClient = app_client.AppClient(channel, token)
         if self._channel is channel:
             self._client = client

@@ -11,16 +11,27 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
+from urllib.parse import quote
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined] # is there
 
 from google.protobuf.message import DecodeError, Message
 from grpclib.const import Status
 
 from viam_billing.cloud import certificates
-from viam_billing.cloud.failures import PAGE, CallError, CallFailedError, Cause, UnreadableAnswerError, cause_of
+from viam_billing.cloud.failures import (
+    PAGE,
+    CallError,
+    CallFailedError,
+    Cause,
+    NotSentError,
+    UnreadableAnswerError,
+    cause_of,
+)
 from viam_billing.cloud.pages import is_page
 from viam_billing.settings.app_address import AppAddress
+from viam_billing.storage.disk import DiskThread
 from viam_billing.version import MODULE_NAME, VERSION
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # core writes to stderr by itself, which viam-server logs as errors
@@ -57,11 +68,14 @@ _AUTHENTICATE: Final = Method("/proto.rpc.v1.AuthService/Authenticate", auth_pb2
 _ENDS: Final = (grpc.aio.AioRpcError, grpc.aio.UsageError, DecodeError)
 
 
-async def opened(address: AppAddress, ca_file: str | None) -> Channel:
-    """A channel that is not connected yet. Raises: NotConfiguredError: for a file without certificates."""
+async def opened(address: AppAddress, ca_file: str | None, thread: DiskThread) -> Channel:
+    """A channel that is not connected yet; `thread` reads the certificates.
+
+    Raises: NotConfiguredError: for a file without certificates.
+    """
     if not address.tls:
         return Channel(address, None)
-    return Channel(address, await asyncio.to_thread(certificates.trust_for, address, ca_file))
+    return Channel(address, await thread.run(partial(certificates.trust_for, address, ca_file)))
 
 
 class Channel:
@@ -72,7 +86,7 @@ class Channel:
         self._address = address
         self._trust = trust
         host = f"[{address.host}]" if ":" in address.host else address.host
-        target = f"unix:{address.path}" if address.path else f"dns:///{host}:{address.port}"
+        target = f"unix:{quote(address.path)}" if address.path else f"dns:///{host}:{address.port}"
         proxy = _proxy_for(address)
         self._proxied = proxy is not None
         options = [*_OPTIONS, ("grpc.enable_http_proxy", 0) if proxy is None else ("grpc.http_proxy", proxy)]
@@ -113,9 +127,13 @@ class Channel:
         """The answer of a call. Raises: CallFailedError, UnreadableAnswerError: for every other end."""
         async with aclosing(self.stream(method, request, timeout_s, metadata)) as messages:
             answer: Message | None = await anext(messages, None)
-            # core's own unary call would wait for the deadline if a second message came
-            if answer is None or await anext(messages, None) is not None:
-                raise UnreadableAnswerError("it has no message or several")
+            try:  # core's own unary call would wait for the deadline if a second message came
+                if answer is None or await anext(messages, None) is not None:
+                    raise UnreadableAnswerError("it has no message or several")
+            except CallFailedError as error:  # after its message not even a refusal says that nothing was done
+                if cause_of(error) in (Cause.ANSWER, Cause.REFUSED_STREAM):
+                    raise UnreadableAnswerError("it has a message and fails") from None
+                raise
         return answer
 
     async def stream(
@@ -132,7 +150,7 @@ class Channel:
             async for data in call:
                 yield method.reply_type.FromString(data)
         except _ENDS as error:
-            failure = _failure(error, sent)
+            failure = _failure(error, sent, begun=call is not None)
         finally:
             if call is not None:
                 call.cancel()  # changes nothing about a call that has ended
@@ -153,11 +171,11 @@ class Channel:
         await self._core.close(grace_s)
 
 
-def _failure(error: Exception, sent: tuple[str, bytes]) -> CallError:
+def _failure(error: Exception, sent: tuple[str, bytes], *, begun: bool) -> CallError:
     if isinstance(error, DecodeError):
         return UnreadableAnswerError("it is not the message that the call answers with")
     if not isinstance(error, grpc.aio.AioRpcError):  # the channel was closed
-        return CallFailedError(Status.UNAVAILABLE, "Stream removed (closed)")
+        return CallFailedError(Status.UNAVAILABLE, "Stream removed (closed)") if begun else NotSentError()
     said_more = bool(error.initial_metadata() or error.trailing_metadata())
     return CallFailedError(Status(error.code().value[0]), error.details() or "", said_more=said_more, sent=sent)
 

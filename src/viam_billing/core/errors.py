@@ -178,7 +178,7 @@ def quoted(value: object) -> str:
 
 
 def redacted(text: str, key: str | None = None) -> str:
-    """The text with `***` in place of bearer tokens and, where it is given, of the key."""
+    """The text with `***` in place of bearer tokens and, where it is given, of the key or another secret."""
     if key is not None and len(key) >= _SHORTEST_KEY:
         parts = text.replace(key, "***").split("…")
         for length in range(len(key) - 1, _SHORTEST_PART_OF_KEY - 1, -1):  # a text that was cut ends with a key's start

@@ -39,7 +39,7 @@ def parse(command: Struct) -> Request:
     """
     if command.ByteSize() > LARGEST_REQUEST_BYTES:
         raise InvalidRequestError(f"the request has more than {LARGEST_REQUEST_BYTES // 1024} KiB. Send less at once.")
-    values = {key: _native(value, key, 0) for key, value in command.fields.items()}
+    values = {key: _native(value, (key,)) for key, value in command.fields.items()}
     if "command" in values:
         name = values.pop("command")
         if not isinstance(name, str) or not name.strip():
@@ -60,27 +60,31 @@ def from_struct(struct: Struct) -> dict[str, object]:
 
     Raises: InvalidRequestError: a number is NaN or infinite, or the values are nested too deeply.
     """
-    return {key: _native(value, key, 0) for key, value in struct.fields.items()}
+    return {key: _native(value, (key,)) for key, value in struct.fields.items()}
 
 
-def _native(value: Value, path: str, depth: int) -> object:
+def _native(value: Value, path: tuple[str | int, ...]) -> object:
     kind = value.WhichOneof("kind")
     if kind == "string_value":
         return value.string_value
     if kind == "number_value":
         number = value.number_value
         if not math.isfinite(number):
-            raise InvalidRequestError(f"{quoted(path)}: found {quoted(number)}, expected a finite number.")
+            raise InvalidRequestError(f"{_quoted(path)}: found {quoted(number)}, expected a finite number.")
         return int(number) if abs(number) < _INTEGERS_BELOW and number.is_integer() else number
     if kind == "bool_value":
         return value.bool_value
     if kind not in ("struct_value", "list_value"):
         return None
-    if depth > _DEEPEST:
-        raise InvalidRequestError(f"{quoted(path)}: found more than {_DEEPEST} levels, expected flat parameters.")
+    if len(path) > _DEEPEST + 1:
+        raise InvalidRequestError(f"{_quoted(path)}: found more than {_DEEPEST} levels, expected flat parameters.")
     if kind == "list_value":
-        return [_native(part, f"{path}[{i}]", depth + 1) for i, part in enumerate(value.list_value.values)]
-    return {key: _native(part, f"{path}.{key}", depth + 1) for key, part in value.struct_value.fields.items()}
+        return [_native(part, (*path, i)) for i, part in enumerate(value.list_value.values)]
+    return {key: _native(part, (*path, key)) for key, part in value.struct_value.fields.items()}
+
+
+def _quoted(path: tuple[str | int, ...]) -> str:
+    return quoted("".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)[1:])
 
 
 def to_struct(command: object) -> Struct:

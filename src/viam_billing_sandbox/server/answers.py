@@ -106,6 +106,8 @@ async def send_answer(stream: Stream, plan: Plan, answers: Sequence[Message], st
             stream.connection.output.abort()
             return
         await _send_slowly(stream, data, plan, end=kind == "no_trailers" and is_last)
+    if kind == "refusal_after_message":
+        status = Status.PERMISSION_DENIED
     if kind not in _ANSWER_ENDS:
         stream.send_headers(trailers(status), end=True)
 

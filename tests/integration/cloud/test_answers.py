@@ -33,6 +33,7 @@ UNREADABLE: tuple[Answer, ...] = (
     "no_message",
     "two_messages",
     "no_trailers",
+    "refusal_after_message",
 )
 UNREADABLE_PART: tuple[Answer, ...] = ("broken_gzip", "not_protobuf", "too_short", "too_long", "no_trailers")
 """Of the stream of a PDF, which may have any number of messages and no text."""

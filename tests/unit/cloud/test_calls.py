@@ -305,6 +305,14 @@ async def test_a_login_that_takes_the_whole_time_opens_it(silent_session: Sessio
     assert codes == ["cloud_timeout", "cloud_unreachable"]
 
 
+async def test_a_place_that_does_not_come_free_says_nothing_of_the_cloud() -> None:
+    made = scene(answering(usage(1.0)))
+    for _ in range(CALLS_AT_ONCE):
+        await made.session.slots.acquire()
+    assert (await made.failed_read()).code == "cloud_timeout"
+    assert not made.session.circuit_breaker.is_open
+
+
 # --- changes ---
 
 

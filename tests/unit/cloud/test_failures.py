@@ -10,6 +10,7 @@ from viam_billing.cloud.failures import (
     CallError,
     CallFailedError,
     Cause,
+    NotSentError,
     UnreadableAnswerError,
     cause_of,
     outcome_of_change,
@@ -45,6 +46,7 @@ CAUSES = [
     (NOT_CONNECTED, Cause.NOT_CONNECTED),
     (CallFailedError(Status.UNAVAILABLE, "errors resolving x.invalid:443: []"), Cause.NOT_CONNECTED),
     (LOST, Cause.LOST),
+    (NotSentError(), Cause.NOT_SENT),
     (CallFailedError(Status.UNAVAILABLE, "Stream removed (GOAWAY received; Error code: 0; Debug Text: )"), Cause.LOST),
     (
         CallFailedError(Status.INTERNAL, "Stream removed (RST_STREAM (Received RST_STREAM with error code 2))"),
@@ -90,7 +92,9 @@ def test_few_answers_say_that_nothing_was_done(status: Status) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [error for error, cause in CAUSES if cause not in {Cause.ANSWER, Cause.REFUSED_STREAM}], ids=str
+    "error",
+    [error for error, cause in CAUSES if cause not in {Cause.ANSWER, Cause.REFUSED_STREAM, Cause.NOT_SENT}],
+    ids=str,
 )
 def test_what_is_no_answer_of_the_clouds_own_says_nothing(error: CallError) -> None:
     """Neither a lost connection, nor silence, nor a page of a proxy, whatever status it was given."""
@@ -101,6 +105,11 @@ def test_what_is_no_answer_of_the_clouds_own_says_nothing(error: CallError) -> N
 def test_a_page_says_nothing_also_where_its_status_looks_like_a_refusal(status: int) -> None:
     error = CallFailedError(Status.PERMISSION_DENIED, PAGE.format(status))
     assert outcome_of_charge(error) is UNKNOWN
+
+
+def test_what_no_channel_took_was_never_sent_and_the_cloud_cannot_say_so() -> None:
+    assert outcome_of_charge(NotSentError()) is outcome_of_change(NotSentError()) is Outcome.NEVER_SENT
+    assert outcome_of_charge(CallFailedError(Status.UNAVAILABLE, NotSentError().words)) is UNKNOWN
 
 
 def test_a_refused_stream_was_not_processed() -> None:
