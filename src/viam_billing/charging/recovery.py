@@ -125,12 +125,12 @@ class Recovery:
         sys.audit("viam_billing.charging.settling", entry.key)
         try:
             await self._write(entry)
-        except StateUnavailableError as error:
+        except Exception as error:  # noqa: BLE001 - a defect must not lose an outcome
             LOGGER.error(  # noqa: TRY400 - a traceback says no more
                 "the outcome %s of the charge %s cannot be written, so nothing is charged until it can: %s",
                 entry.state,
                 quoted(entry.key),
-                error.text,
+                error.text if isinstance(error, BillingError) else f"defect: {type(error).__name__}",
             )
             self._unwritten[entry.key] = partial(self._write, entry)
             self.when_unknown()

@@ -242,6 +242,24 @@ async def test_an_unwritten_outcome_is_answered_and_stops_further_charges(
     assert (await scene.entry()).state == "succeeded"
 
 
+async def test_an_outcome_that_a_defect_leaves_unwritten_is_answered_and_written_later(
+    scene: Scene, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def defect(_: object) -> bool:
+        raise ValueError("a secret")
+
+    task = await under_way(scene)
+    with monkeypatch.context() as broken:
+        broken.setattr(scene.journal, "settle", defect)
+        scene.cloud.sendings[0].succeed()
+        assert (await task)[0].state == "succeeded"
+    assert "defect: ValueError" in caplog.text
+    assert "a secret" not in caplog.text
+    assert (await scene.entry()).state == "sent"
+    await scene.recovery.prepare()
+    assert (await scene.entry()).state == "succeeded"
+
+
 async def test_a_reservation_that_seemed_unwritten_is_ended_later(scene: Scene) -> None:
     scene.cloud.reading.clear()
     task = asyncio.ensure_future(scene.charge())
