@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -26,6 +26,10 @@ _MOST_PARAMETERS: Final = 20
 _MOST_LOGGED: Final = 10
 
 
+async def nothing_lost() -> None:
+    """Look for nothing: there is no journal to lose."""
+
+
 class AuditEntry(Struct, frozen=True):
     """An attempt. `code` is None where it ended well; `repeats` counts the equal ones right after it."""
 
@@ -42,12 +46,19 @@ class AuditLog:
     """The attempts of one service, among those of its `state_dir` and `app_address`."""
 
     def __init__(
-        self, database: Database | None, app_address: str, now: Callable[[], float], service: str = ""
+        self,
+        database: Database | None,
+        app_address: str,
+        now: Callable[[], float],
+        service: str = "",
+        look: Callable[[], Awaitable[object]] = nothing_lost,
     ) -> None:
+        """`look` raises `StateUnavailableError` where the database is gone, and must not be made anew."""
         self._database = database
         self._app = app_address
         self._now = now
         self._service = service
+        self._look = look
         self._under_way = 0
         self.idle = asyncio.Event()
         """Set while every attempt has ended and its end is written."""
@@ -123,6 +134,7 @@ class AuditLog:
             db.execute(delete, (_MOST_ENTRIES,))
 
         try:
+            await self._look()
             await usable(self._database).run(work, sync=sync, name="begin_attempt")
         except errors.StateUnavailableError as error:
             logged = list(parameters.items())[:_MOST_LOGGED]

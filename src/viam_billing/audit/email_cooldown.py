@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
 from viam import logging
 
-from viam_billing.audit.audit_log import usable
+from viam_billing.audit.audit_log import nothing_lost, usable
 from viam_billing.core.errors import CooldownActiveError, StateUnavailableError, quoted
 from viam_billing.core.times import DAY_S, monotonic_s, to_rfc3339
 from viam_billing.storage.database import Connection, Database
@@ -37,13 +37,15 @@ class EmailCooldown:
         now: Callable[[], float],
         sent_s: dict[str, float],
         clock_s: Callable[[], float] = monotonic_s,
+        look: Callable[[], Awaitable[object]] = nothing_lost,
     ) -> None:
-        """`sent_s`: when this process sent e-mails, by customer, on `clock_s`; it outlives services."""
+        """`sent_s`: when this process sent e-mails, by customer, on `clock_s`. `look` is as for the audit log."""
         self._database = database
         self._app = app_address
         self._now = now
         self._sent_s = sent_s
         self._clock_s = clock_s
+        self._look = look
 
     async def check(self, customer_org_id: str, *, begin: bool = False) -> None:
         """Raises: CooldownActiveError: if an e-mail to this customer may have been sent within the last 24 hours.
@@ -53,6 +55,7 @@ class EmailCooldown:
         ago_s = self._clock_s() - self._sent_s.get(customer_org_id, -math.inf)
         since_s: float | None = self._now() - ago_s
         if ago_s >= COOLDOWN_S:
+            await self._look()
             work = partial(self._active_since, customer_org_id, begin=begin)
             since_s = await usable(self._database).run(work)
         if since_s is not None:
@@ -67,6 +70,7 @@ class EmailCooldown:
         """Forget an e-mail that the cloud refused. If that cannot be written, the cooldown stays."""
         sql = "DELETE FROM email_cooldown WHERE app_address = ? AND customer_org_id = ?"
         try:
+            await self._look()
             await usable(self._database).run(lambda db: db.execute(sql, (self._app, customer_org_id)).rowcount)
         except StateUnavailableError as error:
             LOGGER.warning("the cooldown of %s stays: %s", quoted(customer_org_id), error.text)

@@ -7,7 +7,7 @@ import contextlib
 import time
 from typing import Any, Final
 
-from viam_billing.audit.audit_log import AuditLog
+from viam_billing.audit.audit_log import AuditLog, nothing_lost
 from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.cache import Cache
 from viam_billing.cache.queries import Reads
@@ -69,6 +69,8 @@ class Container:
         if config.state_dir is not None:
             charging = lease.enter_context(shared.charging(config.state_dir, config.app, config.accept_lost_journal))
         database = charging.journal.store if charging is not None else None
+        look_for_file = charging.journal.is_there if charging is not None else nothing_lost
+        look = charging.journal.read_figures if charging is not None else nothing_lost
         sent_emails = shared.sent_emails[config.state_dir, config.app.text]
         self.context = Context(
             config=config,
@@ -78,8 +80,8 @@ class Container:
             reads=Reads(gateway, cache, config, time.time, history, private),
             history=history,
             crossed=CrossedThresholds(history),
-            audit_log=AuditLog(database, config.app.text, time.time, name),
-            email_cooldown=EmailCooldown(database, config.app.text, time.time, sent_emails),
+            audit_log=AuditLog(database, config.app.text, time.time, name, look_for_file),
+            email_cooldown=EmailCooldown(database, config.app.text, time.time, sent_emails, look=look),
             access=access,
             charge_service=charging,
             now=time.time,

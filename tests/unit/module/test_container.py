@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 import threading
 from pathlib import Path
@@ -198,3 +199,39 @@ async def test_where_there_is_no_journal_there_are_no_charges(tmp_path: Path, sh
     assert (status["unknown_charges"], status["charged_last_24h"], status["journal"]["entries"]) == (0, 0, 0)
     for container in (without, notifying):
         await container.close()
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_no_email_is_begun_and_no_attempt_noted_while_the_journal_is_gone(
+    tmp_path: Path,
+    shared: Shared,
+    monkeypatch: pytest.MonkeyPatch,
+    restarted: bool,  # noqa: FBT001 - from the table
+) -> None:
+    """An empty journal in its place would let the same e-mail be sent again; its owner can say that it is lost."""
+    marks, folder = tmp_path / "marks", tmp_path / "state"
+    marks.mkdir()
+    monkeypatch.setenv("VIAM_MODULE_DATA", str(marks))
+    container = reading(folder, shared)
+    journal = container.context.charging().journal
+    _, own = await journal.reserve(request(cents=100), container.context.access.limits, [])
+    assert own
+    if not restarted:
+        await container.context.email_cooldown.check("z", begin=True)
+    else:
+        await container.context.email_cooldown.check("a", begin=True)
+        await container.close()
+        shared = Shared()
+        container = reading(folder, shared)
+    shutil.rmtree(folder)
+    async with container.context.audit_log.attempt("update_billing_service", {}, permitted=True, sync=True):
+        pass
+    with pytest.raises(StateUnavailableError, match="is gone"):
+        await container.context.email_cooldown.check("a", begin=True)
+    await container.context.email_cooldown.end("a")
+    assert not list(tmp_path.glob("state/journal.db"))  # noqa: ASYNC240 - a small folder of its own
+    await container.close()
+    lost = container.context.charging().journal.identity.lost
+    accepting = reading(folder, Shared() if restarted else shared, accept_lost_journal=lost)
+    await accepting.context.email_cooldown.check("a", begin=True)
+    await accepting.close()
