@@ -83,14 +83,7 @@ _LOGIN_REFUSALS: Final = frozenset(
 
 
 def translate(error: CallError, call: str, outcome: Outcome, redact: Redact = redacted) -> BillingError:
-    """The contract's error for a failed call.
-
-    Args:
-        error: how it failed.
-        call: the RPC's name, for the message.
-        outcome: what is known of the call's work.
-        redact: takes the key out of the cloud's words; by default tokens alone.
-    """
+    """The contract's error for a failed `call`, which is named in it; `outcome` is what is known of the call's work."""
     cause = cause_of(error)
     status = error.status if isinstance(error, CallFailedError) and cause is Cause.ANSWER else None
     kind, what, todo = _BY_CAUSE[cause] if status is None else _BY_STATUS.get(status, _OTHER_STATUS)

@@ -15,20 +15,24 @@ from grpclib.const import Cardinality
 from grpclib.exceptions import GRPCError
 
 from viam_billing.cloud.certificates import Trust
+from viam_billing.cloud.failures import CallFailedError
 from viam_billing.settings.app_address import AppAddress
 
 
 async def is_page(
-    address: AppAddress, trust: Trust | None, path: str, request: bytes, metadata: Mapping[str, str], timeout_s: float
+    address: AppAddress,
+    tls: ssl.SSLContext | None,
+    call: CallFailedError,
+    metadata: Mapping[str, str],
+    timeout_s: float,
 ) -> bool:
-    """Whether a call is answered by something that is not gRPC. False where nothing answers."""
-    tls = None if trust is None else _context(trust, verified=address.verified)
+    """Whether a failed call is answered by something that is not gRPC. False where nothing answers."""
     channel = Channel(path=address.path) if address.path else Channel(address.host, address.port, ssl=tls)
     try:
         async with channel.request(
-            path, Cardinality.UNARY_UNARY, Empty, Empty, timeout=timeout_s, metadata=metadata
+            call.sent[0], Cardinality.UNARY_UNARY, Empty, Empty, timeout=timeout_s, metadata=metadata
         ) as stream:
-            await stream.send_message(Empty.FromString(request), end=True)
+            await stream.send_message(Empty.FromString(call.sent[1]), end=True)
             await stream.recv_initial_metadata()
             await stream.cancel()
     except GRPCError as error:
@@ -40,7 +44,8 @@ async def is_page(
     return False
 
 
-def _context(trust: Trust, *, verified: bool) -> ssl.SSLContext:
+def tls_context(trust: Trust, *, verified: bool) -> ssl.SSLContext:
+    """The same trust for the SDK's library. Takes tens of milliseconds: call it from a thread, and once."""
     context = ssl.create_default_context(cadata=None if trust.roots is None else trust.roots.decode("ascii", "ignore"))
     if not verified:
         context.check_hostname = False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import sys
 import time
 from collections.abc import AsyncGenerator, Mapping
@@ -19,17 +20,9 @@ from urllib.request import getproxies_environment, proxy_bypass_environment  # t
 from google.protobuf.message import DecodeError, Message
 from grpclib.const import Status
 
-from viam_billing.cloud import certificates
-from viam_billing.cloud.failures import (
-    PAGE,
-    CallError,
-    CallFailedError,
-    Cause,
-    NotSentError,
-    UnreadableAnswerError,
-    cause_of,
-)
-from viam_billing.cloud.pages import is_page
+from viam_billing.cloud import certificates, failures
+from viam_billing.cloud.failures import PAGE, CallError, CallFailedError, Cause, UnreadableAnswerError, cause_of
+from viam_billing.cloud.pages import is_page, tls_context
 from viam_billing.settings.app_address import AppAddress
 from viam_billing.storage.disk import DiskThread
 from viam_billing.version import MODULE_NAME, VERSION
@@ -69,10 +62,7 @@ _ENDS: Final = (grpc.aio.AioRpcError, grpc.aio.UsageError, DecodeError)
 
 
 async def opened(address: AppAddress, ca_file: str | None, thread: DiskThread) -> Channel:
-    """A channel that is not connected yet; `thread` reads the certificates.
-
-    Raises: NotConfiguredError: for a file without certificates.
-    """
+    """A channel that is not connected yet. Raises: NotConfiguredError: for a file without certificates."""
     if not address.tls:
         return Channel(address, None)
     return Channel(address, await thread.run(partial(certificates.trust_for, address, ca_file)))
@@ -97,6 +87,7 @@ class Channel:
                 options.append(("grpc.ssl_target_name_override", trust.name))
             credentials = grpc.ssl_channel_credentials(root_certificates=trust.roots)
             self._core = grpc.aio.secure_channel(target, credentials, options=options)
+        self._page_tls: asyncio.Future[ssl.SSLContext] | None = None
         self.closed = False
 
     def reopened(self) -> Channel:
@@ -162,7 +153,11 @@ class Channel:
         """The error of a read, which is that of a page where something that is not gRPC answers."""
         if cause_of(error) is not Cause.NO_TRAILERS or self._proxied or not isinstance(error, CallFailedError):
             return error
-        page = await is_page(self._address, self._trust, *error.sent, metadata, timeout_s)
+        if self._trust is not None and self._page_tls is None:
+            made = asyncio.to_thread(tls_context, self._trust, verified=self._address.verified)
+            self._page_tls = asyncio.ensure_future(made)
+        tls = None if self._page_tls is None else await asyncio.shield(self._page_tls)
+        page = await is_page(self._address, tls, error, metadata, timeout_s)
         return CallFailedError(error.status, f"{PAGE}200") if page else error
 
     async def close(self, grace_s: float | None = None) -> None:
@@ -175,7 +170,7 @@ def _failure(error: Exception, sent: tuple[str, bytes], *, begun: bool) -> CallE
     if isinstance(error, DecodeError):
         return UnreadableAnswerError("it is not the message that the call answers with")
     if not isinstance(error, grpc.aio.AioRpcError):  # the channel was closed
-        return CallFailedError(Status.UNAVAILABLE, "Stream removed (closed)") if begun else NotSentError()
+        return CallFailedError(Status.UNAVAILABLE, "Stream removed (closed)") if begun else failures.NotSentError()
     said_more = bool(error.initial_metadata() or error.trailing_metadata())
     return CallFailedError(Status(error.code().value[0]), error.details() or "", said_more=said_more, sent=sent)
 
