@@ -20,6 +20,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 HARBOR = {"api_key_id": HARBOR_KEY[0], "api_key": HARBOR_KEY[1]}
 USAGE = "get_current_month_usage"
 PAYER = "get_location_billing_organization"
+SET_PAYER = "update_location_billing_organization"
+TIER = "update_organization_billing_tier"
+CHARGE = "charge_organization"
 
 
 @pytest.fixture
@@ -198,6 +201,36 @@ async def test_a_read_whose_service_ends_ends_at_once_while_another_keeps_the_co
         "the service was closed while the call was under way. Repeat it.",
     )
     assert (stats.logins, stats.open_connections) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("command", "parameters"),
+    [
+        (TIER, {"organization_id": NORTHWIND_ID, "billing_tier": "any"}),
+        (SET_PAYER, {"location_id": DEFAULT_LOCATION_ID, "billing_organization_id": NORTHWIND_ID}),
+        (SET_PAYER, {"location_id": DEFAULT_LOCATION_ID, "billing_organization_id": NORTHWIND_ID, "dry_run": True}),
+        ("send_payment_required_email", {"customer_org_id": NORTHWIND_ID}),
+        ("send_payment_required_email", {"customer_org_id": NORTHWIND_ID, "dry_run": True}),
+        (CHARGE, {"org_id": NORTHWIND_ID, "subtotal": 1, "idempotency_key": "a", "dry_run": True}),
+    ],
+)
+async def test_what_has_not_been_sent_ends_at_once_when_its_service_is_removed(
+    module: ModuleProcess, block: dict[str, Any], control: SandboxControl, command: str, parameters: dict[str, Any]
+) -> None:
+    """Also a dry run. The audit log has its end, with the error that the caller got."""
+    able = ["read", "change", "send_payment_required_email", CHARGE]
+    scope = {"allowed_org_ids": [NORTHWIND_ID], "charge_limits": {"per_charge": 10, "per_day": 10}}
+    block = {**block, **scope, "timeout_s": 25, "allowed_commands": able}
+    control.set_fault(Fault(never_answer=True))
+    async with service(module, block) as one:
+        call = asyncio.create_task(outcome(one.do({command: parameters}, timeout_s=30)))
+        await asyncio.to_thread(control.wait_for, lambda stats: stats.in_flight >= 1)
+    found = await call
+    assert (found.code, found.time_s < 10) == ("cloud_unreachable", True)
+    control.clear_faults()
+    async with service(module, block) as again:
+        (entry,) = (await again.ask("get_audit_log"))["entries"]
+    assert (entry["command"], entry["code"]) == (command, "cloud_unreachable")
 
 
 async def test_a_change_goes_on_when_its_service_is_removed(

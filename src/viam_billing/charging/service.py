@@ -43,11 +43,13 @@ class ChargeService:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.stopping = False
 
-    async def charge(self, request: ChargeRequest, access: ServiceAccess, caller: Deadline) -> tuple[Entry, bool]:
+    async def charge(
+        self, request: ChargeRequest, access: ServiceAccess, caller: Deadline, go_on: Callable[[], None] = lambda: None
+    ) -> tuple[Entry, bool]:
         """Charge, unless the key has been charged before.
 
-        Returns the entry of a charge that succeeded, and whether an earlier call made it. Raises: BillingError: in
-        every other case; with `charge_outcome_unknown` the customer may have been charged.
+        Returns the entry of a charge that succeeded, and whether an earlier call made it; calls `go_on` before it joins
+        an attempt. Raises: BillingError: in every other case; `charge_outcome_unknown`: it may have been charged.
         """
         await self.recovery.prepare()
         attempt = self.attempts.get(request.key)
@@ -59,6 +61,7 @@ class ChargeService:
             attempt = self.attempts.get(request.key)
             if attempt is None and entry is not None:  # it ended while the journal was read, or is another process's
                 return refusals.succeeded(await self.journal.find(request.key) or entry), True
+        go_on()
         joined = attempt is not None
         if attempt is None:
             attempt = self._begin(request, access)

@@ -97,7 +97,7 @@ class OrgOrLocationParameters(ReadParameters, frozen=True, kw_only=True):
 
 
 class Context(Struct, frozen=True):
-    """One service's parts. `now` is the wall clock in Unix seconds; `reading` are the tasks that run read commands."""
+    """One service's parts. `now` is the wall clock in Unix seconds; `in_flight`: tasks that closing cancels."""
 
     config: Config
     policy: Policy
@@ -112,7 +112,11 @@ class Context(Struct, frozen=True):
     charge_service: ChargeService | None
     now: Callable[[], float]
     commands: Mapping[str, Command]
-    reading: set[asyncio.Task[Any]] = field(default_factory=set)
+    in_flight: set[asyncio.Task[Any] | None] = field(default_factory=set)
+
+    def go_on(self) -> None:
+        """From here on the request that runs goes on when its service is removed."""
+        self.in_flight.discard(asyncio.current_task())
 
     def charging(self) -> ChargeService:
         """What charges, and has the journal. Raises: StateUnavailableError: there is no folder for a journal."""

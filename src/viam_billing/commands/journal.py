@@ -113,6 +113,7 @@ async def list_charges(parameters: ListChargesParameters, context: Context, call
 @command("charge", Record)
 async def reconcile_charges(parameters: Record, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
     """Look for the invoices of charges whose answer was lost."""
+    context.go_on()
     found = await context.charging().reconciler.reconcile(context.access)
     return {
         "settled": [entry.shown() for entry in found.settled],
@@ -133,6 +134,7 @@ async def resolve_charge(parameters: ResolveParameters, context: Context, call: 
         with contextlib.suppress(BillingError):  # a person may know more than the cloud tells
             invoices = await context.access.invoices(seen.org_id)
     decision = (parameters.outcome, parameters.note, given(parameters.invoice_id), invoices)
+    context.go_on()
     resolved = await charging.journal.run("resolve", lambda rows: reconciliation.resolve(rows, seen, *decision))
     charging.reconciler.wake()
     return resolved.shown()

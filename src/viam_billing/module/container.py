@@ -137,17 +137,17 @@ class Container:
         }
 
     async def close(self) -> None:
-        """End the reads under way, and give back what is shared. May be called twice.
+        """End the calls under way, and give back what is shared. May be called twice.
 
-        A charge, an e-mail or a change under way keeps the lease until it has ended.
+        A charge, an e-mail or a change that is being sent goes on, and keeps the lease until it has ended.
         """
         context = self.context
         if context.access.closed:
             return
         context.access.closed = True
         self._watching.close()
-        while context.reading:
-            context.reading.pop().cancel()  # each ends with `service_closed`, see `dispatch.answer`
+        for task in filter(None, context.in_flight):
+            task.cancel()  # it ends with `service_closed`, see `dispatch.answer`
         if self._look is not None:
             self._look.cancel()
         charges: set[asyncio.Task[Any]] = set()

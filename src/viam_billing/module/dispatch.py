@@ -46,17 +46,16 @@ async def answer(command: Struct, context: Context, timeout_s: float | None) -> 
             for name, value in parameters.items()
         }
     call = Call(Deadline(context.config.timeout_s, timeout_s), Deadline(math.inf, timeout_s))
-    task = asyncio.current_task() if row.effect not in _AUDITED else None
+    task = asyncio.current_task()
     permitted = context.policy.allows(row.name, row.effect)
-    attempt: contextlib.AbstractAsyncContextManager[None] = contextlib.nullcontext()
-    if task is not None:
-        context.reading.add(task)
-    else:
-        sync = row.effect == "change"  # e-mails and charges sync their own record before they are sent
-        attempt = context.audit_log.attempt(row.name, parameters, permitted=permitted, sync=sync)
+    context.in_flight.add(task)
     try:
-        async with attempt:
+        async with contextlib.AsyncExitStack() as audited:
             try:
+                if row.effect in _AUDITED:
+                    sync = row.effect == "change"  # e-mails and charges sync their own record before they are sent
+                    attempt = context.audit_log.attempt(row.name, parameters, permitted=permitted, sync=sync)
+                    await audited.enter_async_context(attempt)
                 typed = records.read(row.parameters, parameters, "parameter")
                 if not permitted:
                     raise not_allowed(row.name, row.effect)  # noqa: TRY301 - audited as a command's own errors are
@@ -70,11 +69,12 @@ async def answer(command: Struct, context: Context, timeout_s: float | None) -> 
                 raise
             except Exception as error:
                 raise _defect(row.name, error) from error
-    except asyncio.CancelledError as error:
-        by_caller = task is None or task in context.reading or (sys.version_info >= (3, 11) and task.uncancel())
-        raise (error if by_caller else errors.service_closed()) from None
+            except asyncio.CancelledError as error:
+                by_caller = not context.access.closed or task is None or task not in context.in_flight
+                by_caller = by_caller or (sys.version_info >= (3, 11) and task.uncancel() > 0)
+                raise (error if by_caller else errors.service_closed()) from None
     finally:
-        context.reading.discard(task)
+        context.in_flight.discard(task)
     return {row.name: result} if request.nested else result
 
 
