@@ -13,6 +13,7 @@ from support.faulty_cloud import Outcome, attributes, outcome
 from support.http_proxy import http_proxy
 from support.module_process import ModuleProcess
 from support.sandbox_process import SandboxProcess
+from viam_billing_sandbox.control import Fault
 
 
 @pytest.fixture
@@ -95,3 +96,11 @@ async def test_a_sandbox_on_this_machine_needs_no_good_certificate(
     async with ModuleProcess() as module:
         await module.add(attributes(signed_by_itself.address, tmp_path / "state", timeout_s=5))
         assert (await outcome(module.ask("get_current_month_usage"))).word == "fresh"
+
+
+async def test_a_page_over_tls_is_told_from_an_answer(signed_by_itself: SandboxProcess, tmp_path: Path) -> None:
+    signed_by_itself.control.set_fault(Fault(http_status=200))
+    async with ModuleProcess() as module:
+        await module.add(attributes(signed_by_itself.address, tmp_path / "state", timeout_s=5))
+        assert (await outcome(module.ask("get_current_month_usage"))).code == "cloud_unreachable"
+    signed_by_itself.control.clear_faults()
