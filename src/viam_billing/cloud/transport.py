@@ -65,7 +65,8 @@ async def opened(address: AppAddress, ca_file: str | None, thread: DiskThread) -
     """A channel that is not connected yet. Raises: NotConfiguredError: for a file without certificates."""
     if not address.tls:
         return Channel(address, None)
-    return Channel(address, await thread.run(partial(certificates.trust_for, address, ca_file)))
+    trust = partial(certificates.trust_for, address, ca_file)  # a disk may hang for ever, a loopback for some seconds
+    return Channel(address, await (thread.run(trust) if address.verified else asyncio.to_thread(trust)))
 
 
 class Channel:
