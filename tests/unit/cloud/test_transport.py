@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from google.protobuf.empty_pb2 import Empty
-from grpclib.server import Server
 
 from support.conditions import holds
 from viam_billing.cloud.failures import CallFailedError, outcome_of_charge
@@ -18,17 +17,25 @@ from viam_billing.cloud.transport import Channel, Method
 from viam_billing.core.errors import NotConfiguredError, Outcome
 from viam_billing.settings.app_address import AppAddress
 
+EMPTY_SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+"""The frame with which a server of HTTP/2 begins."""
+
 
 @pytest.mark.parametrize("name", ["cloud.sock", "a#b.sock", "a%20b.sock", "a b?c.sock", "ü.sock"])
 async def test_a_socket_is_reached_whatever_its_name(tmp_path: Path, name: str) -> None:
-    path = str(tmp_path / name)
-    server = Server([])
-    await server.start(path=path)
-    channel = Channel(AppAddress(path, path=path), None)
-    await channel.connect(5)
-    await channel.close()
-    server.close()
-    await server.wait_closed()
+    path, left = str(tmp_path / name), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(EMPTY_SETTINGS)
+        await reader.read()
+        writer.close()
+        left.set()
+
+    async with await asyncio.start_unix_server(serve, path):
+        channel = Channel(AppAddress(path, path=path), None)
+        await channel.connect(5)
+        await channel.close()
+        await left.wait()
 
 
 async def test_a_charge_on_a_closed_channel_was_never_sent() -> None:
