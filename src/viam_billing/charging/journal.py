@@ -159,14 +159,17 @@ class Journal:
 
     async def _read(self, name: str, step: Callable[[Rows], T], nothing: T) -> T:
         """Run a step where there is a file; else return `nothing`."""
-        return await self.run(name, step) if await self.is_there() else nothing
+        return await self._run(name, step) if await self.is_there() else nothing
 
     async def run(self, name: str, step: Callable[[Rows], T]) -> T:
         """Run a step in a transaction of this journal. A step that raises a `BillingError` has written nothing.
 
         What lies in the future is dated to now first, and stays so although the step refuses.
         """
+        await self.is_there()
+        return await self._run(name, step)
 
+    async def _run(self, name: str, step: Callable[[Rows], T]) -> T:
         def work(db: Connection) -> tuple[T | BillingError, Figures]:
             rows = Rows(db, self._app, self._now())
             self.identity.check(*rows.identity())
@@ -180,7 +183,6 @@ class Journal:
                 self.identity.write_mark(figures.journal_id)
             return result, figures
 
-        await self.is_there()
         result, figures = await self.store.run(work, name=name)
         self._figures = figures
         self.identity.note(figures.journal_id, figures.entries)

@@ -57,15 +57,13 @@ class CloudClient:
 
     async def get_location(self, location_id: str, deadline: Deadline) -> app.GetLocationResponse:
         """A location by its ID."""
-        return await self._calls.read(
-            app.GetLocationRequest(location_id=location_id), app.GetLocationResponse, deadline
-        )
+        request = app.GetLocationRequest(location_id=location_id)
+        return await self._calls.read(request, app.GetLocationResponse, deadline)
 
     async def list_locations(self, org_id: str, deadline: Deadline) -> app.ListLocationsResponse:
         """All locations of an organization."""
-        return await self._calls.read(
-            app.ListLocationsRequest(organization_id=org_id), app.ListLocationsResponse, deadline
-        )
+        request = app.ListLocationsRequest(organization_id=org_id)
+        return await self._calls.read(request, app.ListLocationsResponse, deadline)
 
     async def stream_invoice_pdf(self, invoice_id: str, org_id: str, deadline: Deadline, sink: Sink) -> None:
         """An invoice's PDF, chunk by chunk. What the sink took before an error is to be thrown away."""
