@@ -5,6 +5,7 @@ import json
 import pytest
 from grpclib.const import Status
 
+from support.module_process import STATUS_OF_CODE
 from viam_billing.core import errors
 from viam_billing.core.errors import BillingError, Outcome, quoted
 
@@ -13,30 +14,7 @@ def _all(kind: type[BillingError]) -> list[type[BillingError]]:
     return [each for below in kind.__subclasses__() for each in (below, *_all(below))]
 
 
-CODES = {
-    "invalid_request": Status.INVALID_ARGUMENT,
-    "unknown_command": Status.INVALID_ARGUMENT,
-    "command_not_allowed": Status.PERMISSION_DENIED,
-    "out_of_scope": Status.PERMISSION_DENIED,
-    "not_configured": Status.FAILED_PRECONDITION,
-    "state_unavailable": Status.FAILED_PRECONDITION,
-    "key_rejected": Status.FAILED_PRECONDITION,
-    "key_lacks_permission": Status.FAILED_PRECONDITION,
-    "cooldown_active": Status.FAILED_PRECONDITION,
-    "charge_limit_exceeded": Status.FAILED_PRECONDITION,
-    "charge_blocked": Status.FAILED_PRECONDITION,
-    "result_too_large": Status.FAILED_PRECONDITION,
-    "idempotency_conflict": Status.ALREADY_EXISTS,
-    "not_found": Status.NOT_FOUND,
-    "cloud_rejected": Status.INVALID_ARGUMENT,
-    "cloud_unreachable": Status.UNAVAILABLE,
-    "cloud_timeout": Status.DEADLINE_EXCEEDED,
-    "cloud_rate_limited": Status.RESOURCE_EXHAUSTED,
-    "cloud_unimplemented": Status.UNIMPLEMENTED,
-    "cloud_error": Status.INTERNAL,
-    "charge_outcome_unknown": Status.ABORTED,
-    "internal_error": Status.INTERNAL,
-}
+CODES = {**STATUS_OF_CODE, "internal_error": Status.INTERNAL}
 """The contract's table."""
 
 

@@ -1,33 +1,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from grpclib.const import Status
 
-from support.fake_parts import FakeClient, answered, answering, failing, usage, waiting
+from support.fake_parts import FakeClient, answered, failing, usage, waiting
 from support.module_process import struct
 from unit.cloud_fakes import KEY, NoParameters, answer, command, journal_database, make_context, refused
 from viam_billing.cache.readings import Call
 from viam_billing.commands.context import Answer, Command, Context
 from viam_billing.core.errors import InternalError, OutOfScopeError, redacted
 from viam_billing.module import dispatch
-
-
-@pytest.fixture
-def client() -> FakeClient:
-    """A cloud that answers usage."""
-    return FakeClient(answering(usage(12.5)))
-
-
-@pytest.fixture
-async def context(client: FakeClient, tmp_path: Path) -> AsyncIterator[Context]:
-    """A service that may read and change, with a folder."""
-    database = journal_database(tmp_path)
-    yield make_context(client, {"allowed_commands": ["read", "change"]}, database)
-    database.close()
 
 
 async def test_the_answer_repeats_the_spelling(client: FakeClient) -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 from viam.gen.app.v1 import billing_pb2
 
-from support.fake_parts import LOST, FakeClient, answering, usage
+from support.fake_parts import LOST, FakeClient, answering
 from unit.cloud_fakes import KEY, answer, command, journal_database, make_context, refused
 from viam_billing.commands.context import Context
 from viam_billing.module import dispatch
@@ -26,20 +25,6 @@ async def entries(context: Context, folder: Path) -> list[tuple[Any, ...]]:
     await context.audit_log.entries(lambda *_: True, since_s=0, limit=1)
     with closing(sqlite3.connect(folder / "journal.db")) as db:
         return db.execute("SELECT command, allowed, code FROM audit ORDER BY id").fetchall()
-
-
-@pytest.fixture
-def client() -> FakeClient:
-    """A cloud that answers usage."""
-    return FakeClient(answering(usage(12.5)))
-
-
-@pytest.fixture
-async def context(client: FakeClient, tmp_path: Path) -> AsyncIterator[Context]:
-    """A service that may read and change, with a folder."""
-    database = journal_database(tmp_path)
-    yield make_context(client, {"allowed_commands": ["read", "change"]}, database)
-    database.close()
 
 
 @pytest.mark.parametrize("effect", ["notify", "change", "charge", "by_name"])
