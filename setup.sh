@@ -154,6 +154,7 @@ else
     for site in .venv/lib/*/site-packages; do
         printf '%s\n' ../../../../src >"$site/viam_billing.pth"
     done
+    step .venv/bin/python -OO -I -m compileall -q .venv/lib src/viam_billing || : # as run.sh starts it, for a fast first start
     mark_installed runtime
 fi
 if [ "$dev" = yes ]; then

@@ -37,8 +37,10 @@ START_S = 30.0
 
 PACKAGED = "MODULE_COMMAND" in os.environ
 """Whether the tests run against a built archive, see `make test-archive`."""
-COMMAND = tuple(shlex.split(os.environ["MODULE_COMMAND"])) if PACKAGED else (sys.executable, "-I", "-m", "viam_billing")
-"""What starts the module: without MODULE_COMMAND this Python, so that coverage sees it."""
+COMMAND = tuple(
+    shlex.split(os.environ["MODULE_COMMAND"]) if PACKAGED else (sys.executable, "-OO", "-I", "-m", "viam_billing")
+)
+"""What starts the module: without MODULE_COMMAND this Python as run.sh starts it, so that coverage sees it."""
 
 STATUS_OF_CODE = {
     "invalid_request": Status.INVALID_ARGUMENT,

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from viam import logging
 
 from viam_billing.cache.readings import Entry
+from viam_billing.core.digest import digest
 from viam_billing.core.errors import StateUnavailableError
 from viam_billing.core.times import DAY_S
 from viam_billing.settings.app_address import AppAddress
@@ -40,9 +41,7 @@ _Pending: TypeAlias = dict[str | None, tuple[str, str, str, float, float] | None
 
 def cloud_name(address: AppAddress, key_id: str, key: str) -> str:
     """What keeps the answers of different keys and addresses apart; the key cannot be got back from it."""
-    import hashlib  # noqa: PLC0415 - not needed to start
-
-    return hashlib.sha256(f"{address.text}\0{key_id}\0{key}".encode()).hexdigest()[:32]
+    return digest(f"{address.text}\0{key_id}\0{key}")
 
 
 class CacheFile:

@@ -7,12 +7,12 @@ start on an empty folder is noticed as well.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from typing import Final
 
 from viam import logging
 
+from viam_billing.core.digest import digest
 from viam_billing.core.errors import StateUnavailableError, quoted
 from viam_billing.storage.disk import NewFile
 
@@ -24,7 +24,7 @@ class Identity:
 
     def __init__(self, state_dir: str, app_address: str, marks_dir: str | None) -> None:
         self._state_dir = state_dir
-        name = hashlib.sha256(f"{state_dir}\n{app_address}".encode()).hexdigest()[:32]
+        name = digest(f"{state_dir}\n{app_address}")
         self._mark = os.path.join(marks_dir, f"journal-{name}") if marks_dir else None
         self._marked: str | None = None  # the id in the mark, once that is read
         self._id = ""

@@ -15,7 +15,6 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import quote
-from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined] # is there
 
 from google.protobuf.message import DecodeError, Message
 from grpclib.const import Status
@@ -178,7 +177,11 @@ def _failure(error: Exception, sent: tuple[str, bytes], *, begun: bool) -> CallE
 
 def _proxy_for(address: AppAddress) -> str | None:
     """The proxy that the environment names. Core itself reads lower-case names only, and uses it for loopback too."""
-    proxy = getproxies_environment().get("https")
-    if not address.verified or proxy is None or proxy_bypass_environment(address.host):
+    if not address.verified or not any(name.lower() == "https_proxy" for name in os.environ):
+        return None
+    from urllib import request  # noqa: PLC0415 - half a megabyte that few need
+
+    proxy = request.getproxies_environment().get("https")
+    if proxy is None or request.proxy_bypass_environment(address.host):  # type: ignore[attr-defined] # is there
         return None
     return proxy if "://" in proxy else f"http://{proxy}"

@@ -56,16 +56,14 @@ class InvoiceParameters(Record, frozen=True, kw_only=True):
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"amount": is_whole_cents}
 
 
-@command("charge", ChargeParameters)
+@command("charge", ChargeParameters, "Charge an organization, at most once for each idempotency_key.")
 async def charge_organization(parameters: ChargeParameters, context: Context, call: Call) -> Answer:
-    """Charge an organization, at most once for each idempotency_key."""
     total = money.total((parameters.subtotal, parameters.tax))
     return await _charge("charge_organization", parameters, money.to_cents(total), context, call)
 
 
-@command("charge", InvoiceParameters)
+@command("charge", InvoiceParameters, "Charge by Viam's deprecated call, which may answer up to two minutes later.")
 async def create_invoice_and_charge_immediately(parameters: InvoiceParameters, context: Context, call: Call) -> Answer:
-    """Charge an organization by a call that Viam has deprecated and that answers up to two minutes later."""
     total = money.to_cents(parameters.amount)
     return await _charge("create_invoice_and_charge_immediately", parameters, total, context, call)
 

@@ -139,8 +139,6 @@ class Command(Struct, frozen=True):
     run: Handler
 
 
-def command(effect: Effect, parameters: type[Record]) -> Callable[[Handler], Command]:
-    """Make a handler a row of the table: its name is the command's, its docstring's first line the summary."""
-    return lambda run: Command(
-        run.__name__.removesuffix("_"), effect, (run.__doc__ or "").partition("\n")[0], parameters, run
-    )
+def command(effect: Effect, parameters: type[Record], summary: str) -> Callable[[Handler], Command]:
+    """Make a handler a row of the table; its name is the command's."""
+    return lambda run: Command(run.__name__.removesuffix("_"), effect, summary, parameters, run)

@@ -54,9 +54,8 @@ class FleetUsageParameters(ReadParameters, frozen=True, kw_only=True):
             raise ValueError("location_ids: found org_id and location_ids, expected one of the two")
 
 
-@command("read", FleetUsageParameters)
+@command("read", FleetUsageParameters, "What an organization's locations, all or listed, cost this month, by payer.")
 async def get_fleet_usage(parameters: FleetUsageParameters, context: Context, call: Call) -> Answer:
-    """What all locations of an organization, or those listed, cost this month, by the organization that pays."""
     max_age_s: float | None = given(parameters.max_age_s)
     names: dict[str, Answer]
     listed: list[Reading] = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import hashlib
 import os
 import time
 from collections.abc import Callable
@@ -35,6 +34,8 @@ class _Pdf:
     async def restart(self) -> None:
         """Forget what came so far."""
         self.size_bytes = 0
+        import hashlib  # noqa: PLC0415 - a megabyte, see core.digest
+
         self._hash = hashlib.sha256()
         self._head = self._tail = b""
 

@@ -74,12 +74,9 @@ class EmailParameters(Record, frozen=True, kw_only=True):
     dry_run: DryRun = False
 
 
-@command("read", InvoicesParameters)
+@command("read", InvoicesParameters, "An organization's invoices, newest first; what is outstanding and overdue.")
 async def get_invoices_summary(parameters: InvoicesParameters, context: Context, call: Call) -> Answer:
-    """An organization's invoices, newest first, what is outstanding and what is overdue.
-
-    `status`, `since` and `limit` choose what is listed; the figures are those of all invoices.
-    """
+    """`status`, `since` and `limit` choose what is listed; the figures are those of all invoices."""
     org_id = context.policy.org_in_scope(parameters.org_id)
     summary = await context.reads.invoices(org_id, call, given(parameters.max_age_s))
     invoices = sorted(summary.value["invoices"], key=_date_s, reverse=True)
@@ -107,9 +104,8 @@ def _date_s(invoice: Mapping[str, Any], name: str = "invoice_date", unknown_s: f
     return unknown_s if date_s is None else date_s
 
 
-@command("read", PdfParameters)
+@command("read", PdfParameters, "An invoice's PDF, in the answer or saved in state_dir; always asks the cloud.")
 async def get_invoice_pdf(parameters: PdfParameters, context: Context, call: Call) -> Answer:
-    """An invoice's PDF, in the answer or saved to a file in state_dir. Always asks the cloud."""
     org_id = context.policy.org_in_scope(parameters.org_id)
     save_as: str | None = given(parameters.save_as)
     pdf = (
@@ -124,9 +120,8 @@ async def get_invoice_pdf(parameters: PdfParameters, context: Context, call: Cal
     return {"invoice_id": parameters.invoice_id, "org_id": org_id, **content, **facts}
 
 
-@command("notify", EmailParameters)
+@command("notify", EmailParameters, "Have Viam tell a customer's owners that a payment is due, once in 24 hours.")
 async def send_payment_required_email(parameters: EmailParameters, context: Context, call: Call) -> Answer:
-    """Have Viam write to a customer's owners that a payment is due; once in 24 hours for each customer."""
     customer = parameters.customer_org_id
     context.policy.check_org(customer)
     owner = given(parameters.billing_owner_org_id) or context.policy.own_org()

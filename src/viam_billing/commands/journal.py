@@ -82,9 +82,8 @@ class AuditParameters(Record, frozen=True, kw_only=True):
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"since": is_moment}
 
 
-@command("read", ChargeKeyParameters)
+@command("read", ChargeKeyParameters, "One charge of the journal by its idempotency_key; whether its invoice is paid.")
 async def get_charge(parameters: ChargeKeyParameters, context: Context, call: Call) -> Answer:
-    """One charge of the journal by its idempotency_key, and whether its invoice is paid."""
     charging = context.charging()
     await call.from_disk(charging.read_figures())
     entry = await call.from_disk(charging.journal.find(parameters.idempotency_key))
@@ -99,9 +98,8 @@ async def get_charge(parameters: ChargeKeyParameters, context: Context, call: Ca
     return entry.shown()
 
 
-@command("read", ListChargesParameters)
+@command("read", ListChargesParameters, "The charges of the journal, newest first.")
 async def list_charges(parameters: ListChargesParameters, context: Context, call: Call) -> Answer:
-    """The charges of the journal, newest first."""
     charging = context.charging()
     await call.from_disk(charging.read_figures())
     states = get_args(State) if parameters.state is UNSET else (str(parameters.state),)
@@ -110,9 +108,8 @@ async def list_charges(parameters: ListChargesParameters, context: Context, call
     return {"charges": [entry.shown() for entry in entries]}
 
 
-@command("charge", Record)
+@command("charge", Record, "Look for the invoices of charges whose answer was lost.")
 async def reconcile_charges(parameters: Record, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
-    """Look for the invoices of charges whose answer was lost."""
     context.go_on()
     found = await context.charging().reconciler.reconcile(context.access)
     return {
@@ -121,9 +118,8 @@ async def reconcile_charges(parameters: Record, context: Context, call: Call) ->
     }
 
 
-@command("by_name", ResolveParameters)
+@command("by_name", ResolveParameters, "Write down what a person has found out about an unknown charge.")
 async def resolve_charge(parameters: ResolveParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
-    """Write down what a person has found out about an unknown charge."""
     charging = context.charging()
     await charging.recovery.prepare()
     seen = await charging.journal.find(parameters.idempotency_key)
@@ -140,9 +136,8 @@ async def resolve_charge(parameters: ResolveParameters, context: Context, call: 
     return resolved.shown()
 
 
-@command("read", AuditParameters)
+@command("read", AuditParameters, "Attempts to notify, change or charge, newest first, the refused ones too.")
 async def get_audit_log(parameters: AuditParameters, context: Context, call: Call) -> Answer:
-    """Attempts to notify, change or charge, newest first, the refused ones too."""
     since_s = moment_s(parameters.since) - 0.0005  # times are shown in whole milliseconds, and have to find their entry
     limit, sees = given(parameters.limit, _USUAL_LIMIT), partial(_sees, context.policy)
     if await call.from_disk(context.charging().journal.read_figures()) is None:

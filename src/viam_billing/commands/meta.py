@@ -26,9 +26,8 @@ class HelpParameters(Record, frozen=True, kw_only=True):
     name: Annotated[Id, Meta(description="One command, instead of all.")] | UnsetType = UNSET
 
 
-@command("always", HelpParameters)
+@command("always", HelpParameters, "The commands, what each takes, and whether this service allows it.")
 async def help_(parameters: HelpParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
-    """The commands, what each takes, and whether this service's configuration allows it."""
     name: str | None = given(parameters.name)
     if name is not None and name not in context.commands:
         raise unknown_command(name, context.commands)
@@ -56,11 +55,9 @@ def unknown_command(name: str, names: Iterable[str]) -> UnknownCommandError:
     return UnknownCommandError(f'there is no command {quoted(name)}. {hint}{{"help": {{}}}} lists the commands.')
 
 
-@command("read", Record)
+@command("read", Record, "Whether the API key works and what it may read.")
 async def check_access(parameters: Record, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
-    """Whether the API key works and what it may read.
-
-    Make each read call once, for the service's own organization and location, and tell how it ended. A rejected key
+    """Make each read call once, for the service's own organization and location, and tell how it ended. A rejected key
     and a cloud that is away are answers here: `authenticated` is then false, or left out as not known.
     """
     config, gateway = context.config, context.gateway

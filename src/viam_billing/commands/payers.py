@@ -32,32 +32,25 @@ class UpdateTierParameters(Record, frozen=True, kw_only=True):
     aliases: ClassVar[Mapping[str, str]] = {"org_id": "organization_id"}
 
 
-@command("read", OrgReadParameters)
+@command("read", OrgReadParameters, "How an organization pays and the tier that it is on; payment details are masked.")
 async def get_org_billing_information(parameters: OrgReadParameters, context: Context, call: Call) -> Answer:
-    """How an organization pays and the tier that it is on; payment details are masked."""
     org_id = context.policy.org_in_scope(parameters.org_id)
     information = await context.reads.billing_information(org_id, call, given(parameters.max_age_s))
     return {**information.value, "org_id": org_id, **provenance([information])}
 
 
-@command("read", OrgReadParameters)
+@command("read", OrgReadParameters, "The tiers that an organization can be put on.")
 async def get_available_billing_tiers(parameters: OrgReadParameters, context: Context, call: Call) -> Answer:
-    """The tiers that an organization can be put on.
-
-    `org_id` is in Viam's docs and not in the API: it is checked and not sent.
-    """
+    """`org_id` is in Viam's docs and not in the API: it is checked and not sent."""
     if parameters.org_id is not UNSET:
         context.policy.check_org(parameters.org_id)
     tiers = await context.reads.tiers(call, given(parameters.max_age_s))
     return {**tiers.value, **provenance([tiers])}
 
 
-@command("change", UpdateTierParameters)
+@command("change", UpdateTierParameters, "Put an organization on another tier.")
 async def update_organization_billing_tier(parameters: UpdateTierParameters, context: Context, call: Call) -> Answer:
-    """Put an organization on another tier.
-
-    Check the tier, read the old one, send unless it is the same, and read the new one back.
-    """
+    """Check the tier, read the old one, send unless it is the same, and read the new one back."""
     org_id, tier = parameters.organization_id, parameters.billing_tier
     context.policy.check_org(org_id)
     available = list((await context.gateway.get_available_billing_tiers(call.deadline)).tiers)
@@ -100,12 +93,9 @@ class UpdateLocationPayerParameters(Record, frozen=True, kw_only=True):
     dry_run: DryRun = False
 
 
-@command("read", LocationReadParameters)
+@command("read", LocationReadParameters, "Which organization pays for a location.")
 async def get_location_billing_organization(parameters: LocationReadParameters, context: Context, call: Call) -> Answer:
-    """Which organization pays for a location.
-
-    `billing_organization_id` is left out where the API names none.
-    """
+    """`billing_organization_id` is left out where the API names none."""
     location_id = context.policy.location_in_scope(parameters.location_id)
     payer = await context.reads.location_payer(location_id, call, given(parameters.max_age_s))
     return {"location_id": location_id, **payer.value, **provenance([payer])}
@@ -128,14 +118,11 @@ def no_payer(location_id: str) -> NotFoundError:
     )
 
 
-@command("change", UpdateLocationPayerParameters)
+@command("change", UpdateLocationPayerParameters, "Have another organization pay for a location.")
 async def update_location_billing_organization(
     parameters: UpdateLocationPayerParameters, context: Context, call: Call
 ) -> Answer:
-    """Have another organization pay for a location.
-
-    Read who pays, send unless it is the same, and read back who pays now.
-    """
+    """Read who pays, send unless it is the same, and read back who pays now."""
     location_id = context.policy.location_in_scope(parameters.location_id)
     org_id = context.policy.org_in_scope(parameters.billing_organization_id)
     previous = await _payer(context, location_id, call.deadline)

@@ -52,20 +52,16 @@ class UsageHistoryParameters(OrgOrLocationParameters, frozen=True, kw_only=True)
         super().__post_init__()
 
 
-@command("read", OrgReadParameters)
+@command("read", OrgReadParameters, "What an organization has cost this month by type, and an estimate of its total.")
 async def get_current_month_usage(parameters: OrgReadParameters, context: Context, call: Call) -> Answer:
-    """What an organization has cost this month, by kind of usage and with an estimate of the month's total."""
     org_id = context.policy.org_in_scope(parameters.org_id)
     usage = await context.reads.usage(org_id, call, given(parameters.max_age_s))
     return {**usage.value, "org_id": org_id, "cost_by_type": decoding.cost_by_type(usage.value), **provenance([usage])}
 
 
-@command("read", LocationReadParameters)
+@command("read", LocationReadParameters, "Who pays for a location and what that organization has cost this month.")
 async def get_location_usage(parameters: LocationReadParameters, context: Context, call: Call) -> Answer:
-    """Who pays for a location and what that organization has cost this month.
-
-    An organization that is out of scope itself may be read through a location that it pays for.
-    """
+    """An organization that is out of scope itself may be read through a location that it pays for."""
     location_id = context.policy.location_in_scope(parameters.location_id)
     max_age_s = given(parameters.max_age_s)
     payer, org_id = await payer_of(context, location_id, call, max_age_s)
@@ -81,12 +77,9 @@ async def get_location_usage(parameters: LocationReadParameters, context: Contex
     }
 
 
-@command("read", UsageHistoryParameters)
+@command("read", UsageHistoryParameters, "An organization's cost by hour or day, as this machine has seen it.")
 async def get_usage_history(parameters: UsageHistoryParameters, context: Context, call: Call) -> Answer:
-    """How an organization's cost went, by hour or day, from what this machine has seen.
-
-    Asks the cloud only who pays for a location.
-    """
+    """Asks the cloud only who pays for a location."""
     if context.config.state_dir is None:
         raise no_state_dir()
     if context.history is None:
@@ -121,9 +114,8 @@ async def get_usage_history(parameters: UsageHistoryParameters, context: Context
     }
 
 
-@command("read", OrgOrLocationParameters)
+@command("read", OrgOrLocationParameters, "Where the month stands in the budget; which thresholds are newly crossed.")
 async def check_budget(parameters: OrgOrLocationParameters, context: Context, call: Call) -> Answer:
-    """Where the month stands in the configured budget, and which thresholds it has newly crossed."""
     config, max_age_s = context.config, given(parameters.max_age_s)
     readings: list[Reading] = []
     whose: Answer

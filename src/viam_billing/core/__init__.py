@@ -1,1 +1,1 @@
-"""Values without I/O: errors, money, times, redaction."""
+"""Values without I/O: errors, money, times, redaction, digests."""

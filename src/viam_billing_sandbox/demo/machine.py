@@ -146,7 +146,7 @@ class Machine:
 
     def start_module(self, *, through_run_sh: bool) -> Child:
         """Starts the module as viam-server does, without the connection back, which billing does not need."""
-        command = (str(RUN_SH),) if through_run_sh else (sys.executable, "-I", "-m", "viam_billing")
+        command = (str(RUN_SH),) if through_run_sh else (sys.executable, "-OO", "-I", "-m", "viam_billing")
         data = self.folder / "data"
         data.mkdir()
         environment = {
