@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from grpclib.const import Status
 from msgspec import Struct, field
@@ -34,11 +34,12 @@ from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Context
 from viam_billing.core.errors import BillingError, CloudUnreachableError, StateUnavailableError
 from viam_billing.core.money import Cents, to_dollars
+from viam_billing.core.tasks import retrieve_exception
 from viam_billing.core.times import Deadline
 from viam_billing.settings.attributes import Config, parse_attributes
 from viam_billing.settings.policy import Policy
 from viam_billing.storage import journal_schema
-from viam_billing.storage.database import Database
+from viam_billing.storage.database import Database, Guard
 from viam_billing.storage.disk import Disk
 from viam_billing.usage.history import CrossedThresholds
 
@@ -182,14 +183,24 @@ class TroubledStore(Database):
     trouble = ""
 
     @override
-    async def run(self, work: Callable[[sqlite3.Connection], T], *, sync: bool = True, name: str = "") -> T:
+    def begin(
+        self, work: Callable[[sqlite3.Connection], T], *, sync: bool = True, name: str = "", guard: Guard | None = None
+    ) -> asyncio.Future[T]:
         trouble = self.trouble
-        if trouble == "before":
-            raise StateUnavailableError("the disk is full.")
-        result = await super().run(work, sync=sync, name=name)
+        running = super().begin(_full if trouble == "before" else work, sync=sync, name=name, guard=guard)
         if trouble == "after":
-            raise StateUnavailableError("the disk is full.")
-        return result
+            running = asyncio.ensure_future(_full_after(running))
+            running.add_done_callback(retrieve_exception)
+        return running
+
+
+def _full(_: sqlite3.Connection) -> NoReturn:
+    raise StateUnavailableError("the disk is full.")
+
+
+async def _full_after(running: asyncio.Future[T]) -> T:
+    await running
+    raise StateUnavailableError("the disk is full.")
 
 
 class Scene:
@@ -246,8 +257,8 @@ class Scene:
                 self.cloud, Cache(CircuitBreaker(APP), memory=Memory(self.clock, self.clock)), configured, self.clock
             ),
             disk=self.disk,
-            audit_log=AuditLog(self.store, APP, self.clock, service),
-            email_cooldown=EmailCooldown(self.store, APP, self.clock, {}),
+            audit_log=AuditLog(self.journal, APP, self.clock, service),
+            email_cooldown=EmailCooldown(self.journal, APP, self.clock, {}),
             history=None,
             crossed=CrossedThresholds(None),
             access=ServiceAccess(self.cloud, policy),

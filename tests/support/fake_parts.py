@@ -10,10 +10,13 @@ from grpclib.const import Status
 from typing_extensions import override
 from viam.gen.app.v1 import billing_pb2
 
+from viam_billing.charging.identity import Identity
+from viam_billing.charging.journal import Journal
 from viam_billing.cloud.failures import CallError, CallFailedError
 from viam_billing.cloud.session import Session
 from viam_billing.core.times import Deadline
 from viam_billing.settings.app_address import AppAddress
+from viam_billing.storage.database import Database
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -48,6 +51,11 @@ class Clock:
     def __call__(self) -> float:
         """The time."""
         return self.now_s
+
+
+def make_journal(database: Database, app_address: str = "https://app.viam.com", now: Clock | None = None) -> Journal:
+    """The journal of a cloud in a database, which leaves no mark outside of its folder."""
+    return Journal(database, app_address, now or Clock(), Identity("/state", app_address, None))
 
 
 class _Names(dict[str, str]):

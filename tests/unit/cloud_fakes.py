@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from typing_extensions import override
 from viam.gen.app.v1 import billing_pb2
 
-from support.fake_parts import NOON_S, Clock, FakeClient, FakeSession
+from support.fake_parts import NOON_S, Clock, FakeClient, FakeSession, make_journal
 from viam_billing.audit.audit_log import AuditLog
 from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.cache import Cache
@@ -111,6 +111,7 @@ def make_context(
     settings = make_config(attributes)
     clock = Clock(NOON_S)
     session = FakeSession(app)
+    journal = make_journal(database, settings.app.text, clock) if database else None
     gateway = CloudClient(Calls(session, Counters(), settings.timeout_s, clock))
     return Context(
         config=settings,
@@ -118,8 +119,8 @@ def make_context(
         gateway=gateway,
         disk=Disk(),
         reads=Reads(gateway, Cache(session.circuit_breaker, memory=Memory(clock, clock)), settings, clock),
-        audit_log=AuditLog(database, settings.app.text, clock),
-        email_cooldown=EmailCooldown(database, settings.app.text, clock, {}),
+        audit_log=AuditLog(journal, settings.app.text, clock),
+        email_cooldown=EmailCooldown(journal, settings.app.text, clock, {}),
         history=None,
         crossed=CrossedThresholds(None),
         access=ServiceAccess(gateway, Policy(settings)),

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
 from msgspec import Struct
 from viam import logging
 
+from viam_billing.charging.journal import Journal
 from viam_billing.core import errors
 from viam_billing.core.errors import BillingError, quoted
-from viam_billing.storage.database import Connection, Database
+from viam_billing.storage.database import Connection
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -24,10 +25,6 @@ _MOST_ENTRIES: Final = 10_000
 _LONGEST_VALUE: Final = 200
 _MOST_PARAMETERS: Final = 20
 _MOST_LOGGED: Final = 10
-
-
-async def nothing_lost() -> None:
-    """Look for nothing: there is no journal to lose."""
 
 
 class AuditEntry(Struct, frozen=True):
@@ -45,20 +42,11 @@ class AuditEntry(Struct, frozen=True):
 class AuditLog:
     """The attempts of one service, among those of its `state_dir` and `app_address`."""
 
-    def __init__(
-        self,
-        database: Database | None,
-        app_address: str,
-        now: Callable[[], float],
-        service: str = "",
-        look: Callable[[], Awaitable[object]] = nothing_lost,
-    ) -> None:
-        """`look` raises `StateUnavailableError` where the database is gone, and must not be made anew."""
-        self._database = database
+    def __init__(self, journal: Journal | None, app_address: str, now: Callable[[], float], service: str = "") -> None:
+        self._journal = journal
         self._app = app_address
         self._now = now
         self._service = service
-        self._look = look
         self._under_way = 0
         self.idle = asyncio.Event()
         """Set while every attempt has ended and its end is written."""
@@ -114,7 +102,7 @@ class AuditLog:
                     break
             return found
 
-        return await usable(self._database).run(work)
+        return await asyncio.shield(usable(self._journal).begin(work, sync=False))
 
     async def _begin(
         self, row_ids: list[int | None], command: str, parameters: Mapping[str, object], *, permitted: bool, sync: bool
@@ -134,8 +122,7 @@ class AuditLog:
             db.execute(delete, (_MOST_ENTRIES,))
 
         try:
-            await self._look()
-            await usable(self._database).run(work, sync=sync, name="begin_attempt")
+            await asyncio.shield(usable(self._journal).begin(work, sync=sync, name="begin_attempt"))
         except errors.StateUnavailableError as error:
             logged = list(parameters.items())[:_MOST_LOGGED]
             shown = ", ".join(f"{quoted(name)}: {quoted(value)}" for name, value in logged)
@@ -165,18 +152,18 @@ class AuditLog:
             ended(None)
             return
         try:
-            ending = usable(self._database).begin(work, sync=False, name="end_attempt")
+            ending = usable(self._journal).begin(work, sync=False, name="end_attempt")
         except errors.StateUnavailableError as error:
             ended(error)
         else:
             ending.add_done_callback(lambda done: ended(done.exception()))
 
 
-def usable(database: Database | None) -> Database:
-    """The database. Raises: StateUnavailableError: there is no folder for one."""
-    if database is None:
+def usable(journal: Journal | None) -> Journal:
+    """The journal. Raises: StateUnavailableError: there is no folder for one."""
+    if journal is None:
         raise errors.no_state_dir()
-    return database
+    return journal
 
 
 def _merge_repeat(db: Connection, row_id: int | None) -> None:

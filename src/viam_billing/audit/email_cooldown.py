@@ -9,18 +9,20 @@ monotonic         within one process: an e-mail less than 24 hours ago counts, e
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 from viam import logging
 
-from viam_billing.audit.audit_log import nothing_lost, usable
+from viam_billing.audit.audit_log import usable
+from viam_billing.charging.journal import Journal
 from viam_billing.core.errors import CooldownActiveError, StateUnavailableError, quoted
 from viam_billing.core.times import DAY_S, monotonic_s, to_rfc3339
-from viam_billing.storage.database import Connection, Database
+from viam_billing.storage.database import Connection
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -32,20 +34,18 @@ class EmailCooldown:
 
     def __init__(
         self,
-        database: Database | None,
+        journal: Journal | None,
         app_address: str,
         now: Callable[[], float],
         sent_s: dict[str, float],
         clock_s: Callable[[], float] = monotonic_s,
-        look: Callable[[], Awaitable[object]] = nothing_lost,
     ) -> None:
-        """`sent_s`: when this process sent e-mails, by customer, on `clock_s`. `look` is as for the audit log."""
-        self._database = database
+        """`sent_s`: when this process sent e-mails, by customer, on `clock_s`."""
+        self._journal = journal
         self._app = app_address
         self._now = now
         self._sent_s = sent_s
         self._clock_s = clock_s
-        self._look = look
 
     async def check(self, customer_org_id: str, *, begin: bool = False) -> None:
         """Raises: CooldownActiveError: if an e-mail to this customer may have been sent within the last 24 hours.
@@ -55,9 +55,8 @@ class EmailCooldown:
         ago_s = self._clock_s() - self._sent_s.get(customer_org_id, -math.inf)
         since_s: float | None = self._now() - ago_s
         if ago_s >= COOLDOWN_S:
-            await self._look()
             work = partial(self._active_since, customer_org_id, begin=begin)
-            since_s = await usable(self._database).run(work)
+            since_s = await asyncio.shield(usable(self._journal).begin(work))
         if since_s is not None:
             raise CooldownActiveError(
                 f"an e-mail to the organization {quoted(customer_org_id)} was sent, or may have been, at "
@@ -70,8 +69,7 @@ class EmailCooldown:
         """Forget an e-mail that the cloud refused. If that cannot be written, the cooldown stays."""
         sql = "DELETE FROM email_cooldown WHERE app_address = ? AND customer_org_id = ?"
         try:
-            await self._look()
-            await usable(self._database).run(lambda db: db.execute(sql, (self._app, customer_org_id)).rowcount)
+            await usable(self._journal).begin(lambda db: db.execute(sql, (self._app, customer_org_id)).rowcount)
         except StateUnavailableError as error:
             LOGGER.warning("the cooldown of %s stays: %s", quoted(customer_org_id), error.text)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -10,7 +11,7 @@ from msgspec import structs
 from viam_billing.charging import refusals
 from viam_billing.charging.charge import UNSETTLED, ChargeRequest, Entry, State
 from viam_billing.charging.identity import Identity
-from viam_billing.charging.journal_rows import Figures, Rows
+from viam_billing.charging.journal_rows import Figures, Rows, identity
 from viam_billing.charging.refusals import Limits
 from viam_billing.core import errors
 from viam_billing.core.errors import BillingError, quoted
@@ -20,14 +21,14 @@ T = TypeVar("T")
 
 
 class Journal:
-    """The entries of one `app_address`. `now` is the wall clock in Unix seconds.
+    """The journal of one `app_address`, in a file with the others. `now` is the wall clock in Unix seconds.
 
     Every method raises `StateUnavailableError` if the folder cannot be used, or the journal that was charged with is
     gone from it. Those that only read create no file. Fault points announce a transaction by its method's name.
     """
 
     def __init__(self, store: Database, app_address: str, now: Callable[[], float], identity: Identity) -> None:
-        self.store = store
+        self._store = store
         self._app = app_address
         self._now = now
         self.identity = identity
@@ -40,7 +41,14 @@ class Journal:
 
     async def is_there(self) -> bool:
         """Whether there is a file, or may be."""
-        return await self.store.exists(otherwise=self.identity.check)
+        return await self._store.exists(self._guard)
+
+    def begin(self, work: Callable[[Connection], T], *, sync: bool = True, name: str = "") -> asyncio.Future[T]:
+        """Run `work` in a transaction of the file, see `Database.begin`; refused while the journal is gone."""
+        return self._store.begin(work, sync=sync, name=name, guard=self._guard)
+
+    def _guard(self, db: Connection | None) -> None:
+        self.identity.check(*(() if db is None else identity(db)))
 
     async def find(self, key: str) -> Entry | None:
         """The entry of a key."""
@@ -159,20 +167,16 @@ class Journal:
 
     async def _read(self, name: str, step: Callable[[Rows], T], nothing: T) -> T:
         """Run a step where there is a file; else return `nothing`."""
-        return await self._run(name, step) if await self.is_there() else nothing
+        return await self.run(name, step) if await self.is_there() else nothing
 
     async def run(self, name: str, step: Callable[[Rows], T]) -> T:
         """Run a step in a transaction of this journal. A step that raises a `BillingError` has written nothing.
 
         What lies in the future is dated to now first, and stays so although the step refuses.
         """
-        await self.is_there()
-        return await self._run(name, step)
 
-    async def _run(self, name: str, step: Callable[[Rows], T]) -> T:
         def work(db: Connection) -> tuple[T | BillingError, Figures]:
             rows = Rows(db, self._app, self._now())
-            self.identity.check(*rows.identity())
             rows.redate()
             try:
                 result: T | BillingError = step(rows)
@@ -183,7 +187,7 @@ class Journal:
                 self.identity.write_mark(figures.journal_id)
             return result, figures
 
-        result, figures = await self.store.run(work, name=name)
+        result, figures = await asyncio.shield(self.begin(work, name=name))
         self._figures = figures
         self.identity.note(figures.journal_id, figures.entries)
         if isinstance(result, BillingError):

@@ -32,6 +32,7 @@ _FIGURES: Final = (
     "(SELECT count(*) FROM late_watch WHERE app_address = :app), "
     f"(SELECT coalesce(sum(total), 0) FROM charges WHERE app_address = :app AND {_IN_UNSETTLED}) FROM journal"
 )
+_IDENTITY: Final = "SELECT id, (SELECT coalesce(max(rowid), 0) FROM charges) FROM journal"
 _WATCHED: Final = "key, attempt, org_id, total, sent_at, until, known_invoices, found"
 _OWNERS: Final = (
     "SELECT key FROM charges WHERE app_address = :app AND invoice_id = :invoice AND key <> :key UNION ALL "
@@ -129,12 +130,6 @@ class Rows:
         sums = [sql + condition for condition in (_IN_UNSETTLED, _SUCCEEDED_TODAY)]  # each with an index of its own
         return Cents(sum(self._db.execute(each, self._values).fetchone()[0] for each in sums))
 
-    def identity(self) -> tuple[str, int]:
-        """The journal's id, and how many entries it has of all clouds; none is ever removed."""
-        sql = "SELECT id, (SELECT coalesce(max(rowid), 0) FROM charges) FROM journal"
-        found: tuple[str, int] = self._db.execute(sql).fetchone()
-        return found
-
     def figures(self) -> Figures:
         """What `get_status` tells."""
         totals: tuple[str, float, int, int, int, Cents] = self._db.execute(_FIGURES, self._values).fetchone()
@@ -161,6 +156,12 @@ class Rows:
             Watched(*(*plain, tuple(json.loads(known)), tuple(json.loads(found))))
             for *plain, known, found in self._db.execute(sql, (self._app, self.now_s, org_id))
         ]
+
+
+def identity(db: Connection) -> tuple[str, int]:
+    """The journal's id, and how many entries it has of all clouds; none is ever removed."""
+    found: tuple[str, int] = db.execute(_IDENTITY).fetchone()
+    return found
 
 
 def _to_row(record: Entry | Watched) -> list[object]:

@@ -7,7 +7,7 @@ import contextlib
 import time
 from typing import Any, Final
 
-from viam_billing.audit.audit_log import AuditLog, nothing_lost
+from viam_billing.audit.audit_log import AuditLog
 from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.cache import Cache
 from viam_billing.cache.queries import Reads
@@ -33,8 +33,8 @@ from viam_billing.version import VERSION
 _CHARGING: Final = [name for name, effect in EFFECTS.items() if effect in ("charge", "by_name")]
 """Commands for which a service looks after the charge journal, and keeps other processes away from it."""
 
-_FIRST_LOOK_S: Final = 0.2
-"""How long `get_status` waits for the journal's figures, where they are not in memory yet."""
+_LOOK_S: Final = 0.2
+"""How long `get_status` waits for the journal: where the disk is slow, it tells the latest figures that are known."""
 
 
 class Container:
@@ -68,9 +68,7 @@ class Container:
         charging: ChargeService | None = None
         if config.state_dir is not None:
             charging = lease.enter_context(shared.charging(config.state_dir, config.app, config.accept_lost_journal))
-        database = charging.journal.store if charging is not None else None
-        look_for_file = charging.journal.is_there if charging is not None else nothing_lost
-        look = charging.journal.read_figures if charging is not None else nothing_lost
+        journal = charging.journal if charging is not None else None
         sent_emails = shared.sent_emails[config.state_dir, config.app.text]
         self.context = Context(
             config=config,
@@ -80,8 +78,8 @@ class Container:
             reads=Reads(gateway, cache, config, time.time, history, private),
             history=history,
             crossed=CrossedThresholds(history),
-            audit_log=AuditLog(database, config.app.text, time.time, name, look_for_file),
-            email_cooldown=EmailCooldown(database, config.app.text, time.time, sent_emails, look=look),
+            audit_log=AuditLog(journal, config.app.text, time.time, name),
+            email_cooldown=EmailCooldown(journal, config.app.text, time.time, sent_emails),
             access=access,
             charge_service=charging,
             now=time.time,
@@ -95,7 +93,7 @@ class Container:
             self._watching.callback(session.circuit_breaker.when_closed.remove, charging.reconciler.wake)
 
     async def status(self) -> dict[str, Any]:
-        """What `get_status` answers; from memory, but for the journal's figures where they are not known yet."""
+        """What `get_status` answers; from memory, but for the journal, which may be gone by now."""
         charges = await self._charges()  # first, so that all else is of the moment of the answer
         counters, reads = self._counters, self.context.reads.reader
         session = self._session
@@ -118,15 +116,19 @@ class Container:
     async def _charges(self) -> dict[str, Any]:
         """The journal's figures: 0 where there is no journal, none where it cannot be read."""
         charging = self.context.charge_service
-        figures = charging.journal.figures if charging is not None else None
-        if charging is not None and figures is None:
+        figures: Figures | None = None
+        if charging is not None:
             if self._look is None or self._look.done():
                 self._look = asyncio.create_task(charging.read_figures(), name="viam-billing charge figures")
                 self._look.add_done_callback(retrieve_exception)
             try:
-                figures = await wait_shared(self._look, _FIRST_LOOK_S)
-            except (BillingError, asyncio.TimeoutError):
+                figures = await wait_shared(self._look, _LOOK_S)
+            except BillingError:
                 return {}
+            except asyncio.TimeoutError:
+                figures = charging.journal.figures
+                if figures is None:
+                    return {}
         if figures is None:
             return {"unknown_charges": 0, "charged_last_24h": 0}
         created = to_rfc3339(figures.created_at)

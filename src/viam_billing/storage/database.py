@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 Connection: TypeAlias = "sqlite3.Connection"
+Guard: TypeAlias = "Callable[[Connection | None], None]"
 T = TypeVar("T")
 
 _DISK_ERROR: Final = re.compile(
@@ -51,37 +52,39 @@ class Database:
         self._identity: os.stat_result | None = None
         self._closed = False
 
-    async def run(self, work: Callable[[Connection], T], *, sync: bool = True, name: str = "") -> T:
+    async def run(self, work: Callable[[Connection], T]) -> T:
         """Wait for the result of `work`, run in one transaction; see `begin`. A caller that is cancelled stops nothing.
 
         Raises `StateUnavailableError` if the folder or the file cannot be used, or the disk is full.
         """
-        return await asyncio.shield(self.begin(work, sync=sync, name=name))
+        return await asyncio.shield(self.begin(work))
 
-    def begin(self, work: Callable[[Connection], T], *, sync: bool = True, name: str = "") -> asyncio.Future[T]:
+    def begin(
+        self, work: Callable[[Connection], T], *, sync: bool = True, name: str = "", guard: Guard | None = None
+    ) -> asyncio.Future[T]:
         """Run `work` in one transaction, after all that were begun before. Nobody has to ask for the result.
 
         Without `sync`, a transaction of a synced database reaches the disk with the next one that is synced: a process
         that is killed loses nothing, and a power cut only the most recent. `name` is the one that the transaction's
-        fault points announce. Raises `StateUnavailableError` after `close`; else errors are the future's.
+        fault points announce. `guard` may refuse, by an error: it is called in the transaction before `work`, and with
+        None before a file is made. Raises `StateUnavailableError` after `close`; else errors are the future's.
         """
         if self._closed:
             raise self._unusable("the service was closed")
-        return self._thread.begin(lambda: self._transaction(work, name, sync=sync and self._synced))
+        return self._thread.begin(lambda: self._transaction(work, name, guard, sync=sync and self._synced))
 
-    async def exists(self, otherwise: Callable[[], None]) -> bool:
-        """Whether the file is there; if not, `otherwise` is run. Where that cannot be seen, it may be: True."""
+    async def exists(self, guard: Guard) -> bool:
+        """Whether the file is there; `guard` may refuse that it is not. Where that cannot be seen, it may be: True."""
+        return await self._thread.run(lambda: self._exists(guard))
 
-        def work() -> bool:
-            try:
-                os.stat(self._path)
-            except OSError as error:
-                if isinstance(error, (FileNotFoundError, NotADirectoryError)):
-                    otherwise()
-                    return False
-            return True
-
-        return await self._thread.run(work)
+    def _exists(self, guard: Guard) -> bool:
+        try:
+            os.stat(self._path)
+        except OSError as error:
+            if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                guard(None)
+                return False
+        return True
 
     async def checkpoint(self) -> None:
         """Bring the write-ahead log into the file, and empty it: nothing that was deleted is left on the disk."""
@@ -109,15 +112,19 @@ class Database:
         self._closed = True
         self._thread.submit(self._disconnect)
 
-    def _transaction(self, work: Callable[[Connection], T], name: str, *, sync: bool) -> T:
+    def _transaction(self, work: Callable[[Connection], T], name: str, guard: Guard | None, *, sync: bool) -> T:
         import sqlite3  # noqa: PLC0415 - costs 6 ms, which a module that never writes does not pay at its start
 
         sys.audit("viam_billing.storage.begin", self._file_name, name)
         try:
+            if guard is not None:
+                self._exists(guard)
             connection = self._connected()
             connection.execute(f"PRAGMA synchronous = {'FULL' if sync else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
             try:
+                if guard is not None:
+                    guard(connection)
                 result = work(connection)
                 sys.audit("viam_billing.storage.before_commit", self._file_name, name)
                 connection.execute("COMMIT")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.fake_parts import NOON_S, Clock
+from support.fake_parts import NOON_S, Clock, make_journal
 from viam_billing.audit.audit_log import AuditLog
 from viam_billing.core.errors import NotFoundError, OutOfScopeError
 from viam_billing.storage.database import Database
@@ -30,7 +30,7 @@ class Case:
 
     def of(self, app_address: str) -> AuditLog:
         """The log for an address, in the same file."""
-        return AuditLog(self.database, app_address, self.clock)
+        return AuditLog(make_journal(self.database, app_address), app_address, self.clock)
 
     async def attempt(self, command: str = "do", code: str | None = "out_of_scope", **parameters: object) -> None:
         """An attempt from its begin to its end."""

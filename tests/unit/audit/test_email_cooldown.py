@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.fake_parts import NOON_S, Clock
+from support.fake_parts import NOON_S, Clock, make_journal
 from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.core.errors import CooldownActiveError, StateUnavailableError
 from viam_billing.core.times import DAY_S
@@ -26,7 +26,7 @@ class Case:
 
     def of(self, app_address: str, sent_s: dict[str, float]) -> EmailCooldown:
         """The cooldown for an address, in the same file."""
-        return EmailCooldown(self.database, app_address, self.wall, sent_s, self.monotonic)
+        return EmailCooldown(make_journal(self.database, app_address), app_address, self.wall, sent_s, self.monotonic)
 
     def wait(self, time_s: float) -> None:
         """Let both clocks go."""

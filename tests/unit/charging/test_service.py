@@ -12,7 +12,7 @@ from grpclib.const import Status
 from msgspec import structs
 from typing_extensions import override
 
-from support.fake_charges import Scene, away, request
+from support.fake_charges import Scene, TroubledStore, away, request
 from unit.charging.scene import code_of, under_way, unknown, until
 from viam_billing.charging.access import ServiceAccess
 from viam_billing.charging.charge import Entry
@@ -170,10 +170,12 @@ async def test_a_defect_while_charging_leaves_an_unknown_charge(scene: Scene, ca
 class FillingJournal(Journal):
     """A journal whose disk is full right after the reservation."""
 
+    store: TroubledStore
+
     @override
     async def reserve(self, *args: Any) -> tuple[Entry, bool]:
         result = await super().reserve(*args)
-        self.store.trouble = "before"  # type: ignore[attr-defined] # the scene's store
+        self.store.trouble = "before"
         return result
 
 
@@ -182,7 +184,9 @@ class FillingScene(Scene):
 
     @override
     def make_journal(self, identity: Identity) -> Journal:
-        return FillingJournal(self.store, "https://app.viam.com", self.clock, identity)
+        journal = FillingJournal(self.store, "https://app.viam.com", self.clock, identity)
+        journal.store = self.store
+        return journal
 
 
 async def test_without_the_mark_nothing_is_sent(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def reading(folder: Path, shared: Shared, **attributes: Any) -> Container:  # no
 async def test_the_journal_survives_a_power_cut(tmp_path: Path, shared: Shared) -> None:
     """Every commit of it is synced in full: what was tried, and the cooldowns."""
     container = reading(tmp_path, shared)
-    synchronous = await container.context.charging().journal.store.run(
+    synchronous = await container.context.charging().journal.begin(
         lambda db: db.execute("PRAGMA synchronous").fetchone()[0]
     )
     await container.close()
@@ -174,8 +174,8 @@ async def test_the_figures_of_a_journal_that_cannot_be_read_are_left_out(
 async def test_a_journal_that_is_slow_is_not_waited_for(tmp_path: Path, shared: Shared) -> None:
     """What it tells is there when it has been read."""
     container = Container(settings(str(tmp_path), 100.0, 100.0, ("a",), {"allowed_commands": ["read"]}), shared)
-    store, goes_on = container.context.charging().journal.store, threading.Event()
-    held = asyncio.ensure_future(store.run(lambda _: goes_on.wait()))
+    journal, goes_on = container.context.charging().journal, threading.Event()
+    held = journal.begin(lambda _: goes_on.wait())
     assert not FIGURES & (await container.status()).keys()
     goes_on.set()
     await held

@@ -82,12 +82,12 @@ async def test_an_older_journal_gets_what_charges_need(scene: Scene) -> None:
 
 async def test_what_an_older_journal_has_is_kept(scene: Scene) -> None:
     """The audit log, whose service nobody knows, and the cooldowns."""
-    log = AuditLog(scene.store, APP, scene.clock, "billing")
+    log = AuditLog(scene.journal, APP, scene.clock, "billing")
     (attempt,) = await log.entries(lambda *_: True, since_s=0, limit=10)
     assert (attempt.command, attempt.parameters) == ("send_payment_required_email", {"customer_org_id": "a"})
     assert not await log.entries(lambda *_: False, since_s=0, limit=10)
     with pytest.raises(CooldownActiveError):
-        await EmailCooldown(scene.store, APP, scene.clock, {}).check("a")
+        await EmailCooldown(scene.journal, APP, scene.clock, {}).check("a")
 
 
 async def test_a_journal_of_a_newer_version_is_refused_and_left_alone(scene: Scene) -> None:
