@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from viam import logging
 
-from viam_billing.cache.readings import Entry
+from viam_billing.cache.readings import MOST_ENTRIES, Entry
 from viam_billing.core.digest import digest
 from viam_billing.core.errors import StateUnavailableError
 from viam_billing.core.times import DAY_S
@@ -69,7 +69,8 @@ class CacheFile:
         def work(db: Connection) -> dict[str, Entry]:
             db.execute("DELETE FROM answers WHERE valid_until <= ? OR question LIKE 'revealed:%'", (now_s,))
             db.execute("DELETE FROM answers WHERE cloud <> ? AND as_of < ?", (self._cloud, now_s - _UNUSED_S))
-            rows = db.execute("SELECT question, value, as_of, valid_until FROM answers WHERE cloud = ?", (self._cloud,))
+            sql = "SELECT question, value, as_of, valid_until FROM answers WHERE cloud = ? ORDER BY as_of DESC LIMIT ?"
+            rows = reversed(db.execute(sql, (self._cloud, MOST_ENTRIES)).fetchall())
             return {query: Entry(json.loads(value), as_of_s, None, until_s) for query, value, as_of_s, until_s in rows}
 
         try:

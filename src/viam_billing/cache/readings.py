@@ -14,13 +14,14 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct, field
 
 from viam_billing.core.errors import StateUnavailableError
+from viam_billing.core.tasks import within
 from viam_billing.core.times import Deadline, monotonic_s, to_rfc3339
 
 T = TypeVar("T")
 
 FOREVER_S: Final = 1e18
 
-_MOST_ENTRIES: Final = 25_000
+MOST_ENTRIES: Final = 25_000
 _CLOCK_STEP_S: Final = 2.0
 """By how much the wall clock has to differ before it counts as set, and not as corrected bit by bit."""
 
@@ -46,7 +47,7 @@ class Call(Struct):
     async def from_disk(self, work: Awaitable[T]) -> T:
         """The result of work on the disk. Raises: StateUnavailableError: if it takes longer than the cloud may."""
         try:
-            return await asyncio.wait_for(work, self.deadline.remaining_s())
+            return await within(self.deadline.remaining_s(), work)
         except asyncio.TimeoutError:
             raise StateUnavailableError(
                 "the disk does not answer in time. Find what keeps the files in state_dir busy, or try again later."
@@ -91,7 +92,7 @@ class Memory:
         entry = Entry(value, self.wall_s(), self._clock_s(), valid_until_s, share)
         self._entries.pop(query, None)
         self._entries[query] = entry
-        if len(self._entries) > _MOST_ENTRIES:
+        while len(self._entries) > MOST_ENTRIES:
             del self._entries[next(iter(self._entries))]
         return entry
 

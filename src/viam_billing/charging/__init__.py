@@ -2,9 +2,6 @@
 
 commands/charges -> service (one attempt for each key, one charge at a time for each organization)
   journal.reserve -> journal.mark_sent -> cloud -> journal.settle
-recovery        before anything is charged: the folder's lock, what a dead process left, outcomes not written yet
-reconciliation  what the invoices of unknown charges tell, and when they are read
-identity        whether the journal is the one that was charged with, and not an empty one in its place
 
 `charge` draws the states of a charge. The code announces its steps as audit events (PEP 578, `sys.audit`) named
 `viam_billing.charging.<step>`, each with the idempotency key; tests listen to them.

@@ -23,6 +23,7 @@ from viam_billing.charging.journal_rows import Rows
 from viam_billing.charging.recovery import Recovery
 from viam_billing.cloud.decoding import SeenInvoice
 from viam_billing.core.errors import BillingError, CloudAwayError, InvalidRequestError, StateUnavailableError, quoted
+from viam_billing.core.tasks import within
 from viam_billing.core.times import DAY_S
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -191,7 +192,7 @@ class Reconciler:
                 LOGGER.warning("unknown charges are not looked for: %s", why)
             self._reported = why
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), wait_s)
+                await within(wait_s, self._woken.wait())
 
     async def round(self) -> float | None:
         """Reconcile what is due. Returns the seconds until the next round, None if there is nothing to reconcile."""

@@ -42,7 +42,7 @@ def conflict(key: str) -> errors.IdempotencyConflictError:
 def no_such_key(key: str) -> errors.NotFoundError:
     """A key that the journal does not have, or not in the scope of this service."""
     return errors.NotFoundError(
-        f"the journal has no charge with the key {quoted(key)}. list_charges shows those it has."
+        f"the journal has no charge with the key {quoted(key)}; list_charges shows what it has."
     )
 
 

@@ -194,16 +194,24 @@ class Calls:
 
 async def _wait_for_slot(rpc: str, session: Session, deadline: Deadline) -> None:
     """Take one of the places of the calls that may be in flight."""
+
+    def give_back(taken: asyncio.Task[bool]) -> None:
+        if not taken.cancelled():
+            session.slots.release()
+
+    taking, in_time = asyncio.create_task(session.slots.acquire()), False
     try:
-        await asyncio.wait_for(session.slots.acquire(), deadline.remaining_s())
-    except asyncio.TimeoutError:
-        raise _NoSlotError(f"{CALLS_AT_ONCE} calls were before it ({rpc}). Try again later.") from None
+        in_time = bool((await asyncio.wait({taking}, timeout=deadline.remaining_s()))[0])
+    finally:
+        if not in_time:  # or its caller was cancelled, perhaps in the moment in which it got one
+            taking.cancel()
+            taking.add_done_callback(give_back)
+    if not in_time:
+        raise _NoSlotError(f"{CALLS_AT_ONCE} calls were before it ({rpc}). Try again later.")
 
 
 def _no_key() -> NoReturn:
-    raise errors.NotConfiguredError(
-        "no API key is known. Set the attributes api_key and api_key_id to an organization owner's key."
-    )
+    raise errors.NotConfiguredError("no API key is known. Set the attributes api_key and api_key_id to an owner's key.")
 
 
 def login_expired(rpc: str) -> errors.CloudError:

@@ -82,14 +82,8 @@ _BY_WORDS: Final = (
 """How gRPC core words what it finds by itself; the first match counts."""
 
 _CHARGE_REFUSALS: Final = frozenset(
-    {
-        Status.UNAUTHENTICATED,
-        Status.PERMISSION_DENIED,
-        Status.INVALID_ARGUMENT,
-        Status.NOT_FOUND,
-        Status.OUT_OF_RANGE,
-        Status.UNIMPLEMENTED,
-    }
+    {Status.UNAUTHENTICATED, Status.PERMISSION_DENIED, Status.INVALID_ARGUMENT, Status.NOT_FOUND}
+    | {Status.OUT_OF_RANGE, Status.UNIMPLEMENTED}
 )
 _CHANGE_REFUSALS: Final = _CHARGE_REFUSALS | {Status.FAILED_PRECONDITION, Status.ALREADY_EXISTS}
 """Answers that say that the work was not done. Narrow on purpose: a rate limit may strike after the work."""

@@ -22,6 +22,7 @@ from grpclib.const import Status
 from viam_billing.cloud import certificates, failures
 from viam_billing.cloud.failures import PAGE, CallError, CallFailedError, Cause, UnreadableAnswerError, cause_of
 from viam_billing.cloud.pages import is_page, tls_context
+from viam_billing.core.tasks import within
 from viam_billing.settings.app_address import AppAddress
 from viam_billing.storage.disk import DiskThread
 from viam_billing.version import MODULE_NAME, VERSION
@@ -110,7 +111,7 @@ class Channel:
             if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE or self.closed:
                 raise CallFailedError(Status.UNAVAILABLE, "failed to connect to all addresses")
             try:
-                await asyncio.wait_for(self._core.wait_for_state_change(state), until_s - time.monotonic())
+                await within(until_s - time.monotonic(), self._core.wait_for_state_change(state))
             except asyncio.TimeoutError:
                 raise CallFailedError(Status.DEADLINE_EXCEEDED, "Deadline Exceeded") from None
 

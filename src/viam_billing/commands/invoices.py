@@ -82,12 +82,8 @@ async def get_invoices_summary(parameters: InvoicesParameters, context: Context,
     invoices = sorted(summary.value["invoices"], key=_date_s, reverse=True)
     now_s = context.now()
     overdue = [each for each in invoices if each["status"] == "outstanding" and _date_s(each, "due_date", inf) < now_s]
-    since_s = moment_s(parameters.since)
-    shown = [
-        each
-        for each in invoices
-        if given(parameters.status, each["status"]) == each["status"] and _date_s(each) >= since_s
-    ]
+    since_s, status = moment_s(parameters.since), given(parameters.status)
+    shown = [each for each in invoices if status in (None, each["status"]) and _date_s(each) >= since_s]
     return {
         **summary.value,
         "org_id": org_id,
@@ -107,12 +103,8 @@ def _date_s(invoice: Mapping[str, Any], name: str = "invoice_date", unknown_s: f
 @command("read", PdfParameters, "An invoice's PDF, in the answer or saved in state_dir; always asks the cloud.")
 async def get_invoice_pdf(parameters: PdfParameters, context: Context, call: Call) -> Answer:
     org_id = context.policy.org_in_scope(parameters.org_id)
-    save_as: str | None = given(parameters.save_as)
-    pdf = (
-        InlinePdf(context.config.max_pdf_bytes)
-        if save_as is None
-        else SavedPdf(context.disk, context.config.state_dir, save_as)
-    )
+    save_as, config = given(parameters.save_as), context.config
+    pdf = InlinePdf(config.max_pdf_bytes) if save_as is None else SavedPdf(context.disk, config.state_dir, save_as)
     async with pdf:
         await context.gateway.stream_invoice_pdf(parameters.invoice_id, org_id, call.deadline, pdf)
         content = await pdf.finish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from collections.abc import Awaitable
 from typing import Any, TypeVar
 
 from viam_billing.core.errors import service_closed
@@ -15,6 +16,22 @@ def retrieve_exception(task: asyncio.Future[Any]) -> None:
     """A done callback for a task that may outlive its callers: asyncio then does not log its exception as lost."""
     if not task.cancelled():
         task.exception()
+
+
+async def within(timeout_s: float | None, work: Awaitable[T]) -> T:
+    """The result of work, which is cancelled with its caller, and after `timeout_s`: `asyncio.TimeoutError`.
+
+    `asyncio.wait_for` before Python 3.12 swallows a cancellation that comes in the tick in which the work ends.
+    """
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(retrieve_exception)
+    try:
+        await asyncio.wait({task}, timeout=timeout_s)
+        if not task.done():
+            raise asyncio.TimeoutError
+    finally:
+        task.cancel()  # changes nothing about one that has ended
+    return task.result()
 
 
 async def wait_shared(task: asyncio.Future[T], timeout_s: float | None = None) -> T:

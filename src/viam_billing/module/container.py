@@ -34,7 +34,7 @@ _CHARGING: Final = [name for name, effect in EFFECTS.items() if effect in ("char
 """Commands for which a service looks after the charge journal, and keeps other processes away from it."""
 
 _LOOK_S: Final = 0.2
-"""How long `get_status` waits for the journal: where the disk is slow, it tells the latest figures that are known."""
+"""How long `get_status` waits for the journal; where the disk is slow or fails, it tells the latest known figures."""
 
 
 class Container:
@@ -123,9 +123,7 @@ class Container:
                 self._look.add_done_callback(retrieve_exception)
             try:
                 figures = await wait_shared(self._look, _LOOK_S)
-            except BillingError:
-                return {}
-            except asyncio.TimeoutError:
+            except (BillingError, asyncio.TimeoutError):
                 figures = charging.journal.figures
                 if figures is None:
                     return {}

@@ -23,6 +23,7 @@ from typing import Any, Final, NoReturn
 from viam import logging
 from viam.module.module import Module
 
+from viam_billing.core.tasks import within
 from viam_billing.module import sensor, service
 from viam_billing.module.shared import Shared
 
@@ -78,7 +79,7 @@ async def _serve() -> None:
         await asyncio.sleep(_LAST_ANSWERS_S)
     serving.cancel()
     with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(module.server.close(), _CLOSING_S)  # type: ignore[no-untyped-call] # the SDK's
+        await within(_CLOSING_S, module.server.close())  # type: ignore[no-untyped-call] # the SDK's
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()  # each cleans up what it has on the disk

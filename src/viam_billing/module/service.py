@@ -80,7 +80,10 @@ class BillingService(Generic):
 
     async def get_status(self, **_: Any) -> Mapping[str, ValueTypes]:  # noqa: ANN401 - the SDK's signature
         """Versions and counters, without a call to the cloud."""
-        return await self._container.status()
+        try:
+            return await self._container.status()
+        except Exception as error:  # noqa: BLE001 - as above
+            raise dispatch.grpc_error("get_status", error, self.context.config.api_key) from None
 
     async def close(self) -> None:
         """Close connection and files. May be called twice."""

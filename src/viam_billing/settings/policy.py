@@ -37,9 +37,7 @@ class Policy(Struct, frozen=True):
     def own_org(self) -> str:
         """The service's own organization. Raises: NotConfiguredError: nothing names one."""
         if self.config.org_id is None:
-            raise NotConfiguredError(
-                "no organization is known. Set the attribute org_id, or name the organization in the call."
-            )
+            raise NotConfiguredError("no organization is known. Set the attribute org_id, or name it in the call.")
         return self.config.org_id
 
     def check_org(self, org_id: str) -> None:

@@ -16,11 +16,13 @@ from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
+from viam_billing.core.errors import StateUnavailableError, quoted
 from viam_billing.core.tasks import retrieve_exception
 
 T = TypeVar("T")
 
 _IDLE_S: Final = 0.2
+_MOST_WAITING: Final = 1000
 
 
 class DiskThread:
@@ -47,7 +49,12 @@ class DiskThread:
         return future
 
     def begin(self, work: Callable[[], T]) -> asyncio.Future[T]:
-        """Like `submit`, for the running event loop. Nobody has to ask for the result."""
+        """Like `submit`, for the running event loop. Nobody has to ask for the result.
+
+        Raises: StateUnavailableError: too much is waiting already, as on a disk that hangs.
+        """
+        if len(self._jobs) >= _MOST_WAITING:
+            raise StateUnavailableError(f"the disk does not answer: {quoted(self._name)}. Try again later.")
         running = asyncio.wrap_future(self.submit(work))
         running.add_done_callback(retrieve_exception)
         return running

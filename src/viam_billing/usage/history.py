@@ -16,6 +16,7 @@ from viam import logging
 
 from viam_billing.core.errors import StateUnavailableError
 from viam_billing.core.money import Cents, exact, rounded
+from viam_billing.core.tasks import within
 from viam_billing.core.times import DAY_S, HOUR_S
 from viam_billing.storage.database import Connection, Database
 from viam_billing.storage.disk import Disk
@@ -163,7 +164,7 @@ class CrossedThresholds:
             return new
         try:
             writing = self._history.cross(org_id, month_start_s, monthly, unwritten)
-            new_on_disk = await asyncio.wait_for(writing, _CROSS_S)
+            new_on_disk = await within(_CROSS_S, writing)
         except (StateUnavailableError, asyncio.TimeoutError) as error:
             if not self._warned:
                 why = error.text if isinstance(error, StateUnavailableError) else "the disk does not answer."

@@ -165,3 +165,14 @@ def test_memory_has_a_limit() -> None:
         memory.put(f"q{number}", VALUE)
     kept = [number for number in range(30_000) if memory.fresh(f"q{number}", TTL_S, None) is not None]
     assert kept == list(range(5_000, 30_000))
+
+
+def test_what_an_earlier_process_left_keeps_to_the_limit_too() -> None:
+    memory = Memory(Clock(), Clock())
+    for number in range(20_000):
+        memory.put(f"new{number}", VALUE)
+    memory.restore({f"old{number}": Entry(VALUE, NOON_S) for number in range(20_000)})
+    memory.put("newest", VALUE)
+    queries = [f"{age}{number}" for age in ("old", "new") for number in range(20_000)]
+    kept = [query for query in [*queries, "newest"] if memory.fresh(query, TTL_S, None) is not None]
+    assert kept == [*queries, "newest"][-25_000:]

@@ -204,6 +204,24 @@ async def test_waiting_for_a_place_says_nothing_about_the_cloud() -> None:
     await asyncio.wait(callers)
 
 
+@pytest.mark.parametrize("ticks", range(6))
+async def test_a_place_that_comes_as_its_caller_is_cancelled_is_not_lost(ticks: int) -> None:
+    made = scene(answering(usage(1.0)))
+    slots = made.session.slots
+    for _ in range(CALLS_AT_ONCE):
+        await slots.acquire()
+    caller = asyncio.create_task(made.read())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    slots.release()
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    caller.cancel()
+    await asyncio.wait([caller])
+    assert await asyncio.wait_for(slots.acquire(), 5)
+    assert slots.locked()
+
+
 # --- the circuit breaker ---
 
 

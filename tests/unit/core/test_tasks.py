@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from viam_billing.core.errors import CloudUnreachableError, NotFoundError, Outcome
-from viam_billing.core.tasks import wait_shared
+from viam_billing.core.tasks import wait_shared, within
 
 
 async def waiting(task: asyncio.Future[int]) -> asyncio.Task[int]:
@@ -66,3 +66,35 @@ async def test_a_caller_waits_no_longer_than_it_has_time(shared: asyncio.Future[
     with pytest.raises(asyncio.TimeoutError):
         await wait_shared(shared, 0.01)
     shared.cancel()
+
+
+async def test_work_within_its_time_has_its_result_or_its_error() -> None:
+    async def work(error: Exception | None) -> int:
+        await asyncio.sleep(0)
+        if error is not None:
+            raise error
+        return 7
+
+    assert await within(10.0, work(None)) == 7
+    assert await within(None, work(None)) == 7
+    with pytest.raises(NotFoundError):
+        await within(10.0, work(NotFoundError("x.")))
+
+
+@pytest.mark.parametrize("time_s", [0.01, -1.0])
+async def test_work_is_cancelled_when_its_time_is_over(shared: asyncio.Future[int], time_s: float) -> None:
+    with pytest.raises(asyncio.TimeoutError):
+        await within(time_s, shared)
+    assert shared.cancelled()
+
+
+@pytest.mark.parametrize("end", ["set_result", "cancel"])
+async def test_a_caller_that_is_cancelled_in_the_tick_in_which_its_work_ends_stays_cancelled(
+    shared: asyncio.Future[int], end: str
+) -> None:
+    caller = asyncio.create_task(within(10.0, shared))
+    await asyncio.sleep(0)
+    getattr(shared, end)(*([7] if end == "set_result" else []))
+    caller.cancel()
+    await asyncio.wait([caller])
+    assert caller.cancelled()

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from viam_billing.core.errors import StateUnavailableError
 from viam_billing.storage.disk import Disk
 
 
@@ -24,6 +25,17 @@ async def test_a_path_that_hangs_holds_up_neither_the_loop_nor_other_paths() -> 
     assert not any(task.done() for task in hung)
     goes_on.set()
     assert all(await asyncio.gather(*hung))
+
+
+async def test_a_path_that_hangs_takes_a_bounded_number_of_jobs() -> None:
+    """More are refused at once, and taken again when it answers."""
+    thread, goes_on, taken = Disk().thread("a"), threading.Event(), list[asyncio.Future[bool]]()
+    with pytest.raises(StateUnavailableError, match="does not answer"):
+        taken.extend(thread.begin(goes_on.wait) for _ in range(5000))
+    assert len(taken) < 5000
+    goes_on.set()
+    assert all(await asyncio.gather(*taken))
+    assert await thread.run(lambda: 7) == 7
 
 
 async def test_who_takes_a_path_up_again_comes_after_the_work_that_is_under_way() -> None:
