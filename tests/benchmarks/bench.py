@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 _TESTS = Path(__file__).resolve().parents[1]
 sys.path[0] = str(_TESTS)  # in place of this folder, whose names would hide the packages'
 
-from benchmarks import against_cloud, against_echo, charges, functions, of_fleets  # noqa: E402 - see above
+from benchmarks import against_cloud, against_echo, charges, functions, of_fleets, through_viam_server  # noqa: E402 - see above
 from benchmarks.figures import Figure, not_measured, table  # noqa: E402 - the same
 from benchmarks.load import FULL, QUICK, Size  # noqa: E402 - the same
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MEASUREMENTS: dict[str, Callable[[Size], Awaitable[list[Figure]]]] = {
     "functions": functions.functions,
     "cached_reads": against_echo.cached_reads,
+    "through_viam_server": through_viam_server.cached_read,
     "growth_with_answer": against_echo.growth_with_answer,
     "naive": against_cloud.naive,
     "cold_crowd": against_cloud.cold_crowd,
