@@ -194,18 +194,13 @@ class Calls:
 
 async def _wait_for_slot(rpc: str, session: Session, deadline: Deadline) -> None:
     """Take one of the places of the calls that may be in flight."""
-
-    def give_back(taken: asyncio.Task[bool]) -> None:
-        if not taken.cancelled():
-            session.slots.release()
-
     taking, in_time = asyncio.create_task(session.slots.acquire()), False
     try:
         in_time = bool((await asyncio.wait({taking}, timeout=deadline.remaining_s()))[0])
     finally:
         if not in_time:  # or its caller was cancelled, perhaps in the moment in which it got one
             taking.cancel()
-            taking.add_done_callback(give_back)
+            taking.add_done_callback(lambda taken: taken.cancelled() or session.slots.release())  # type: ignore[func-returns-value]
     if not in_time:
         raise _NoSlotError(f"{CALLS_AT_ONCE} calls were before it ({rpc}). Try again later.")
 

@@ -116,6 +116,9 @@ class Session:
             if isinstance(meaning, errors.KeyRejectedError):
                 self._reject_key()
             raise meaning from None
+        finally:
+            if self._channel is not channel:  # given up meanwhile, or another login's took its place
+                self._retire(channel)
         self.answered()
         self._tokens.append(token)
         client: AppClient = app_client.AppClient(channel, token)

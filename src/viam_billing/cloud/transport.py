@@ -139,10 +139,13 @@ class Channel:
             core_method: Any = self._core.unary_stream(method.name)
             call = core_method(sent[1], timeout=timeout_s, metadata=tuple(metadata.items()))
             sys.audit("viam_billing.cloud.handed_over", method.name)
-            async for data in call:
-                yield method.reply_type.FromString(data)
+            async with aclosing(aiter(call)) as parts:  # left suspended, it would keep call and connection alive
+                async for data in parts:
+                    yield method.reply_type.FromString(data)
         except _ENDS as error:
             failure = _failure(error, sent, begun=call is not None)
+        except asyncio.CancelledError as error:
+            raise error.with_traceback(None)  # noqa: B904 - core's frames would keep them alive too
         finally:
             if call is not None:
                 call.cancel()  # changes nothing about a call that has ended

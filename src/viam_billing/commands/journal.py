@@ -112,10 +112,7 @@ async def list_charges(parameters: ListChargesParameters, context: Context, call
 async def reconcile_charges(parameters: Record, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
     context.go_on()
     found = await context.charging().reconciler.reconcile(context.access)
-    return {
-        "settled": [entry.shown() for entry in found.settled],
-        "still_unknown": [entry.shown() for entry in found.still_unknown],
-    }
+    return {name: [entry.shown() for entry in getattr(found, name)] for name in ("settled", "still_unknown")}
 
 
 @command("by_name", ResolveParameters, "Write down what a person has found out about an unknown charge.")

@@ -26,8 +26,7 @@ async def within(timeout_s: float | None, work: Awaitable[T]) -> T:
     task = asyncio.ensure_future(work)
     task.add_done_callback(retrieve_exception)
     try:
-        await asyncio.wait({task}, timeout=timeout_s)
-        if not task.done():
+        if not (await asyncio.wait({task}, timeout=timeout_s))[0]:
             raise asyncio.TimeoutError
     finally:
         task.cancel()  # changes nothing about one that has ended

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from pathlib import Path
 
+import h2.config
+import h2.connection
+import h2.events
 import pytest
 from google.protobuf.empty_pb2 import Empty
 
@@ -44,6 +50,67 @@ async def test_a_charge_on_a_closed_channel_was_never_sent() -> None:
     with pytest.raises(CallFailedError) as caught:
         await channel.unary(Method("/any.Service/Call", Empty), Empty(), 5, {})
     assert outcome_of_charge(caught.value) is Outcome.NEVER_SENT
+
+
+class Unfinished:
+    """A server on a socket that answers each call with one empty message and never ends it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.answered = asyncio.Event()
+        self.left = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, until the client has left it."""
+        connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+        connection.initiate_connection()
+        writer.write(connection.data_to_send())
+        while data := await reader.read(2**16):
+            for event in connection.receive_data(data):
+                if isinstance(event, h2.events.RequestReceived):
+                    connection.send_headers(event.stream_id, [(":status", "200"), ("content-type", "application/grpc")])
+                    connection.send_data(event.stream_id, bytes(5))
+                    self.answered.set()
+            writer.write(connection.data_to_send())
+        writer.close()
+        self.left.set()
+
+
+@pytest.fixture
+def no_garbage_collection() -> Iterator[None]:
+    """What is let go of goes by itself."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
+async def test_a_connection_ends_with_its_channel_although_the_error_of_a_cancelled_call_is_kept(
+    tmp_path: Path,
+) -> None:
+    server = Unfinished(str(tmp_path / "cloud.sock"))
+    async with await asyncio.start_unix_server(server.serve, server.path):
+        channel = Channel(AppAddress(server.path, path=server.path), None)
+        call = asyncio.create_task(channel.unary(Method("/any.Service/Call", Empty), Empty(), 30, {}))
+        await server.answered.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError) as kept:
+            await call
+        await channel.close()
+        await asyncio.wait_for(server.left.wait(), 20)
+    del kept
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
+async def test_a_connection_ends_with_its_channel_after_an_answer_that_was_left_half_read(tmp_path: Path) -> None:
+    server = Unfinished(str(tmp_path / "cloud.sock"))
+    async with await asyncio.start_unix_server(server.serve, server.path):
+        channel = Channel(AppAddress(server.path, path=server.path), None)
+        async with aclosing(channel.stream(Method("/any.Service/Call", Empty), Empty(), 30, {})) as messages:
+            assert await anext(messages) == Empty()
+        await channel.close()
+        await asyncio.wait_for(server.left.wait(), 20)
 
 
 async def test_certificates_on_a_disk_that_hangs_hold_up_nothing_else(tmp_path: Path) -> None:
