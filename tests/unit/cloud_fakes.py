@@ -111,6 +111,8 @@ def make_context(
     settings = make_config(attributes)
     clock = Clock(NOON_S)
     session = FakeSession(app)
+    secrets = session.api_key.secrets
+    secrets.add(settings.api_key or "")
     gateway = CloudClient(Calls(session, Counters(), settings.timeout_s, clock))
     return Context(
         config=settings,
@@ -126,6 +128,7 @@ def make_context(
         charge_service=None,
         now=clock,
         commands=commands,
+        secrets=secrets,
     )
 
 

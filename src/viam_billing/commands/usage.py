@@ -91,7 +91,7 @@ async def get_usage_history(parameters: UsageHistoryParameters, context: Context
         raise no_state_dir()
     if context.history is None:
         raise NotConfiguredError(
-            "no API key is known, so no usage was seen. Set the attributes api_key and api_key_id."
+            "no API key is known, so no usage was seen. Set api_key (or api_key_file) and api_key_id."
         )
     # What was asked for, as far as it is kept and not ahead.
     since_s = max(moment_s(parameters.since), context.now() - KEPT_S)
