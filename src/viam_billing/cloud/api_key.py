@@ -25,12 +25,12 @@ _NO_LINK: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NOCTTY | os.
 class ApiKey:
     """One key, or one file with a key; whatever it has been is taken out of all texts."""
 
-    def __init__(self, secrets: Secrets, key: str, file: str | None = None) -> None:
-        """`key` is not looked at where there is a file. Does no I/O."""
+    def __init__(self, secrets: Secrets, key: str, file: str | None = None, thread: DiskThread | None = None) -> None:
+        """`key` is not looked at where there is a file, which is read on the thread. Does no I/O."""
         self.secrets = secrets
         self._file = file
         self._key = key
-        self._thread = DiskThread("api_key_file")
+        self._thread = thread or DiskThread("api_key_file")
         self._reading: asyncio.Future[str] | None = None
         self._begun_s = 0.0
         self._known = asyncio.Event()

@@ -108,7 +108,7 @@ class Session:
         return self._login
 
     async def _log_in(self) -> AppClient:
-        key = await self.api_key.read()
+        key = await self.api_key.read(newest=True)
         started_s = time.monotonic()
         transport, app_client = await asyncio.to_thread(_imported)
         channel: Channel = self._channel or await transport.opened(self._address, self._ca_file, self._certificates)
