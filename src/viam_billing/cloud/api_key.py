@@ -29,6 +29,7 @@ class ApiKey:
         """`key` is not looked at where there is a file, which is read on the thread. Does no I/O."""
         self.secrets = secrets
         self._file = file
+        self.in_file = file is not None
         self._key = key
         self._thread = thread or DiskThread("api_key_file")
         self._reading: asyncio.Future[str] | None = None

@@ -80,7 +80,7 @@ class Session:
 
         Raises: BillingError: the login's error, or `cloud_timeout` at the deadline.
         """
-        changed = await self._key_changed()
+        changed = self.api_key.in_file and await self._key_changed()
         client = self._client
         if client is not None and client is not refused and not changed:
             if time.monotonic() - self._last_answer_s > _IDLE_S:

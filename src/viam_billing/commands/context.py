@@ -99,7 +99,10 @@ class OrgOrLocationParameters(ReadParameters, frozen=True, kw_only=True):
 
 
 class Context(Struct, frozen=True):
-    """One service's parts. `now` is the wall clock in Unix seconds; `in_flight`: tasks that closing cancels."""
+    """One service's parts. `now` is the wall clock in Unix seconds; `in_flight`: tasks that closing cancels.
+
+    `api_key` is one in a file, which may change.
+    """
 
     config: Config
     policy: Policy

@@ -19,18 +19,20 @@ class Secrets:
 
     def __init__(self) -> None:
         self._spellings: list[str] = []  # the longest first: one secret may begin with another
+        self.utf8: tuple[bytes, ...] = ()
+        """They as they stand in a message."""
 
     def add(self, secret: str) -> None:
         """Take a secret out of all texts from now on, also where it is written as JSON or Python write it."""
-        self._spellings = sorted({*self._spellings, *_spellings(secret)}, key=len, reverse=True)
+        self._keep({*self._spellings, *_spellings(secret)})
 
     def discard(self, secret: str) -> None:
         """Forget a secret."""
-        self._spellings = [spelling for spelling in self._spellings if spelling not in _spellings(secret)]
+        self._keep({*self._spellings} - _spellings(secret))
 
-    def are_in(self, data: bytes) -> bool:
-        """Whether UTF-8 text among the data may hold a secret."""
-        return any(spelling.encode(errors="surrogateescape") in data for spelling in self._spellings)
+    def _keep(self, spellings: set[str]) -> None:
+        self._spellings = sorted(spellings, key=len, reverse=True)
+        self.utf8 = tuple(spelling.encode(errors="surrogateescape") for spelling in self._spellings)
 
     def redact(self, text: str) -> str:
         """The text with `***` in place of the secrets, and of whatever else is given as a bearer token."""

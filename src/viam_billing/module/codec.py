@@ -42,7 +42,8 @@ def parse(command: Struct, secrets: Secrets | None = None) -> Request:
     """
     if command.ByteSize() > LARGEST_REQUEST_BYTES:
         raise InvalidRequestError(f"the request has more than {LARGEST_REQUEST_BYTES // 1024} KiB. Send less at once.")
-    if secrets is not None and secrets.are_in(command.SerializeToString()):
+    content = command.SerializeToString()
+    if secrets is not None and any(secret in content for secret in secrets.utf8):
         command = _redacted(Value(struct_value=command), secrets).struct_value
     values = {key: _native(value, (key,)) for key, value in command.fields.items()}
     if "command" in values:

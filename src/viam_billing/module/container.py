@@ -87,7 +87,7 @@ class Container:
             now=time.time,
             commands=COMMANDS,
             secrets=shared.secrets,
-            api_key=None if session is None else session.api_key,
+            api_key=session.api_key if session is not None and session.api_key.in_file else None,
         )
         charges = any(policy.allows(command, EFFECTS[command]) for command in _CHARGING)
         if charging is not None and session is not None and charges:

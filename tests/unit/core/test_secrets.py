@@ -59,6 +59,5 @@ def test_a_secret_that_is_discarded_stays() -> None:
     assert secrets.redact(f"{KEY} another-secret") == f"{KEY} ***"
 
 
-def test_data_is_looked_at_for_secrets() -> None:
-    assert knowing("schlüssel-von-hier").are_in("mein schlüssel-von-hier!".encode())
-    assert not knowing("schlüssel-von-hier").are_in("mein schlüssel-von-hie".encode())
+def test_secrets_are_known_as_they_stand_in_a_message() -> None:
+    assert "schlüssel-von-hier".encode() in knowing("schlüssel-von-hier").utf8
