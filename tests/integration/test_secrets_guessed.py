@@ -192,3 +192,11 @@ async def test_an_odd_token_is_told_nowhere(attributes: dict[str, Any], control:
         seen.append(module.log)
     assert "no place for ***, sorry" in seen[0]
     assert not [text for text in seen if odd[-8:] in text or "()*+,-./" in text]
+
+
+async def test_a_secret_is_in_no_line_that_a_library_logs(logged_in: ModuleProcess) -> None:
+    """The SDK logs the name of the service that a caller asks, before the module sees anything of it."""
+    with pytest.raises(GRPCError):
+        await logged_in.do({"help": {}}, name=f"x{DEFAULT_API_KEY}x")
+    assert "for resource named: x***x" in logged_in.log
+    assert DEFAULT_API_KEY[:8] not in logged_in.log
