@@ -112,6 +112,8 @@ def make_context(
     clock = Clock(NOON_S)
     session = FakeSession(app)
     journal = make_journal(database, settings.app.text, clock) if database else None
+    secrets = session.api_key.secrets
+    secrets.add(settings.api_key or "")
     gateway = CloudClient(Calls(session, Counters(), settings.timeout_s, clock))
     return Context(
         config=settings,
@@ -127,6 +129,7 @@ def make_context(
         charge_service=None,
         now=clock,
         commands=commands,
+        secrets=secrets,
     )
 
 

@@ -95,6 +95,14 @@ class CacheFile:
         """Wait until what is pending is written, but not longer than `within_s`: a disk may hang."""
         await asyncio.wait({self._write()}, timeout=within_s)
 
+    def rename(self, cloud: str) -> None:
+        """Go on with the answers of another cloud, or key; those so far stay under the name that they have."""
+        pending, self._pending = self._pending, {}
+        if pending:
+            with contextlib.suppress(StateUnavailableError):  # it is closed
+                self._database.begin(partial(self._apply, self._cloud, pending))
+        self._cloud = cloud
+
     def delete(self, query: str | None) -> None:
         """Delete an entry, or all of this cloud for None, soon."""
         if query is None:
@@ -112,7 +120,7 @@ class CacheFile:
         while self._pending:
             pending, self._pending = self._pending, {}
             try:
-                await self._database.run(partial(self._apply, pending))
+                await self._database.run(partial(self._apply, self._cloud, pending))
             except Exception as error:  # noqa: BLE001 - see the class
                 if not self._warned:
                     LOGGER.warning("answers are kept in memory only: %s", getattr(error, "text", repr(error)))
@@ -125,10 +133,10 @@ class CacheFile:
             if self._pending:
                 await asyncio.sleep(_TOGETHER_S)
 
-    def _apply(self, pending: _Pending, db: Connection) -> None:
+    def _apply(self, cloud: str, pending: _Pending, db: Connection) -> None:
         if None in pending:
-            db.execute("DELETE FROM answers WHERE cloud = ?", (self._cloud,))
-        deleted = [(self._cloud, query) for query, row in pending.items() if row is None]
+            db.execute("DELETE FROM answers WHERE cloud = ?", (cloud,))
+        deleted = [(cloud, query) for query, row in pending.items() if row is None]
         db.executemany("DELETE FROM answers WHERE cloud = ? AND question = ?", deleted)
         rows = [row for row in pending.values() if row is not None]
         db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
@@ -138,7 +146,7 @@ class CacheFile:
         pending, self._pending = self._pending, {}
 
         def work(db: Connection) -> None:
-            self._apply(pending, db)
+            self._apply(self._cloud, pending, db)
             oldest_s = self._now_s() - self.keep_s
             db.execute("DELETE FROM answers WHERE cloud = ? AND as_of < ?", (self._cloud, oldest_s))
 

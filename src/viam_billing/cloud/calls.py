@@ -206,7 +206,7 @@ async def _wait_for_slot(rpc: str, session: Session, deadline: Deadline) -> None
 
 
 def _no_key() -> NoReturn:
-    raise errors.NotConfiguredError("no API key is known. Set the attributes api_key and api_key_id to an owner's key.")
+    raise errors.NotConfiguredError("no API key is known. Set api_key (or api_key_file) and api_key_id of an owner.")
 
 
 def login_expired(rpc: str) -> errors.CloudError:

@@ -62,7 +62,7 @@ async def check_access(parameters: Record, context: Context, call: Call) -> Answ
     """
     config, gateway = context.config, context.gateway
     if config.api_key_id is None:
-        raise NotConfiguredError("no API key is known. Set the attributes api_key and api_key_id.")
+        raise NotConfiguredError("no API key is known. Set api_key (or api_key_file) and api_key_id.")
     org, location = (config.org_id,), (config.location_id,)
     reads: dict[str, tuple[_Read, tuple[str | None, ...]]] = {
         "get_available_billing_tiers": (gateway.get_available_billing_tiers, ()),

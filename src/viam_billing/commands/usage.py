@@ -83,7 +83,7 @@ async def get_usage_history(parameters: UsageHistoryParameters, context: Context
     if context.config.state_dir is None:
         raise no_state_dir()
     if context.history is None:
-        raise NotConfiguredError("no API key is known: no usage was seen. Set the attributes api_key and api_key_id.")
+        raise NotConfiguredError("no API key is known: no usage was seen. Set api_key or api_key_file, and api_key_id.")
     # What was asked for, as far as it is kept and not ahead.
     since_s = max(moment_s(parameters.since), context.now() - KEPT_S)
     until_s = min(moment_s(parameters.until, inf), context.now() + 1)

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from google.protobuf.struct_pb2 import Struct, Value
+from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
 from viam_billing.core.errors import InvalidRequestError, quoted
+from viam_billing.core.secrets import Secrets
 
 LARGEST_REQUEST_BYTES: Final = 256 * 1024
 LARGEST_ANSWER_BYTES: Final = 16 * 1024 * 1024
@@ -32,13 +33,18 @@ class Request(msgspec.Struct, frozen=True):
     nested: bool
 
 
-def parse(command: Struct) -> Request:
+def parse(command: Struct, secrets: Secrets | None = None) -> Request:
     """The command in a request, in either spelling; its parameters as native values, see `from_struct`.
+
+    The `secrets` are taken out of it first, before an error, a log or an audit entry can quote a part of one.
 
     Raises: InvalidRequestError: the request is too large, or has no command, several, or one of a wrong form.
     """
     if command.ByteSize() > LARGEST_REQUEST_BYTES:
         raise InvalidRequestError(f"the request has more than {LARGEST_REQUEST_BYTES // 1024} KiB. Send less at once.")
+    content = command.SerializeToString()
+    if secrets is not None and any(secret in content for secret in secrets.utf8):
+        command = _redacted(Value(struct_value=command), secrets).struct_value
     values = {key: _native(value, (key,)) for key, value in command.fields.items()}
     if "command" in values:
         name = values.pop("command")
@@ -53,6 +59,19 @@ def parse(command: Struct) -> Request:
         found = quoted(parameters)
         raise InvalidRequestError(f"{quoted(name)}: found {found}, expected an object of parameters. {_HOW}")
     return Request(name, parameters, nested=True)
+
+
+def _redacted(value: Value, secrets: Secrets) -> Value:
+    kind = value.WhichOneof("kind")
+    if kind == "string_value":
+        return Value(string_value=secrets.redact(value.string_value))
+    if kind == "list_value":
+        return Value(list_value=ListValue(values=[_redacted(part, secrets) for part in value.list_value.values]))
+    if kind == "struct_value":
+        fields = value.struct_value.fields.items()
+        redacted = {secrets.redact(name): _redacted(part, secrets) for name, part in fields}
+        return Value(struct_value=Struct(fields=redacted))
+    return value
 
 
 def from_struct(struct: Struct) -> dict[str, object]:

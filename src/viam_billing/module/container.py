@@ -20,7 +20,7 @@ from viam_billing.cloud.client import CloudClient
 from viam_billing.cloud.session import Session
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Context
-from viam_billing.core.errors import BillingError, redacted
+from viam_billing.core.errors import BillingError
 from viam_billing.core.money import to_dollars
 from viam_billing.core.tasks import retrieve_exception, wait_shared
 from viam_billing.core.times import to_rfc3339
@@ -53,8 +53,8 @@ class Container:
         cache = Cache(CircuitBreaker(config.app.text))  # without a key, where every call is not_configured
         private: Cache | None = None
         history: UsageHistory | None = None
-        if config.api_key is not None and config.api_key_id is not None:
-            key = Key(config.app, config.api_key_id, config.api_key, config.ca_file)
+        if config.api_key_id is not None:
+            key = Key(config.app, config.api_key_id, config.api_key or "", config.ca_file, config.api_key_file)
             session = lease.enter_context(shared.session(key))
             cache = lease.enter_context(shared.cache(key, session, config.state_dir))
             if config.reveal_payment_details:
@@ -84,6 +84,8 @@ class Container:
             charge_service=charging,
             now=time.time,
             commands=COMMANDS,
+            secrets=shared.secrets,
+            api_key=session.api_key if session is not None and session.api_key.in_file else None,
         )
         charges = any(policy.allows(command, EFFECTS[command]) for command in _CHARGING)
         if charging is not None and session is not None and charges:
@@ -109,7 +111,7 @@ class Container:
             **charges,
             "allowed_commands": sorted(self.context.config.allowed_commands),
             "last_success": None if counters.last_success is None else to_rfc3339(counters.last_success),
-            "last_error": counters.last_error and redacted(counters.last_error, self.context.config.api_key),
+            "last_error": counters.last_error,
         }
         return {name: value for name, value in status.items() if value is not None}
 

@@ -76,14 +76,14 @@ class BillingService(Generic):
         try:
             return await dispatch.answer(codec.to_struct(command), self.context, timeout)
         except Exception as error:  # noqa: BLE001 - every request ends in an answer or in an error of the contract
-            raise dispatch.grpc_error("do_command", error, self.context.config.api_key) from None
+            raise dispatch.grpc_error("do_command", error, self.context.secrets) from None
 
     async def get_status(self, **_: Any) -> Mapping[str, ValueTypes]:  # noqa: ANN401 - the SDK's signature
         """Versions and counters, without a call to the cloud."""
         try:
             return await self._container.status()
         except Exception as error:  # noqa: BLE001 - as above
-            raise dispatch.grpc_error("get_status", error, self.context.config.api_key) from None
+            raise dispatch.grpc_error("get_status", error, self.context.secrets) from None
 
     async def close(self) -> None:
         """Close connection and files. May be called twice."""
@@ -119,7 +119,7 @@ class BillingRPCService(GenericRPCService):
                     "Ask for less: a fleet in parts with location_ids, a list with limit or since."
                 )
         except Exception as error:  # noqa: BLE001 - every request ends in an answer or in an error of the contract
-            raise dispatch.grpc_error("do_command", error, service.context.config.api_key) from None
+            raise dispatch.grpc_error("do_command", error, service.context.secrets) from None
         await stream.send_message(response)
 
 

@@ -1,0 +1,99 @@
+"""The secret of an API key: given in the configuration, or in a file that is read at need and heard when it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import stat
+import time
+from functools import partial
+from typing import Final
+
+from viam_billing.core.errors import NotConfiguredError, quoted
+from viam_billing.core.secrets import Secrets
+from viam_billing.core.tasks import wait_shared
+from viam_billing.storage.disk import DiskThread
+
+_LARGEST_BYTES: Final = 4096
+_READ_S: Final = 2.0
+_AT_MOST_EVERY_S: Final = 1.0
+_NO_LINK: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NOCTTY | os.O_NONBLOCK  # else a pipe would hang
+
+
+class ApiKey:
+    """One key, or one file with a key; whatever it has been is taken out of all texts."""
+
+    def __init__(self, secrets: Secrets, key: str, file: str | None = None, thread: DiskThread | None = None) -> None:
+        """`key` is not looked at where there is a file, which is read on the thread. Does no I/O."""
+        self.secrets = secrets
+        self._file = file
+        self.in_file = file is not None
+        self._key = key
+        self._thread = thread or DiskThread("api_key_file")
+        self._reading: asyncio.Future[str] | None = None
+        self._begun_s = 0.0
+        self._known = asyncio.Event()
+        if file is None:
+            secrets.add(key)
+
+    async def read(self, *, newest: bool = False) -> str:
+        """The key; that of a file is at most a second old, or as new as the file.
+
+        Raises: NotConfiguredError: the file cannot be used, or was not read in time.
+        """
+        if self._file is None:
+            return self._key
+        now_s = time.monotonic()
+        if self._reading is None or (self._reading.done() and (newest or now_s - self._begun_s >= _AT_MOST_EVERY_S)):
+            self._begun_s = now_s
+            self._reading = self._thread.begin(partial(_content, self._file))
+        try:
+            key = await wait_shared(self._reading, max(0.0, self._begun_s + _READ_S - now_s))
+        except asyncio.TimeoutError:
+            raise _unusable(self._file, "the disk did not answer in time") from None
+        self.secrets.add(key)
+        self._key = key
+        self._known.set()
+        return key
+
+    async def known(self) -> str:
+        """The key, as soon as one could be read."""
+        with contextlib.suppress(NotConfiguredError):
+            return await self.read()
+        await self._known.wait()
+        return self._key
+
+
+def _content(path: str) -> str:
+    """The key in a file. Raises: NotConfiguredError."""
+    try:
+        descriptor = os.open(path, _NO_LINK)
+        try:
+            found = os.fstat(descriptor)
+            content = os.read(descriptor, _LARGEST_BYTES + 1) if stat.S_ISREG(found.st_mode) else b""
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        why = "it is a link" if error.errno == errno.ELOOP else error.strerror or type(error).__name__
+        raise _unusable(path, why) from None
+    key = content.rstrip(b"\r\n").decode("latin-1")
+    faults = {
+        "it is not a regular file": not stat.S_ISREG(found.st_mode),
+        "it belongs to another user": found.st_uid != os.geteuid(),
+        "others than its owner may use it": bool(found.st_mode & 0o077),
+        f"it has more than {_LARGEST_BYTES} bytes": len(content) > _LARGEST_BYTES,
+        "it does not hold a key on a line of its own": not (key and key.isascii() and key.isprintable()),
+    }
+    for why, is_so in faults.items():
+        if is_so:
+            raise _unusable(path, why)
+    return key
+
+
+def _unusable(path: str, why: str) -> NotConfiguredError:
+    return NotConfiguredError(
+        f"the attribute api_key_file names {quoted(path)}, which cannot be used: {why}. "
+        "Name a file of the module's user, with mode 0600, that holds an organization owner's key and nothing else."
+    )

@@ -1,0 +1,45 @@
+"""Takes keys and tokens out of texts: whole ones only, so that nothing tells whether a guess of a part is right."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Final
+
+_SHORTEST: Final = 8
+"""What is shorter stands in ordinary words too."""
+_BEARER: Final = re.compile(r"Bearer\s+\S+", re.IGNORECASE)
+
+
+class Secrets:
+    """The keys and tokens that this process holds or has held.
+
+    A text has to come here before anything is cut off: what is left of a secret that was cut is not recognized.
+    """
+
+    def __init__(self) -> None:
+        self._spellings: list[str] = []  # the longest first: one secret may begin with another
+        self.utf8: tuple[bytes, ...] = ()
+        """They as they stand in a message."""
+
+    def add(self, secret: str) -> None:
+        """Take a secret out of all texts from now on, also where it is written as JSON or Python write it."""
+        self._keep({*self._spellings, *_spellings(secret)})
+
+    def discard(self, secret: str) -> None:
+        """Forget a secret."""
+        self._keep({*self._spellings} - _spellings(secret))
+
+    def _keep(self, spellings: set[str]) -> None:
+        self._spellings = sorted(spellings, key=len, reverse=True)
+        self.utf8 = tuple(spelling.encode(errors="surrogateescape") for spelling in self._spellings)
+
+    def redact(self, text: str) -> str:
+        """The text with `***` in place of the secrets, and of whatever else is given as a bearer token."""
+        for spelling in self._spellings:
+            text = text.replace(spelling, "***")
+        return _BEARER.sub("Bearer ***", text)
+
+
+def _spellings(secret: str) -> set[str]:
+    return {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1]} if len(secret) >= _SHORTEST else set()
