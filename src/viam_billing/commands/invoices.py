@@ -33,8 +33,8 @@ FileName = Annotated[
     str,
     Meta(
         max_length=_LONGEST_NAME_BYTES,
-        pattern=r"^(?!\.{1,2}$)[^/\\\u0000-\u001f\u007f-\u009f]+$(?!\n)",  # Python's $ is also before a last \n
-        title="one file name of 1 to 255 bytes without /, \\ and control characters, not . or ..",
+        pattern=r"^(?!\.{1,2}$)[^/\\\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+$(?!\n)",
+        title="one file name of 1 to 255 bytes without /, \\ and characters that cannot be printed, not . or ..",
         description="Write the PDF to this file in the folder invoices in state_dir.",
     ),
 ]
@@ -60,7 +60,7 @@ class PdfParameters(Record, frozen=True, kw_only=True):
     save_as: FileName | UnsetType = UNSET
     aliases: ClassVar[Mapping[str, str]] = {"id": "invoice_id"}
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {
-        "save_as": lambda name: len(name.encode(errors="replace")) <= _LONGEST_NAME_BYTES
+        "save_as": lambda name: name.isprintable() and len(name.encode(errors="replace")) <= _LONGEST_NAME_BYTES
     }
 
 

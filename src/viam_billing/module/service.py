@@ -11,9 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from google.protobuf.message import DecodeError
-from grpclib.const import Status
-from grpclib.exceptions import GRPCError
+import grpclib.server
 from grpclib.server import Stream
 from typing_extensions import Self
 from viam.errors import ValidationError
@@ -97,11 +95,7 @@ class BillingRPCService(GenericRPCService):
 
     async def DoCommand(self, stream: Stream[DoCommandRequest, DoCommandResponse]) -> None:  # noqa: N802 - the RPC's name
         """Answer one command. Raises: GRPCError: with a code of the contract, its status, and what to do."""
-        try:
-            request = await stream.recv_message()
-        except DecodeError:
-            what = "the request is not a valid message: it is nested too deeply, or a text is not UTF-8."
-            raise GRPCError(Status.INVALID_ARGUMENT, f"invalid_request: {what} Send flat parameters.") from None
+        request = await stream.recv_message()
         if request is None:
             return
         service: BillingService = self.get_resource(request.name)
@@ -121,10 +115,14 @@ class BillingRPCService(GenericRPCService):
 
 
 def register(shared: Shared) -> None:
-    """Register the model, and the handler of generic services, with the SDK. Call it before the Module is made."""
+    """Register the model, and the handler of generic services, with the SDK. Call it before the Module is made.
+
+    All requests to the process, whatever their RPC, are received by `codec.receive` from now on.
+    """
     creator = ResourceCreatorRegistration(partial(BillingService.new, shared=shared), BillingService.validate_config)
     Registry.register_resource_creator(BillingService.API, BillingService.MODEL, creator)
     Registry.lookup_api(Generic.API).rpc_service = BillingRPCService
+    grpclib.server.recv_message = codec.receive
 
 
 def _parsed(config: ComponentConfig) -> Config:
