@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from viam import logging
 
@@ -34,7 +34,7 @@ _UNUSED_S: Final = 31 * DAY_S
 _TOGETHER_S: Final = 0.005
 """A fleet brings thousands of answers in seconds: a transaction for each would take more time than the answers do."""
 
-_Pending: TypeAlias = dict[str | None, tuple[str, str, str, float, float] | None]
+_Pending: TypeAlias = dict[str | None, tuple[str, dict[str, Any], float, float] | None]
 """Rows to write by query, None for those to delete; the query None stands for every one."""
 
 
@@ -88,7 +88,7 @@ class CacheFile:
     async def save(self, query: str, entry: Entry, *, within_s: float) -> None:
         """Write an entry. Returns when it is written, or after `within_s` while the writing goes on."""
         until_s = min(entry.valid_until_s, entry.as_of_s + self.keep_s)
-        self._pending[query] = (self._cloud, query, json.dumps(entry.value), entry.as_of_s, until_s)
+        self._pending[query] = (query, entry.value, entry.as_of_s, until_s)
         await self.written(within_s=within_s)
 
     async def written(self, *, within_s: float) -> None:
@@ -130,7 +130,9 @@ class CacheFile:
             db.execute("DELETE FROM answers WHERE cloud = ?", (self._cloud,))
         deleted = [(self._cloud, query) for query, row in pending.items() if row is None]
         db.executemany("DELETE FROM answers WHERE cloud = ? AND question = ?", deleted)
-        rows = [row for row in pending.values() if row is not None]
+        rows = (
+            (self._cloud, query, json.dumps(value), *times) for query, value, *times in filter(None, pending.values())
+        )
         db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
 
     def close(self) -> None:

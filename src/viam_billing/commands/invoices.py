@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from math import inf
 from typing import Annotated, Any, ClassVar, Final
 
@@ -26,8 +27,10 @@ from viam_billing.commands.context import (
 from viam_billing.commands.invoice_pdf import InlinePdf, SavedPdf
 from viam_billing.core import money
 from viam_billing.core.errors import BillingError, CloudAwayError, KeyRejectedError, NotConfiguredError, Outcome
+from viam_billing.core.tasks import off_loop
 from viam_billing.settings.records import Record, given
 
+_MANY: Final = 500
 _LONGEST_NAME_BYTES: Final = 255
 FileName = Annotated[
     str,
@@ -82,8 +85,13 @@ async def get_invoices_summary(parameters: InvoicesParameters, context: Context,
     """
     org_id = context.policy.org_in_scope(parameters.org_id)
     summary = await context.reads.invoices(org_id, call, given(parameters.max_age_s))
-    invoices = sorted(summary.value["invoices"], key=_date_s, reverse=True)
-    now_s = context.now()
+    work = partial(_chosen, summary.value, parameters, context.now())
+    chosen: Answer = await off_loop(work, long=len(summary.value["invoices"]) > _MANY)
+    return {**summary.value, "org_id": org_id, **chosen, **provenance([summary])}
+
+
+def _chosen(summary: Answer, parameters: InvoicesParameters, now_s: float) -> Answer:
+    invoices = sorted(summary["invoices"], key=_date_s, reverse=True)
     overdue = [each for each in invoices if each["status"] == "outstanding" and _date_s(each, "due_date", inf) < now_s]
     since_s = moment_s(parameters.since)
     shown = [
@@ -92,13 +100,10 @@ async def get_invoices_summary(parameters: InvoicesParameters, context: Context,
         if given(parameters.status, each["status"]) == each["status"] and _date_s(each) >= since_s
     ]
     return {
-        **summary.value,
-        "org_id": org_id,
         "invoices": shown[: given(parameters.limit)],
         "total_invoices": len(invoices),
         "overdue_count": len(overdue),
         "overdue_balance": money.rounded(money.total(decoding.amount(each["invoice_amount"]) for each in overdue)),
-        **provenance([summary]),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from viam_billing.core.errors import service_closed
@@ -31,3 +32,8 @@ async def wait_shared(task: asyncio.Future[T], timeout_s: float | None = None) -
     if (error := task.exception()) is not None:
         raise copy.copy(error).with_traceback(error.__traceback__)
     return task.result()
+
+
+async def off_loop(work: Callable[[], T], *, long: bool) -> T:
+    """The result of work without I/O, which is done on a thread where it takes long enough for others to notice."""
+    return await asyncio.to_thread(work) if long else work()

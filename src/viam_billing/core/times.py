@@ -9,6 +9,7 @@ from typing import Final
 HOUR_S: Final = 3_600.0
 DAY_S: Final = 86_400.0
 _LONGEST_DEADLINE_S: Final = 366 * DAY_S
+_LAST_S: Final = 253_402_300_799.0  # of the year 9999, the last one that there are dates for
 _BOOT_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", None)
 
 
@@ -33,7 +34,7 @@ def month_start_s(unix_s: float) -> float:
 
 def next_month_s(unix_s: float) -> float:
     """The start of the calendar month, in UTC, after the one that contains a time."""
-    return month_start_s(month_start_s(unix_s) + 31 * DAY_S)
+    return month_start_s(min(month_start_s(unix_s) + 31 * DAY_S, _LAST_S))
 
 
 def monotonic_s() -> float:

@@ -102,8 +102,8 @@ class BillingRPCService(GenericRPCService):
         timeout_s = stream.deadline.time_remaining() if stream.deadline else None
         response = DoCommandResponse()
         try:
-            answer = await dispatch.answer(request.command, service.context, timeout_s)
-            has_lists = await codec.fill(response.result, answer)
+            answering = dispatch.answer(request.command, service.context, timeout_s)
+            has_lists = await codec.fill(response.result, await answering)  # a PDF is not kept beside the response
             if has_lists and response.ByteSize() > codec.LARGEST_ANSWER_BYTES:
                 raise ResultTooLargeError(  # noqa: TRY301 - its status is set below, as for every other error
                     f"the answer would have more than {codec.LARGEST_ANSWER_BYTES // 2**20} MiB. "
