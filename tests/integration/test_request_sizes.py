@@ -68,10 +68,11 @@ async def test_a_request_of_256_kib_is_read(service: Service, module: ModuleProc
         compressed(request({"help": {}})),
         framed(request({"help": {}}), announced_bytes=1000),
         framed(b"\xff" * 16),
+        b"",
         b"\x00\x00",
         framed(b"\x0a\x02\xff\xfe"),
     ],
-    ids=["compressed", "cut off", "no protobuf", "no prefix", "no UTF-8"],
+    ids=["compressed", "cut off", "no protobuf", "nothing", "no prefix", "no UTF-8"],
 )
 @pytest.mark.parametrize("path", [DO_COMMAND, STATUS, ARM])
 async def test_what_cannot_be_read_is_invalid(module: ModuleProcess, path: str, body: bytes) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -31,6 +32,7 @@ _MIGRATIONS: Final = (
 )
 
 _UNUSED_S: Final = 31 * DAY_S
+_SUM_LENGTH: Final = 8
 _TOGETHER_S: Final = 0.005
 """A fleet brings thousands of answers in seconds: a transaction for each would take more time than the answers do."""
 
@@ -43,6 +45,20 @@ def cloud_name(address: AppAddress, key_id: str, key: str) -> str:
     import hashlib  # noqa: PLC0415 - not needed to start
 
     return hashlib.sha256(f"{address.text}\0{key_id}\0{key}".encode()).hexdigest()[:32]
+
+
+def _summed(text: str, query: str, as_of_s: float, until_s: float) -> str:
+    """A row's text after its sum: a disk that changes a byte costs the answer, which would be taken for the cloud's."""
+    summed = f"{query} {as_of_s:.6f} {until_s:.6f} {text}"
+    return f"{zlib.crc32(summed.encode(errors='replace')):0{_SUM_LENGTH}x}{text}"
+
+
+def _checked(text: str, query: str, as_of_s: float, until_s: float) -> dict[str, Any]:
+    value = text[_SUM_LENGTH:]
+    if text != _summed(value, query, as_of_s, until_s):
+        raise ValueError("its sum is wrong")
+    found: dict[str, Any] = json.loads(value)
+    return found
 
 
 class CacheFile:
@@ -71,7 +87,10 @@ class CacheFile:
             db.execute("DELETE FROM answers WHERE valid_until <= ? OR question LIKE 'revealed:%'", (now_s,))
             db.execute("DELETE FROM answers WHERE cloud <> ? AND as_of < ?", (self._cloud, now_s - _UNUSED_S))
             rows = db.execute("SELECT question, value, as_of, valid_until FROM answers WHERE cloud = ?", (self._cloud,))
-            return {query: Entry(json.loads(value), as_of_s, None, until_s) for query, value, as_of_s, until_s in rows}
+            return {
+                query: Entry(_checked(text, query, *times_s), times_s[0], None, times_s[1])
+                for query, text, *times_s in rows
+            }
 
         try:
             entries = await self._database.run(work)
@@ -131,7 +150,8 @@ class CacheFile:
         deleted = [(self._cloud, query) for query, row in pending.items() if row is None]
         db.executemany("DELETE FROM answers WHERE cloud = ? AND question = ?", deleted)
         rows = (
-            (self._cloud, query, json.dumps(value), *times) for query, value, *times in filter(None, pending.values())
+            (self._cloud, query, _summed(json.dumps(value), query, *times), *times)
+            for query, value, *times in filter(None, pending.values())
         )
         db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
 

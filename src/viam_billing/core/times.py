@@ -9,13 +9,13 @@ from typing import Final
 HOUR_S: Final = 3_600.0
 DAY_S: Final = 86_400.0
 _LONGEST_DEADLINE_S: Final = 366 * DAY_S
-_LAST_S: Final = 253_402_300_799.0  # of the year 9999, the last one that there are dates for
+_FIRST_S, _LAST_S = -62_135_596_800.0, 253_402_300_799.0  # of the years 1 and 9999; there are no other dates
 _BOOT_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 def to_rfc3339(unix_s: float) -> str:
-    """`2026-11-21T08:30:00.250Z`; milliseconds only where there are any."""
-    moment = datetime.fromtimestamp(round(unix_s, 3), timezone.utc)
+    """`2026-11-21T08:30:00.250Z`; milliseconds only where there are any. Times that no date has become the nearest."""
+    moment = datetime.fromtimestamp(round(min(max(unix_s, _FIRST_S), _LAST_S), 3), timezone.utc)
     return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds").replace("+00:00", "Z")
 
 

@@ -36,8 +36,8 @@ _INTEGERS_BELOW: Final = 2.0**63
 _DEEPEST: Final = 32
 _ROWS_AT_ONCE: Final = 50
 _UNREADABLE: Final = (
-    "the request is not a valid message: it is cut off, compressed or nested too deeply, or a text is not UTF-8. "
-    "Send flat parameters."
+    "the request is not a valid message: it is empty, cut off, compressed or nested too deeply, or has a text "
+    "that is not UTF-8. Send flat parameters."
 )
 _HOW: Final = (
     'Send {"<command>": {<parameters>}} or {"command": "<command>", <parameters>}; {"help": {}} lists the commands.'
@@ -61,12 +61,12 @@ async def receive(stream: Stream, codec: CodecBase, message_type: type[M]) -> M 
     problem = f"the request has more than {largest // 1024} KiB. Send less at once."
     try:
         prefix = await stream.recv_data(5)  # whether it is compressed, and its length
-        if not prefix:
-            return None
+        if not prefix and stream.data_received:
+            return None  # the end of several requests
         size = int.from_bytes(prefix[1:], "big")
         if size <= largest:
             problem = _UNREADABLE
-            if not prefix[0]:
+            if prefix and not prefix[0]:
                 message: Any = codec.decode(await stream.recv_data(size), message_type)
                 name = getattr(message, "name", "")
                 if not isinstance(name, str) or len(name) <= _LONGEST_NAME:  # the SDK's errors hold all of it

@@ -185,8 +185,8 @@ class UsageSensorRPCService(SensorRPCService):
     async def DoCommand(self, stream: Stream[DoCommandRequest, DoCommandResponse]) -> None:  # noqa: N802 - the RPC's name
         """Raises: GRPCError: always, see `UsageSensor.do_command`."""
         request = await stream.recv_message()
-        if request is not None:
-            await self.get_resource(request.name).do_command({})
+        assert request is not None  # noqa: S101 - see `codec.receive`
+        await self.get_resource(request.name).do_command({})
 
 
 def register() -> None:

@@ -96,8 +96,7 @@ class BillingRPCService(GenericRPCService):
     async def DoCommand(self, stream: Stream[DoCommandRequest, DoCommandResponse]) -> None:  # noqa: N802 - the RPC's name
         """Answer one command. Raises: GRPCError: with a code of the contract, its status, and what to do."""
         request = await stream.recv_message()
-        if request is None:
-            return
+        assert request is not None  # noqa: S101 - see `codec.receive`
         service: BillingService = self.get_resource(request.name)
         timeout_s = stream.deadline.time_remaining() if stream.deadline else None
         response = DoCommandResponse()
