@@ -70,7 +70,8 @@ def answers() -> Mapping[str, tuple[dict[str, Any], Mapping[str, bytes]]]:
     return {
         "5 million tiers": (ask_tiers, {tiers: 5_000_000 * b"\x0a\x01a"}),
         "8 million empty tiers": (ask_tiers, {tiers: 8_000_000 * b"\x0a\x00"}),
-        "5,000 tiers": (ask_tiers, {tiers: 5_000 * _counted(1, 3_000 * b"t")}),
+        "5,000 tiers of 800 bytes": (ask_tiers, {tiers: 5_000 * _counted(1, 800 * b"t")}),
+        "5,000 tiers of 3,000 bytes": (ask_tiers, {tiers: 5_000 * _counted(1, 3_000 * b"t")}),
         "a tier of 16 MB": (ask_tiers, {tiers: long_text}),
         "an unknown field of 16 MB": (ask_tiers, {tiers: _counted(2_000, bytes(16_000_000))}),
         "more than 16 MiB": (ask_tiers, {tiers: 30 * _MIB * b"\x0a\x01a"}),

@@ -27,6 +27,8 @@ _MOST_OTHER_PARTS: Final = 5_000
 _MOST_FIELDS: Final = 1_000_000
 _LONGEST_ID: Final = 256
 _LONGEST_TEXT_BYTES: Final = 8 * 1024
+_MOST_TEXT_BYTES: Final = 4 * 1024 * 1024
+"""Of all texts together: what is made of an answer has each of them several times."""
 
 _Fields: TypeAlias = dict[int, FieldDescriptor]
 _DOUBLE: Final = struct.Struct("<d")
@@ -39,7 +41,7 @@ def read(reply_type: Any, data: bytes) -> Any:  # noqa: ANN401 - a class of mess
 
     Raises: UnreadableAnswerError: it is too much for an answer, or has NaN; DecodeError: it is no such message.
     """
-    left = [_MOST_FIELDS, _MOST_PARTS.get(reply_type.DESCRIPTOR.name, _MOST_OTHER_PARTS)]
+    left = [_MOST_FIELDS, _MOST_PARTS.get(reply_type.DESCRIPTOR.name, _MOST_OTHER_PARTS), _MOST_TEXT_BYTES]
     try:
         _look(data, 0, len(data), _fields(reply_type.DESCRIPTOR), left)
     except (IndexError, struct.error):
@@ -69,7 +71,7 @@ def _look(data: bytes, at: int, end: int, fields: _Fields, left: list[int]) -> N
         else:
             raise DecodeError("it has a group")
         at += size
-        if left[0] < 0 or left[1] < 0:
+        if min(left) < 0:
             raise UnreadableAnswerError("it has more parts than the module takes")
     if at != end:
         raise DecodeError("it is cut off")
@@ -81,6 +83,7 @@ def _look_into(data: bytes, at: int, size: int, field: FieldDescriptor, left: li
         _look(data, at, at + size, _fields(field.message_type), left)
     elif field.type == FieldDescriptor.TYPE_STRING:
         left[1] -= field.is_repeated
+        left[2] -= size
         if size > _LONGEST_TEXT_BYTES:
             raise UnreadableAnswerError(f"it has a text of more than {_LONGEST_TEXT_BYTES // 1024} KiB")
         may_be_long = size > _LONGEST_ID and f"_{field.name}".endswith("_id")

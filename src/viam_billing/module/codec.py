@@ -69,9 +69,9 @@ async def receive(stream: Stream, codec: CodecBase, message_type: type[M]) -> M 
             if prefix and not prefix[0]:
                 message: Any = codec.decode(await stream.recv_data(size), message_type)
                 name = getattr(message, "name", "")
-                if not isinstance(name, str) or len(name) <= _LONGEST_NAME:  # the SDK's errors hold all of it
-                    return cast("M", message)
-                problem = f"the resource's name has more than {_LONGEST_NAME} characters. Name one of the machine's."
+                if not isinstance(name, str) or (len(name) <= _LONGEST_NAME and name.isprintable()):
+                    return cast("M", message)  # the SDK's errors hold all of a name
+                problem = f"the resource's name is not one line of at most {_LONGEST_NAME} characters. Correct it."
     except (DecodeError, AssertionError):  # the second is grpclib's for a request that ends too early
         pass
     error = InvalidRequestError(problem)

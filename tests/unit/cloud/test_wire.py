@@ -49,6 +49,11 @@ def test_a_text_has_at_most_8_kib() -> None:
     assert is_refused(TIERS(tiers=["x" * 8193]))
 
 
+def test_texts_have_at_most_4_mib_together() -> None:
+    assert not is_refused(TIERS(tiers=["x" * 8192] * 512))
+    assert is_refused(TIERS(tiers=["x" * 8192] * 513))
+
+
 def test_lists_are_bounded() -> None:
     """By what an organization may have."""
     assert not is_refused(TIERS(tiers=["x"] * 5_000))
