@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from support.faulty_cloud import Outcome, attributes, outcome, service
 from support.module_process import ModuleProcess, Service
 from support.raw_cloud import RawCloud
 from support.sandbox_caller import HARBOR_ID
+from viam_billing_sandbox.server.grpc import framed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -68,6 +70,19 @@ async def test_an_absurd_answer_is_an_error_of_the_cloud(raw: RawCloud, billing:
     raw.answer(dict([ABSURD[command]]))
     assert (await ask(billing, command)).code == "cloud_error"
     assert (await ask(billing, "help", name="help")).code == ""
+
+
+async def test_an_answer_that_unfolds_to_more_than_16_mib_is_an_error_of_the_cloud(
+    raw: RawCloud, billing: Service
+) -> None:
+    """Two million bytes stand for two thousand million."""
+    raw.answer({})
+    raw.bodies["GetAvailableBillingTiers"] = framed(64 * gzip.compress(bytes(32 * 2**20)), is_compressed=True)
+    raw.encoding = b"gzip"
+    try:
+        assert (await ask(billing, "get_available_billing_tiers")).code == "cloud_error"
+    finally:
+        raw.encoding = b""
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
