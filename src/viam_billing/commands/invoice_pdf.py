@@ -88,7 +88,8 @@ class InlinePdf(_Pdf):
             whole = len(part) - len(part) % 3  # only the last part of base64 may be padded
             self._encoded.append(base64.b64encode(part[:whole]).decode("ascii"))
             self._rest = part[whole:]
-            await asyncio.sleep(0)
+            if len(chunk) > _ENCODED_AT_ONCE_BYTES:
+                await asyncio.sleep(0)
 
     async def finish(self) -> Answer:
         """The fields of the answer. Raises: CloudError: if the PDF is not complete."""
