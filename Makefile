@@ -13,7 +13,7 @@ entrypoint := dist/viam-billing/viam-billing
 tools := build/tools/bin
 compile := $(tools)/uv --no-config pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test lint forecast bench soak build test-archive test-viam-server lock tools audit sbom clean check-release bench-archive crash mutate
+.PHONY: help setup demo test lint forecast bench soak build test-archive test-viam-server lock tools audit sbom clean check-release bench-archive crash fuzz mutate
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:/ { printf "make %-16s  %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,9 @@ soak: setup ## let callers and faults at the module for 3 minutes (SECONDS=N; SE
 
 crash: setup ## kill the module at every boundary of a charge, 330 times (KILLS=N; SEED=N), then let a storm at it
 	$(python) tests/crash/crash.py --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+
+fuzz: setup ## let any bytes at the module, as requests, answers and files (SECONDS=600; SEED=N has an earlier run again)
+	$(python) tests/fuzz/fuzz.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 build: ## build the archive for the registry, check it and start it once
 	./build.sh

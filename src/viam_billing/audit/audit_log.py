@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 from viam import logging
 
@@ -95,7 +96,8 @@ class AuditLog:
         def work(db: Connection) -> list[AuditEntry]:
             found: list[AuditEntry] = []
             for *columns, service, org_id in db.execute(sql, (self._app, since_s)):
-                entry = AuditEntry(columns[0], columns[1], json.loads(columns[2]), bool(columns[3]), *columns[4:])
+                values = (columns[0], columns[1], json.loads(columns[2]), bool(columns[3]), *columns[4:])
+                entry = msgspec.convert(dict(zip(AuditEntry.__struct_fields__, values, strict=True)), AuditEntry)
                 if service == self._service or sees(entry.parameters, org_id):
                     found.append(entry)
                 if len(found) == limit:

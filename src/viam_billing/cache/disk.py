@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import json
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from viam import logging
 
@@ -32,16 +33,31 @@ _MIGRATIONS: Final = (
 )
 
 _UNUSED_S: Final = 31 * DAY_S
+_SUM_LENGTH: Final = 8
 _TOGETHER_S: Final = 0.005
 """A fleet brings thousands of answers in seconds: a transaction for each would take more time than the answers do."""
 
-_Pending: TypeAlias = dict[str | None, tuple[str, str, str, float, float] | None]
+_Pending: TypeAlias = dict[str | None, tuple[str, dict[str, Any], float, float] | None]
 """Rows to write by query, None for those to delete; the query None stands for every one."""
 
 
 def cloud_name(address: AppAddress, key_id: str, key: str) -> str:
     """What keeps the answers of different keys and addresses apart; the key cannot be got back from it."""
     return digest(f"{address.text}\0{key_id}\0{key}")
+
+
+def _summed(text: str, query: str, as_of_s: float, until_s: float) -> str:
+    """A row's text after its sum: a disk that changes a byte costs the answer, which would be taken for the cloud's."""
+    summed = f"{query} {as_of_s:.6f} {until_s:.6f} {text}"
+    return f"{zlib.crc32(summed.encode(errors='replace')):0{_SUM_LENGTH}x}{text}"
+
+
+def _checked(text: str, query: str, as_of_s: float, until_s: float) -> dict[str, Any]:
+    value = text[_SUM_LENGTH:]
+    if text != _summed(value, query, as_of_s, until_s):
+        raise ValueError("its sum is wrong")
+    found: dict[str, Any] = json.loads(value)
+    return found
 
 
 class CacheFile:
@@ -71,7 +87,10 @@ class CacheFile:
             db.execute("DELETE FROM answers WHERE cloud <> ? AND as_of < ?", (self._cloud, now_s - _UNUSED_S))
             sql = "SELECT question, value, as_of, valid_until FROM answers WHERE cloud = ? ORDER BY as_of DESC LIMIT ?"
             rows = reversed(db.execute(sql, (self._cloud, MOST_ENTRIES)).fetchall())
-            return {query: Entry(json.loads(value), as_of_s, None, until_s) for query, value, as_of_s, until_s in rows}
+            return {
+                query: Entry(_checked(text, query, *times_s), times_s[0], None, times_s[1])
+                for query, text, *times_s in rows
+            }
 
         try:
             entries = await self._database.run(work)
@@ -88,7 +107,7 @@ class CacheFile:
     async def save(self, query: str, entry: Entry, *, within_s: float) -> None:
         """Write an entry. Returns when it is written, or after `within_s` while the writing goes on."""
         until_s = min(entry.valid_until_s, entry.as_of_s + self.keep_s)
-        self._pending[query] = (self._cloud, query, json.dumps(entry.value), entry.as_of_s, until_s)
+        self._pending[query] = (query, entry.value, entry.as_of_s, until_s)
         await self.written(within_s=within_s)
 
     async def written(self, *, within_s: float) -> None:
@@ -138,7 +157,10 @@ class CacheFile:
             db.execute("DELETE FROM answers WHERE cloud = ?", (cloud,))
         deleted = [(cloud, query) for query, row in pending.items() if row is None]
         db.executemany("DELETE FROM answers WHERE cloud = ? AND question = ?", deleted)
-        rows = [row for row in pending.values() if row is not None]
+        rows = (
+            (cloud, query, _summed(json.dumps(value), query, *times), *times)
+            for query, value, *times in filter(None, pending.values())
+        )
         db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
 
     def close(self) -> None:

@@ -36,7 +36,7 @@ class ServiceAccess:
     async def invoices(self, org_id: str) -> list[SeenInvoice]:
         """An organization's invoices, read now, within `timeout_s`. Raises: BillingError: if they cannot be read."""
         deadline = Deadline(self.policy.config.timeout_s)
-        return seen_invoices(await self.cloud.get_invoices_summary(org_id, deadline))
+        return await seen_invoices(await self.cloud.get_invoices_summary(org_id, deadline))
 
     async def invoices_if_permitted(self, org_id: str) -> list[SeenInvoice] | None:
         """As `invoices`; None where the API key may charge but not read."""

@@ -123,7 +123,9 @@ class Calls:
                     async with aclosing(parts):  # else a sink's error would leave the call under way
                         async for part in parts:
                             session.answered()  # it may be slow, but it is there
-                            await sink.take(part.chunk)
+                            taking = sink.take(part.chunk)
+                            del part  # it has the chunk's megabytes too
+                            await taking
             except CALL_ERRORS as call_error:
                 error = await channel.told_apart(call_error, client.metadata, deadline.remaining_s())
                 meaning = translate(error, rpc, Outcome.UNKNOWN, session.redact)

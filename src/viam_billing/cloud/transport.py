@@ -19,7 +19,7 @@ from urllib.parse import quote
 from google.protobuf.message import DecodeError, Message
 from grpclib.const import Status
 
-from viam_billing.cloud import certificates, failures
+from viam_billing.cloud import certificates, failures, wire
 from viam_billing.cloud.failures import PAGE, CallError, CallFailedError, Cause, UnreadableAnswerError, cause_of
 from viam_billing.cloud.pages import is_page, tls_context
 from viam_billing.core.tasks import within
@@ -35,7 +35,6 @@ import grpc.aio
 from viam.gen.proto.rpc.v1 import auth_pb2
 
 LARGEST_ANSWER_BYTES: Final = 16 * 2**20
-_LONGEST_TOKEN: Final = 8192
 
 _OPTIONS: Final = (
     ("grpc.enable_retries", 0),  # `client` repeats reads itself: core cannot tell how often it did
@@ -58,7 +57,7 @@ class Method(NamedTuple):
 
 Metadata: TypeAlias = Mapping[str, str]
 _AUTHENTICATE: Final = Method("/proto.rpc.v1.AuthService/Authenticate", auth_pb2.AuthenticateResponse)
-_ENDS: Final = (grpc.aio.AioRpcError, grpc.aio.UsageError, DecodeError)
+_ENDS: Final = (grpc.aio.AioRpcError, grpc.aio.UsageError, DecodeError, UnreadableAnswerError)
 
 
 async def opened(address: AppAddress, ca_file: str | None, thread: DiskThread) -> Channel:
@@ -100,7 +99,7 @@ class Channel:
         credentials = auth_pb2.Credentials(type="api-key", payload=key)
         request = auth_pb2.AuthenticateRequest(entity=key_id, credentials=credentials)
         token: str = getattr(await self.unary(_AUTHENTICATE, request, timeout_s, {}), "access_token", "")
-        if not 0 < len(token) <= _LONGEST_TOKEN or not (token.isascii() and token.isprintable()):
+        if not token or not (token.isascii() and token.isprintable()):
             raise UnreadableAnswerError("it has no token that a call could carry")
         return token
 
@@ -141,7 +140,14 @@ class Channel:
             sys.audit("viam_billing.cloud.handed_over", method.name)
             async with aclosing(aiter(call)) as parts:  # left suspended, it would keep call and connection alive
                 async for data in parts:
-                    yield method.reply_type.FromString(data)
+                    if wire.SUSPECT.search(data) is None:
+                        yield method.reply_type.FromString(data)
+                    elif len(data) <= wire.LONG_BYTES:
+                        yield wire.read(method.reply_type, data)
+                    else:
+                        reading = asyncio.to_thread(wire.read, method.reply_type, data)
+                        del data  # megabytes are not kept while the message is used
+                        yield await reading
         except _ENDS as error:
             failure = _failure(error, sent, begun=call is not None)
         except asyncio.CancelledError as error:
@@ -171,6 +177,8 @@ class Channel:
 
 
 def _failure(error: Exception, sent: tuple[str, bytes], *, begun: bool) -> CallError:
+    if isinstance(error, UnreadableAnswerError):
+        return error.with_traceback(None)
     if isinstance(error, DecodeError):
         return UnreadableAnswerError("it is not the message that the call answers with")
     if not isinstance(error, grpc.aio.AioRpcError):  # the channel was closed

@@ -38,7 +38,8 @@ _ROWS_AT_ONCE: Final = 50
 
 
 LocationIds = Annotated[
-    tuple[Id, ...], Meta(min_length=1, title=f"a list of at least one location ID, each {ID_TITLE}")
+    tuple[Id, ...],
+    Meta(min_length=1, max_length=10_000, title=f"a list of 1 to 10,000 location IDs, each {ID_TITLE}"),
 ]
 
 

@@ -20,7 +20,7 @@ FOLDER_BYTES: Final = 256 * MIB
 _TAIL_BYTES: Final = 1024
 """A PDF has its end marker within its last 1,024 bytes (ISO 32000-1, annex H.3.4.4)."""
 _ENCODED_AT_ONCE_BYTES: Final = 3 * 2**16
-"""22 MiB at once would stop the event loop. A multiple of 3, so that only the last part of the base64 is padded."""
+"""22 MiB at once would stop the event loop."""
 _LEFT_BEHIND_S: Final = 3600.0
 
 
@@ -48,9 +48,8 @@ class _Pdf:
     def _note(self, chunk: bytes) -> None:
         self.size_bytes += len(chunk)
         self._hash.update(chunk)
-        if len(self._head) < _TAIL_BYTES:
-            self._head = (self._head + chunk)[:_TAIL_BYTES]
-        self._tail = (self._tail + chunk)[-_TAIL_BYTES:]
+        self._head = (self._head + chunk[:_TAIL_BYTES])[:_TAIL_BYTES]
+        self._tail = (self._tail + chunk[-_TAIL_BYTES:])[-_TAIL_BYTES:]
         self._check_room()
 
     def _check_room(self) -> None:
@@ -69,7 +68,7 @@ class _Pdf:
 
 
 class InlinePdf(_Pdf):
-    """A PDF kept in memory, up to a limit."""
+    """A PDF kept in memory, up to a limit, as base64: many megabytes are not to be there twice."""
 
     def __init__(self, limit_bytes: int) -> None:
         way_out = "Use the parameter save_as, or raise the attribute max_pdf_bytes."
@@ -78,20 +77,28 @@ class InlinePdf(_Pdf):
     async def restart(self) -> None:
         """Forget what came so far."""
         await super().restart()
-        self._content = bytearray()
+        self._encoded: list[str] = []
+        self._rest = b""
 
     async def take(self, chunk: bytes) -> None:
         """Raises: ResultTooLargeError: beyond the limit."""
-        self._note(chunk)
-        self._content += chunk
+        for start in range(0, len(chunk), _ENCODED_AT_ONCE_BYTES):
+            part = chunk[start : start + _ENCODED_AT_ONCE_BYTES]
+            self._note(part)
+            part = self._rest + part
+            whole = len(part) - len(part) % 3  # only the last part of base64 may be padded
+            self._encoded.append(base64.b64encode(part[:whole]).decode("ascii"))
+            self._rest = part[whole:]
+            if len(chunk) > _ENCODED_AT_ONCE_BYTES:
+                await asyncio.sleep(0)
 
     async def finish(self) -> Answer:
         """The fields of the answer. Raises: CloudError: if the PDF is not complete."""
-        facts, encoded = self._complete(), []
-        for start in range(0, self.size_bytes, _ENCODED_AT_ONCE_BYTES):
-            encoded.append(base64.b64encode(self._content[start : start + _ENCODED_AT_ONCE_BYTES]).decode("ascii"))
-            await asyncio.sleep(0)
-        return {**facts, "content_base64": "".join(encoded)}
+        facts, rest = self._complete(), base64.b64encode(self._rest).decode("ascii")
+        content = "".join([*self._encoded, rest])
+        self._encoded.clear()
+        await asyncio.sleep(0)
+        return {**facts, "content_base64": content}
 
 
 class SavedPdf(_Pdf):

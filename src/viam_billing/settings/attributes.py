@@ -133,7 +133,8 @@ def parse_attributes(
         errors = error.errors
         # The rules between attributes are checked on those that are valid by themselves: one mistake hides no other.
         names = {name for name, _ in errors}
-        valid = records.read(Attributes, {n: v for n, v in attributes.items() if n not in names}, "attribute")
+        kept = {n: v for n, v in attributes.items() if n in Attributes.__struct_fields__ and n not in names}
+        valid = records.read(Attributes, kept, "attribute")
     errors += [("", text) for text in _errors_between(valid, attributes, environment, effects)]
     if errors:
         raise InvalidRecordError(errors)

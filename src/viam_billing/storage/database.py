@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
+import msgspec
+
 from viam_billing.core.errors import StateUnavailableError, quoted
 from viam_billing.storage.disk import Disk, make_folder, sync_folder
 
@@ -25,6 +27,12 @@ _DISK_ERROR: Final = re.compile(
     "database or disk is full|disk I/O error|locking protocol|unable to open database file"
 )
 """How SQLite's errors begin that blame the disk, its permissions or another process; Python 3.10 tells no codes."""
+
+_DAMAGE: Final = re.compile(
+    "Could not decode to UTF-8|malformed JSON|malformed database schema|unsupported file format|"
+    "no such (table|column|index)|(table|index) .* already exists|duplicate column name|table .* has no column named"
+)
+"""What SQLite says of files in which a disk has changed bytes: tests hold the module's own statements."""
 
 
 class DamagedFileError(StateUnavailableError):
@@ -137,11 +145,14 @@ class Database:
                 raise
         except sqlite3.Error as error:
             self._disconnect()
-            if type(error) is sqlite3.DatabaseError:  # its subclasses have causes outside of the file
+            # Of its other subclasses most have causes outside of the file.
+            if type(error) is sqlite3.DatabaseError or _DAMAGE.match(str(error)):
                 raise self._unusable(str(error), DamagedFileError) from None
             if _DISK_ERROR.match(str(error)):
                 raise self._unusable(str(error)) from None
             raise  # a defect of the module
+        except (TypeError, ValueError, msgspec.ValidationError) as error:  # a row that the module never wrote
+            raise self._unusable(f"it has a value that is none ({error})", DamagedFileError) from None
         except OSError as error:
             self._disconnect()
             raise self._unusable(error.strerror or type(error).__name__) from None
@@ -190,7 +201,7 @@ class Database:
     def _migrate(self, connection: Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > len(self._migrations):
+        if not 0 <= version <= len(self._migrations):
             raise self._unusable("it was written by a newer version of this module", DamagedFileError)
         for script in self._migrations[version:]:
             for statement in script.split(";"):

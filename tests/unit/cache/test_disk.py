@@ -209,7 +209,24 @@ def with_a_broken_value(folder: Path) -> None:
         db.execute("UPDATE answers SET value = '{'")
 
 
-@pytest.mark.parametrize("damage", [broken_bytes, cut_off, of_a_newer_version, with_a_broken_value])
+def with_another_value(folder: Path) -> None:
+    """A value that is right in itself, and not what was written."""
+    with contextlib.closing(sqlite3.connect(folder / FILE_NAME, isolation_level=None)) as db:
+        changed = db.execute("UPDATE answers SET value = substr(value, 1, 8) || '{}'").rowcount
+    assert changed
+
+
+def with_another_age(folder: Path) -> None:
+    """A time that makes an old answer a new one."""
+    with contextlib.closing(sqlite3.connect(folder / FILE_NAME, isolation_level=None)) as db:
+        changed = db.execute("UPDATE answers SET as_of = as_of + 60").rowcount
+    assert changed
+
+
+DAMAGES = [broken_bytes, cut_off, of_a_newer_version, with_a_broken_value, with_another_value, with_another_age]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 async def test_a_damaged_file_costs_the_old_answers(
     opened: Callable[..., CacheFile], folder: Path, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -50,10 +50,23 @@ def test_one_file_name_is_good(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", "a/b", "/a", "a\\b", "a\nb", "a\n", "a\0", "\x7f", "\x85", "x" * 256, "é" * 128, "../x", "😀" * 64],
+    [
+        *("", ".", "..", "a/b", "/a", "a\\b", "a\nb", "a\n", "a\0", "\x7f", "\x85", "x" * 256, "é" * 128, "../x"),
+        *(
+            "😀" * 64,
+            "fdp.\u202egpj",
+            "a\u200bb",
+            "a\u2028b",
+            "\ufeffa",
+            "a\u00adb",
+            "a\U000e0041",
+            "a\ue000b",
+            "a\u2066b",
+        ),
+    ],
 )
 def test_what_is_no_file_name_is_refused(name: str) -> None:
-    """Paths, control characters, and more than 255 bytes, whatever the number of characters."""
+    """Paths, what nobody sees or what turns the text around, more than 255 bytes whatever the number of characters."""
     with pytest.raises(InvalidRecordError, match=r"save_as: found .*, expected one file name"):
         records.read(PdfParameters, {"id": "i", "save_as": name}, "parameter")
 
