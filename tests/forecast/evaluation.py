@@ -14,7 +14,7 @@ TUNED_BELOW = 100_000
 """The projection's constants were chosen with months of seeds below it; evaluations use seeds from it on."""
 STEADY = "steady"
 ALL = "all together"
-_STEADY_BAR = 1.2
+_STEADY_BAR = 1.1
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Cell:
 
     @property
     def reached(self) -> bool:
-        """Smaller than the straight line's; on steady months, which are straight lines, at most a fifth larger."""
+        """Smaller than the straight line's; on steady months, which are straight lines, at most a tenth larger."""
         if self.kind == STEADY:
             return self.projection <= _STEADY_BAR * self.line
         return self.projection < self.line

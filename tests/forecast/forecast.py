@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
         "Mean absolute error of the month's estimated total, in percent of the true total, after 5, 10 and 20 days.\n"
         f"{months} simulated months of each kind, seeds {seeds[0]} to {seeds[-1]}"
         f" (the projection's constants were chosen with others, below {TUNED_BELOW}).\n"
-        "Bar, each day: smaller than the straight line's; on steady months at most a fifth larger.\n\n"
+        "Bar, each day: smaller than the straight line's; on steady months at most a tenth larger.\n\n"
         f"{table(cells)}\n"
     )
     return 0 if all(cell.reached for cell in cells) else 1

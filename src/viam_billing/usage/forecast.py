@@ -33,7 +33,7 @@ FEWEST_DAYS: Final = 3
 HISTORY_DAYS: Final = 28
 """Known days that allow an estimate from the month's first moment."""
 
-SMOOTHING: Final = 0.25
+SMOOTHING: Final = 0.2
 """How far exponential smoothing follows each day (Brown 1959). Its tracking signal is smoothed alike (Trigg 1964): from
 0, where errors cancel out, to 1, where all have one sign."""
 LEVEL_DAYS: Final = 28
@@ -46,6 +46,8 @@ REST_FACTOR: Final = 0.1
 CUT: Final = 3.0
 """Robust deviations above the median of four weeks from which a day counts less, and at twice as many as the median:
 a one-off (Hampel 1974)."""
+FEW_DAYS: Final = 6
+"""Few days know little of how they differ: of n days the limit is 1 + 6 / n times as far, as Student's t needs it."""
 HABIT: Final = 3
 """What comes in so many separate runs within four weeks is no one-off."""
 LASTING_DAYS: Final = 5
@@ -62,6 +64,8 @@ INSIDE: Final = 0.8
 
 _MAD_TO_DEVIATION: Final = 1.4826
 _NEXT_TO_NOTHING: Final = 1e-9
+_STUDENT: Final = 0.8
+"""By this, divided by their number, an interval from few misses is wider: Student's t at 8 of 10."""
 _FEWEST_WEEKS: Final = 2
 _FEWEST_FOR_GROWTH: Final = 5
 _FEWEST_BEFORE: Final = 14
@@ -162,8 +166,8 @@ def _without_one_offs(even: Sequence[float]) -> list[float]:
         start = max(0, end - LEVEL_DAYS)
         block = even[start:end] if end - start >= LEVEL_DAYS / 2 else even[:LEVEL_DAYS]
         middle = median(block)
-        robust = _MAD_TO_DEVIATION * len(block) / (len(block) - 0.8) * median(abs(day - middle) for day in block)
-        limit = CUT * max(robust, OWN_NOISE * middle)
+        robust = _MAD_TO_DEVIATION * median(abs(day - middle) for day in block)
+        limit = CUT * (1 + FEW_DAYS / len(block)) * max(robust, OWN_NOISE * middle)
         if sum(above for above, _ in groupby(day - middle > limit for day in block)) >= HABIT:
             continue
         usual[start:end] = [
@@ -186,7 +190,7 @@ def _levels(usual: Sequence[float]) -> list[float]:
         size += SMOOTHING * (abs(error) - size)
         smooth += max(SMOOTHING, 1 / count) * error
         signal = abs(bias) / size if size > 0 else 0.0
-        share = (1 + signal) / 2 * averaged / LEVEL_DAYS
+        share = (1 + signal**2) / 2 * (averaged / LEVEL_DAYS) ** 2
         levels.append(max(0.0, average + share * (smooth - average)))
     return levels
 
@@ -219,7 +223,8 @@ def _deviation(even: Sequence[float], levels: Sequence[float], left: float, *, e
     """
     level, span = levels[-1], max(1, round(left))
     misses = [day - before for day, before in zip(even[1:], levels, strict=False)][-7 * FACTOR_WEEKS :]
-    variance = _with_own_noise(sum(miss**2 for miss in misses), max(0, len(misses) - estimated), level)
+    free = max(0, len(misses) - estimated)
+    variance = _with_own_noise(sum(miss**2 for miss in misses), free, level) * (1 + _STUDENT / max(1, free)) ** 2
     model = variance * sum((1 + SMOOTHING * day) ** 2 for day in range(span)) * left / span
     sums = list(accumulate(even, initial=0.0))
     missed = [
