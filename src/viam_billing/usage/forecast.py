@@ -14,7 +14,6 @@ import math
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import accumulate, groupby
-from statistics import NormalDist, fmean, median
 from typing import Final
 
 from msgspec import UNSET, Struct, UnsetType
@@ -59,13 +58,13 @@ OWN_NOISE_DAYS: Final = 4
 USUAL_GROWTH: Final = 0.01
 """How fast fleets grow in a day, as a fraction of the level; a slope that is less certain is shrunk, to 0 at two
 standard errors. Half of it is extrapolated, as trends fade (Gardner and McKenzie 1985)."""
-INSIDE: Final = 0.8
-"""The fraction of months whose true total lies between `low` and `high`."""
+REACH: Final = 1.2816
+"""Standard deviations from the total to `low` and `high`: 8 of 10 of a normal distribution lie between them."""
 
 _MAD_TO_DEVIATION: Final = 1.4826
 _NEXT_TO_NOTHING: Final = 1e-9
 _STUDENT: Final = 0.8
-"""By this, divided by their number, an interval from few misses is wider: Student's t at 8 of 10."""
+"""This fraction, divided by their number, an interval from few misses is wider, as Student's t needs it."""
 _FEWEST_WEEKS: Final = 2
 _FEWEST_FOR_GROWTH: Final = 5
 _FEWEST_BEFORE: Final = 14
@@ -103,7 +102,7 @@ def projected(
         return line
     rest, deviation = _rest(days, (end - as_of_s) / DAY_S)
     deviation *= max(1.0, (len(days) - days.count(None)) / apart)  # the days of a gap are all alike, and no proof
-    reach = NormalDist().inv_cdf((1 + INSIDE) / 2) * deviation
+    reach = REACH * deviation
     total, low, high = (rounded(exact(cost) + Decimal(each)) for each in (rest, max(0.0, rest - reach), rest + reach))
     return Projection(total, HISTORY, round((as_of_s - start_s) / (end - start_s), 6), low, high)
 
@@ -151,7 +150,7 @@ def _weekday_factors(days: Sequence[float | None]) -> list[float]:
             weeks.append([7 * day / sum(known) for day in reversed(known)])
     if len(weeks) < _FEWEST_WEEKS:
         return [1.0] * 7
-    means = [fmean(column) for column in zip(*weeks, strict=True)]
+    means = [sum(column) / len(weeks) for column in zip(*weeks, strict=True)]
     misses = sum((day - mean) ** 2 for week in weeks for day, mean in zip(week, means, strict=True))
     variance = misses / (7 * (len(weeks) - 1)) / len(weeks)
     between = sum((mean - 1) ** 2 for mean in means)
@@ -165,8 +164,8 @@ def _without_one_offs(even: Sequence[float]) -> list[float]:
     for end in range(len(even), 0, -LEVEL_DAYS):
         start = max(0, end - LEVEL_DAYS)
         block = even[start:end] if end - start >= LEVEL_DAYS / 2 else even[:LEVEL_DAYS]
-        middle = median(block)
-        robust = _MAD_TO_DEVIATION * median(abs(day - middle) for day in block)
+        middle = _median(block)
+        robust = _MAD_TO_DEVIATION * _median([abs(day - middle) for day in block])
         limit = CUT * (1 + FEW_DAYS / len(block)) * max(robust, OWN_NOISE * middle)
         if sum(above for above, _ in groupby(day - middle > limit for day in block)) >= HABIT:
             continue
@@ -175,6 +174,11 @@ def _without_one_offs(even: Sequence[float]) -> list[float]:
         ]
     lasting = next((days for days in range(len(even)) if usual[-1 - days] == even[-1 - days]), 0)
     return usual if lasting < LASTING_DAYS else [*usual[:-lasting], *even[-lasting:]]
+
+
+def _median(values: Sequence[float]) -> float:
+    ranked, half = sorted(values), len(values) // 2
+    return (ranked[half] + ranked[~half]) / 2
 
 
 def _levels(usual: Sequence[float]) -> list[float]:
@@ -197,7 +201,7 @@ def _levels(usual: Sequence[float]) -> list[float]:
 
 def _growth(usual: Sequence[float]) -> float:
     """Dollars by which a day costs more than the one before it; 0 where they cost less, as a decline soon ends."""
-    count, mean = len(usual), fmean(usual)
+    count, mean = len(usual), sum(usual) / len(usual)
     if count < _FEWEST_FOR_GROWTH or mean < _NEXT_TO_NOTHING:
         return 0.0
     width = count * (count**2 - 1) / 12
