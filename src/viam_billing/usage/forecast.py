@@ -48,7 +48,8 @@ a one-off (Hampel 1974)."""
 FEW_DAYS: Final = 6
 """Few days know little of how they differ: of n days the limit is 1 + 6 / n times as far, as Student's t needs it."""
 HABIT: Final = 3
-"""What comes in so many separate runs within four weeks is no one-off."""
+"""What comes in so many separate runs within four weeks is no one-off; nor is what comes twice, where most days cost
+nothing."""
 LASTING_DAYS: Final = 5
 """One-offs that have gone on until now for so many days are a new level."""
 OWN_NOISE: Final = 0.1
@@ -167,7 +168,8 @@ def _without_one_offs(even: Sequence[float]) -> list[float]:
         middle = _median(block)
         robust = _MAD_TO_DEVIATION * _median([abs(day - middle) for day in block])
         limit = CUT * (1 + FEW_DAYS / len(block)) * max(robust, OWN_NOISE * middle)
-        if sum(above for above, _ in groupby(day - middle > limit for day in block)) >= HABIT:
+        above = [day - middle > limit for day in block]
+        if sum(far for far, _ in groupby(above)) >= HABIT or (middle <= 0 and sum(above) > 1):
             continue
         usual[start:end] = [
             day if day - middle <= limit else middle + max(0.0, 2 * limit - (day - middle)) for day in even[start:end]
