@@ -67,7 +67,8 @@ def _simulated(months: int) -> bool:
 
 def _public(folder: Path, file: Path) -> bool:
     say(
-        "Real series, each month taken for a bill: the same errors, months before known, and months inside the interval.\n"
+        "Real series, each month taken for a bill: the same errors, months before known,"
+        " and how many months lie inside low to high.\n"
     )
     groups = {}
     for name in (TUNED, HELD_OUT):
