@@ -3,8 +3,8 @@
 python tests/forecast/forecast.py [--months 400] [--public FOLDER | --series FOLDER] [--json build/forecast.json]
 
 `--public`: a folder that tests/forecast/public.py has written; ends with 1 where a bar is missed. No simulated month
-here was used in choosing the projection's constants; the held-out series were looked at, but nothing was fitted to
-them. `--series`: any CSV files with the columns
+here was used in choosing the projection's constants; the held-out series were looked at when rules were chosen.
+`--series`: any CSV files with the columns
 `time` and `cost`, an hour or a day a row, in place of all this; ends with 2 where they cannot be read.
 """
 

@@ -56,7 +56,7 @@ OWN_NOISE: Final = 0.1
 """How much days differ by themselves, as a fraction of the level: what is taken for certain before it is seen."""
 OWN_NOISE_DAYS: Final = 4
 """How many days of data that counts for."""
-USUAL_GROWTH: Final = 0.01
+USUAL_GROWTH: Final = 0.008
 """How fast fleets grow in a day, as a fraction of the level; a slope that is less certain is shrunk, to 0 at two
 standard errors. Half of it is extrapolated, as trends fade (Gardner and McKenzie 1985)."""
 REACH: Final = 1.2816
