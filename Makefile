@@ -35,8 +35,13 @@ lint: setup ## check style, format and types
 	$(python) -m ruff format --check .
 	$(python) -m mypy
 
-forecast: setup ## compare the projection with the straight line over simulated months; prints a table
-	$(python) tests/forecast/forecast.py
+forecast: setup ## judge the projection over simulated and public real months, or SERIES=folder of CSV files
+ifdef SERIES
+	$(python) tests/forecast/forecast.py --series "$(SERIES)"
+else
+	./bundle/forecast.sh
+	$(python) tests/forecast/forecast.py --public build/forecast/series
+endif
 
 mutate: setup ## break the money rules one at a time and see a test fail for each (WORDS="late limit" for some of them)
 	PYTHONPATH=tests $(python) tests/mutations/mutate.py $(WORDS)
@@ -93,6 +98,8 @@ lock: tools ## remake requirements/*.txt from pyproject.toml with uv (LOCK_ARGS=
 	$(compile) $(LOCK_ARGS) -o requirements/dev.txt -c requirements/runtime.txt --group dev pyproject.toml
 	$(compile) $(LOCK_ARGS) -o requirements/build.txt -c requirements/runtime.txt --group build
 	$(compile) $(LOCK_ARGS) -o requirements/tools.txt -c requirements/runtime.txt --group tools
+	$(compile) $(LOCK_ARGS) -o requirements/forecast.txt --group forecast
+	$(compile) $(LOCK_ARGS) -o requirements/forecast-others.txt -c requirements/forecast.txt --group forecast-others
 
 clean: ## remove everything that the other targets made, .venv too
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*

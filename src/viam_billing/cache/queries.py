@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import structs
+from msgspec import to_builtins
 
 from viam_billing.cache.cache import Cache, Reader
 from viam_billing.cache.readings import FOREVER_S, Call, Reading
@@ -54,10 +54,10 @@ class Reads:
             start_s, end_s = (decoding.moment_s(usage, name) for name in ("start_date", "end_date"))
             cost = decoding.subtotal(usage)  # before anything is kept: an answer without an amount is none
             if start_s is not None:
-                month = [] if self._history is None else await self._history.note(org_id, Point(as_of_s, start_s, cost))
-                projection = projected(cost, start_s, end_s, as_of_s, month)
+                seen = [] if self._history is None else await self._history.note(org_id, Point(as_of_s, start_s, cost))
+                projection = projected(cost, start_s, end_s, as_of_s, seen)
                 if projection is not None:
-                    usage["projection"] = structs.asdict(projection)
+                    usage["projection"] = to_builtins(projection)
             return usage, month_end_s(start_s, end_s, as_of_s)
 
         return await self.cache.read(f"usage:{org_id}", fetch, self.reader, call, max_age_s)

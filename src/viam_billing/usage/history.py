@@ -20,7 +20,7 @@ from viam_billing.core.tasks import within
 from viam_billing.core.times import DAY_S, HOUR_S
 from viam_billing.storage.database import Connection, Database
 from viam_billing.storage.disk import Disk
-from viam_billing.usage.forecast import CostAt
+from viam_billing.usage.days import SEEN_DAYS, CostAt
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -76,7 +76,8 @@ class UsageHistory:
     async def note(self, org_id: str, point: Point) -> list[CostAt]:
         """Keep a point, in place of an earlier one of its hour.
 
-        Returns the last of each day of the month by now, oldest first; none where the disk is slow or cannot be used.
+        Returns what the projection learns from, the last of each 24 hours back from now, by month, for half a year;
+        none where the disk is slow or cannot be used.
         """
         # A time outside the billing month means the clock is wrong: discard the point. Points that lie ahead of a time
         # inside the month are kept, as this clock may be behind, and not read, as it may have been ahead when they were
@@ -96,9 +97,9 @@ class UsageHistory:
             row = (series, hour, point.time_s, point.month_start_s, point.cost)
             db.execute("INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)", row)
             return db.execute(
-                "SELECT max(time), cost FROM points WHERE series = ? AND hour BETWEEN ? AND ? AND month_start = ? "
-                "GROUP BY hour / 24 ORDER BY hour",  # with max() SQLite takes the other columns from the same row
-                (series, int(point.month_start_s // HOUR_S), hour, point.month_start_s),
+                "SELECT max(time), month_start, cost FROM points WHERE series = ? AND hour BETWEEN ? AND ? "
+                "GROUP BY month_start, (? - hour) / 24",  # with max() SQLite takes the other columns from the same row
+                (series, hour - SEEN_DAYS * 24, hour, hour),
             ).fetchall()
 
         writing = asyncio.ensure_future(self._database.run(work))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from viam_billing.core.times import DAY_S
 from viam_billing.storage.disk import Disk
-from viam_billing.usage.forecast import STRAIGHT_LINE, USUAL_DAYS
+from viam_billing.usage.forecast import HISTORY, STRAIGHT_LINE
 from viam_billing.usage.history import Point, UsageHistory
 from viam_billing_sandbox.demo import charts
 from viam_billing_sandbox.demo.configuration import attributes
@@ -98,11 +98,12 @@ def _estimates(usage: Mapping[str, Any]) -> list[tuple[str, str]]:
     if projection is None:
         return [("whole month", "not before 5 % of the month")]
     total = f"${projection['total']:,.2f} ({projection['method']}"
-    if projection["method"] != USUAL_DAYS:
+    if projection["method"] != HISTORY:
         return [("whole month", f"{total})")]
     line = usage["month_to_date"] / projection["elapsed_fraction"]
     return [
         ("whole month", f"{total}: the days left cost as much as its usual days, without another fee)"),
+        ("8 of 10 end", f"between ${projection['low']:,.2f} and ${projection['high']:,.2f}"),
         ("for comparison", f"${line:,.2f} ({STRAIGHT_LINE}: as if fees came every day)"),
     ]
 
