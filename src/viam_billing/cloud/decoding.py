@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
@@ -87,14 +88,24 @@ def cost_by_type(usage: Mapping[str, Any]) -> dict[str, float]:
 
     Raises: CloudError: for a cost that is no amount.
     """
-    costs: dict[str, list[float]] = {}
+    return {name: money.rounded(cost) for name, cost in _costs(usage).items()}
+
+
+def known_costs(usage: Mapping[str, Any]) -> dict[str, float] | None:
+    """The same unrounded; None where a cost is no amount, or where the month has cost something and none is told."""
+    try:
+        costs = {name: float(cost) for name, cost in _costs(usage).items()}
+    except CloudError:
+        return None
+    return costs if costs or not subtotal(usage) else None
+
+
+def _costs(usage: Mapping[str, Any]) -> dict[str, float | Decimal]:
+    parts: dict[str, list[float]] = {}
     for source in usage.get("resource_usage_costs_by_source", ()):
         for cost in source.get("resource_usage_costs", {}).get("usage_costs", ()):
-            costs.setdefault(_cost_type_name(cost["resource_type"]), []).append(amount(cost["cost"]))
-    return {
-        name: money.rounded(parts[0] if len(parts) == 1 else money.total(parts))
-        for name, parts in sorted(costs.items())
-    }
+            parts.setdefault(_cost_type_name(cost["resource_type"]), []).append(amount(cost["cost"]))
+    return {name: costs[0] if len(costs) == 1 else money.total(costs) for name, costs in sorted(parts.items())}
 
 
 def _cost_type_name(resource_type: str | int) -> str:

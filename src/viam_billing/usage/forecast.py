@@ -19,7 +19,7 @@ from typing import Final
 from msgspec import UNSET, Struct, UnsetType
 
 from viam_billing.core.money import exact, rounded
-from viam_billing.core.times import DAY_S, next_month_s
+from viam_billing.core.times import DAY_S
 from viam_billing.usage.days import CostAt, days_back
 
 STRAIGHT_LINE: Final = "straight_line"
@@ -86,44 +86,33 @@ class Projection(Struct, frozen=True):
 
 
 def projected(
-    cost: float, start_s: float, end_s: float | None, as_of_s: float, points: Iterable[CostAt] = ()
+    cost: float, start_s: float, end_s: float, as_of_s: float, points: Iterable[CostAt] = ()
 ) -> Projection | None:
     """The month's total from the days of this and earlier months; by a straight line where fewer than three are known.
 
-    `cost` is in unrounded dollars from `start_s`, the API's `start_date`, to `as_of_s`, when the cloud gave it; `end_s`
-    is the `end_date`, see `month_end_s`. `points` are what was seen before, in any order; one a day is enough. None
-    before a twentieth of the month has passed, unless 28 days are known, and after its end; never below the cost.
+    `cost` is in unrounded dollars from `start_s` to `as_of_s`, when the cloud gave it. `points` are what was seen
+    before, in any order; one a day is enough. None before a twentieth of the month has passed, unless 28 days are
+    known, and outside of the month; never below the cost.
     """
     line = straight_line(cost, start_s, end_s, as_of_s)
-    end = month_end_s(start_s, end_s, as_of_s)
-    if not start_s <= as_of_s < end:
+    if not start_s <= as_of_s < end_s:
         return None
     days, apart = days_back(cost, start_s, as_of_s, points)
     if apart < (HISTORY_DAYS if line is None else FEWEST_DAYS):
         return line
-    rest, deviation = _rest(days, (end - as_of_s) / DAY_S)
+    rest, deviation = _rest(days, (end_s - as_of_s) / DAY_S)
     deviation *= max(1.0, (len(days) - days.count(None)) / apart)  # the days of a gap are all alike, and no proof
     reach = REACH * deviation
     total, low, high = (rounded(exact(cost) + Decimal(each)) for each in (rest, max(0.0, rest - reach), rest + reach))
-    return Projection(total, HISTORY, round((as_of_s - start_s) / (end - start_s), 6), low, high)
+    return Projection(total, HISTORY, round((as_of_s - start_s) / (end_s - start_s), 6), low, high)
 
 
-def straight_line(cost: float, start_s: float, end_s: float | None, as_of_s: float) -> Projection | None:
+def straight_line(cost: float, start_s: float, end_s: float, as_of_s: float) -> Projection | None:
     """The month's total if the rest of it costs as much per second as what has passed. Arguments as for `projected`."""
-    end = month_end_s(start_s, end_s, as_of_s)
-    if start_s >= end or as_of_s >= end or (elapsed := (as_of_s - start_s) / (end - start_s)) < EARLIEST_FRACTION:
+    if not start_s <= as_of_s < end_s or (elapsed := (as_of_s - start_s) / (end_s - start_s)) < EARLIEST_FRACTION:
         return None
     total = exact(cost) / exact(elapsed) if cost > 0 else exact(cost)  # a credit is not repeated
     return Projection(rounded(total), STRAIGHT_LINE, round(elapsed, 6))
-
-
-def month_end_s(start_s: float | None, end_s: float | None, as_of_s: float) -> float:
-    """When the month of a usage answer ends: at the API's `end_date`, or with the calendar month of `start_date`.
-
-    An `end_date` that is not after `as_of_s` is the end of what was counted so far, and not that of the month. Where
-    the calendar month is over too, the cloud has not begun the new month yet.
-    """
-    return end_s if end_s is not None and end_s > as_of_s else next_month_s(as_of_s if start_s is None else start_s)
 
 
 def _rest(days: Sequence[float | None], left: float) -> tuple[float, float]:

@@ -7,7 +7,7 @@ import pytest
 
 from viam_billing.core.times import DAY_S, from_rfc3339
 from viam_billing.usage.days import CostAt
-from viam_billing.usage.forecast import HISTORY, projected, straight_line
+from viam_billing.usage.forecast import HISTORY, projected
 
 START_S = from_rfc3339("2026-11-01T00:00:00Z")
 END_S = from_rfc3339("2026-12-01T00:00:00Z")
@@ -219,12 +219,3 @@ def test_a_point_at_the_start_is_no_span() -> None:
 def test_an_estimate_is_in_whole_cents() -> None:
     assert estimated(lambda day: day / 3, 10.0) == 10.0
     assert estimated(lambda day: day / 7, 10.0) == 4.29
-
-
-def test_without_an_end_the_month_runs_to_the_next_one() -> None:
-    points = [(START_S + day * DAY_S, START_S, steady(day)) for day in range(1, 10)]
-    args = (100.0, START_S, None, START_S + 10 * DAY_S)
-    line, projection = straight_line(*args), projected(*args, points)
-    assert line is not None
-    assert projection is not None
-    assert (projection.total, projection.elapsed_fraction) == (line.total, line.elapsed_fraction)
