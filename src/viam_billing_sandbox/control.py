@@ -156,9 +156,10 @@ class SandboxControl:
         self.call("ResetStats")
 
     def patch_organization(self, org_id: str, **changes: object) -> None:
-        """Changes name, billing_email, billing_tier, tells_tier, usage, usage_grows or pdf_size_bytes.
+        """Changes name, billing_email, billing_tier, tells_tier, pdf_size_bytes, usage, its growth or its month.
 
-        The values are those of the scenario; `add_invoices` takes a list of the scenario's invoices and appends them.
+        Names and values are those of the scenario; `usage_start` and `usage_end` are None where the API tells no date.
+        `add_invoices` takes a list of the scenario's invoices and appends them.
         """
         self.call("Patch", {"organization": org_id, **changes})
 
