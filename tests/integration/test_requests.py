@@ -36,6 +36,7 @@ COMMANDS = {
     "get_fleet_usage": "read",
     "check_budget": "read",
     "get_usage_history": "read",
+    "compare_usage": "read",
     "check_access": "read",
     "help": "always",
 }
