@@ -110,13 +110,13 @@ async def list_charges(parameters: ListChargesParameters, context: Context, call
 
 @command("charge", Record, "Look for the invoices of charges whose answer was lost.")
 async def reconcile_charges(parameters: Record, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
-    context.go_on()
+    await context.begin(call)
     found = await context.charging().reconciler.reconcile(context.access)
     return {name: [entry.shown() for entry in getattr(found, name)] for name in ("settled", "still_unknown")}
 
 
 @command("by_name", ResolveParameters, "Write down what a person has found out about an unknown charge.")
-async def resolve_charge(parameters: ResolveParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+async def resolve_charge(parameters: ResolveParameters, context: Context, call: Call) -> Answer:
     charging = context.charging()
     await charging.recovery.prepare()
     seen = await charging.journal.find(parameters.idempotency_key)
@@ -127,7 +127,7 @@ async def resolve_charge(parameters: ResolveParameters, context: Context, call: 
         with contextlib.suppress(BillingError):  # a person may know more than the cloud tells
             invoices = await context.access.invoices(seen.org_id)
     decision = (parameters.outcome, parameters.note, given(parameters.invoice_id), invoices)
-    context.go_on()
+    await context.begin(call)
     resolved = await charging.journal.run("resolve", lambda rows: reconciliation.resolve(rows, seen, *decision))
     charging.reconciler.wake()
     return resolved.shown()

@@ -12,6 +12,10 @@ from viam_billing.core.errors import service_closed
 T = TypeVar("T")
 
 
+async def nothing() -> None:
+    """For a caller that has nothing to be awaited."""
+
+
 def retrieve_exception(task: asyncio.Future[Any]) -> None:
     """A done callback for a task that may outlive its callers: asyncio then does not log its exception as lost."""
     if not task.cancelled():
