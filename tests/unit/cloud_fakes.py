@@ -138,9 +138,10 @@ class NoParameters(Record, frozen=True, kw_only=True):
 
 
 def command(effect: Any, *, error: BaseException | None = None) -> dict[str, Command]:  # noqa: ANN401 - any effect group
-    """A table with one command, `do`, that answers or fails."""
+    """A table with one command, `do`, that sends, and answers or fails."""
 
     async def run(parameters: NoParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+        await context.begin(call)
         if error is not None:
             raise error
         return {"done": True}

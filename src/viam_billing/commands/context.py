@@ -125,6 +125,11 @@ class Context(Struct, frozen=True):
         """From here on the request that runs goes on when its service is removed."""
         self.in_flight.discard(asyncio.current_task())
 
+    async def begin(self, call: Call) -> None:
+        """Write down that something is about to be sent, and `go_on`."""
+        await call.begin()
+        self.go_on()
+
     def charging(self) -> ChargeService:
         """What charges, and has the journal. Raises: StateUnavailableError: there is no folder for a journal."""
         if self.charge_service is None:

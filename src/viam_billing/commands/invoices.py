@@ -135,7 +135,7 @@ async def send_payment_required_email(parameters: EmailParameters, context: Cont
         raise
     except BillingError:
         pass  # it answered
-    context.go_on()
+    await context.begin(call)
     await context.email_cooldown.check(customer, begin=True)
     try:
         await context.gateway.send_payment_required_email(customer, owner, call.deadline)

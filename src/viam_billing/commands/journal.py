@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 
 from msgspec import UNSET, Meta, UnsetType
 
-from viam_billing.audit.audit_log import AuditEntry
+from viam_billing.audit.entries import AuditEntry
 from viam_billing.cache.readings import Call, provenance
 from viam_billing.charging import reconciliation, refusals
 from viam_billing.charging.charge import Entry, State
@@ -112,7 +112,7 @@ async def list_charges(parameters: ListChargesParameters, context: Context, call
 
 @command("charge", Record, "Look for the invoices of charges whose answer was lost.")
 async def reconcile_charges(parameters: Record, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
-    context.go_on()
+    await context.begin(call)
     found = await context.charging().reconciler.reconcile(context.access)
     return {
         "settled": await rows(Entry.shown, found.settled),
@@ -121,7 +121,7 @@ async def reconcile_charges(parameters: Record, context: Context, call: Call) ->
 
 
 @command("by_name", ResolveParameters, "Write down what a person has found out about an unknown charge.")
-async def resolve_charge(parameters: ResolveParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+async def resolve_charge(parameters: ResolveParameters, context: Context, call: Call) -> Answer:
     charging = context.charging()
     await charging.recovery.prepare()
     seen = await charging.journal.find(parameters.idempotency_key)
@@ -132,7 +132,7 @@ async def resolve_charge(parameters: ResolveParameters, context: Context, call: 
         with contextlib.suppress(BillingError):  # a person may know more than the cloud tells
             invoices = await context.access.invoices(seen.org_id)
     decision = (parameters.outcome, parameters.note, given(parameters.invoice_id), invoices)
-    context.go_on()
+    await context.begin(call)
     resolved = await charging.journal.run("resolve", lambda journal: reconciliation.resolve(journal, seen, *decision))
     charging.reconciler.wake()
     return resolved.shown()

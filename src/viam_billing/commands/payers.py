@@ -66,7 +66,7 @@ async def update_organization_billing_tier(parameters: UpdateTierParameters, con
         return {"dry_run": True, "would_send": {} if unchanged else {"organization_id": org_id, "billing_tier": tier}}
     if not unchanged:
         async with context.reads.cache.changing(f"information:{org_id}", "tiers"):
-            context.go_on()
+            await context.begin(call)
             await context.gateway.update_organization_billing_tier(org_id, tier, call.deadline)
     if previous is None:
         return {"organization_id": org_id, "billing_tier": tier}
@@ -136,7 +136,7 @@ async def update_location_billing_organization(
     current = org_id
     if not unchanged:
         async with context.reads.cache.changing(f"payer:{location_id}"):
-            context.go_on()
+            await context.begin(call)
             await context.gateway.update_location_billing_organization(location_id, org_id, call.deadline)
         current = await _read_back(_payer(context, location_id, call.deadline), org_id)
     return {

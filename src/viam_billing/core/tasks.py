@@ -15,6 +15,10 @@ T = TypeVar("T")
 _MANY: Final = 300
 
 
+async def nothing() -> None:
+    """For a caller that has nothing to be awaited."""
+
+
 def retrieve_exception(task: asyncio.Future[Any]) -> None:
     """A done callback for a task that may outlive its callers: asyncio then does not log its exception as lost."""
     if not task.cancelled():

@@ -156,6 +156,7 @@ class Container:
         if context.charge_service is not None:
             context.charge_service.drop_waiting(context.access)
             charges = {attempt.task for attempt in context.charge_service.under_way(context.access)}
+        context.audit_log.flush()
         if charges or not context.audit_log.idle.is_set():
             self._closing = asyncio.create_task(self._close_when_idle(charges), name="viam-billing closing")
         else:

@@ -17,7 +17,7 @@ from viam_billing.cache.readings import Call
 from viam_billing.commands.context import Answer, Context
 from viam_billing.commands.meta import unknown_command
 from viam_billing.core import errors
-from viam_billing.core.errors import BillingError, quoted
+from viam_billing.core.errors import BillingError, Outcome, quoted
 from viam_billing.core.secrets import Secrets
 from viam_billing.core.times import Deadline
 from viam_billing.module import codec
@@ -52,7 +52,7 @@ async def answer(command: Struct, context: Context, timeout_s: float | None) -> 
                 if row.effect in _AUDITED:
                     sync = row.effect == "change"  # e-mails and charges sync their own record before they are sent
                     attempt = context.audit_log.attempt(row.name, parameters, permitted=permitted, sync=sync)
-                    await audited.enter_async_context(attempt)
+                    call.begin = await audited.enter_async_context(attempt)
                 typed = records.read(row.parameters, parameters, "parameter")
                 if not permitted:
                     raise not_allowed(row.name, row.effect)  # noqa: TRY301 - audited as a command's own errors are
@@ -61,7 +61,8 @@ async def answer(command: Struct, context: Context, timeout_s: float | None) -> 
                 help_ = f'{{"help": {{"name": "{row.name}"}}}}'
                 raise errors.InvalidRequestError(f"{error}. {help_} shows what it takes.") from None
             except asyncio.TimeoutError:
-                raise errors.CloudTimeoutError(f"{row.name} was not done in time. Try again later.") from None
+                why = f"{row.name} was not done in time. Try again later."
+                raise errors.CloudTimeoutError(why, Outcome.UNKNOWN) from None
             except BillingError:
                 raise
             except Exception as error:
@@ -90,4 +91,5 @@ def _defect(where: str, error: Exception, secrets: Secrets) -> errors.InternalEr
     LOGGER.error(
         "defect in %s: %s: %s (at %s)", where, kind, quoted(secrets.redact(str(error))), " < ".join(places[::-1][:6])
     )
-    return errors.InternalError(f"the module has a defect in {where} ({kind}). Please report it with the log.")
+    told = f"the module has a defect in {where} ({kind}). Please report it with the log."
+    return errors.InternalError(told, Outcome.UNKNOWN)
