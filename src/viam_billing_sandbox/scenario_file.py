@@ -46,9 +46,9 @@ class UsageRecord(Record, frozen=True):
 
 
 class InvoiceRecord(Record, frozen=True):
-    """An invoice, dated `months_ago` (the first of that month) or `hours_ago`."""
+    """An invoice, dated `months_ago` (the first of that month) or `hours_ago`; a credit note has less than 0."""
 
-    amount: Amount
+    amount: float
     months_ago: Annotated[int, msgspec.Meta(ge=1)] | None = None
     hours_ago: Amount | None = None
     id: str = ""

@@ -41,6 +41,7 @@ CONTRACT: dict[str, tuple[str, str]] = {
     "get_fleet_usage": ("read", "org_id? location_ids? max_age_s?"),
     "check_budget": ("read", "location_id? org_id? max_age_s?"),
     "get_usage_history": ("read", "org_id? location_id? since? until? step? max_age_s?"),
+    "test_alert": ("notify", ""),
     "check_access": ("read", ""),
     "help": ("always", "name?"),
 }
