@@ -172,7 +172,7 @@ def test_it_shows_the_status_of_the_service_that_charged(output: str) -> None:
 
 def test_it_shows_the_thresholds_of_the_budget(output: str) -> None:
     """It is the first check of the month, so all that are crossed are new."""
-    assert re.search(r"crossed +(none|50%|50%, 80%) *\n +newly +\1 \(.+\n +at its end +\w", output)
+    assert re.search(r"crossed +(none|50%|50%, 80%) *\n +newly +\1 \(.+\n +by its end +\w.+\n +at its end +\w", output)
 
 
 def test_nothing_is_left_running(output: str) -> None:

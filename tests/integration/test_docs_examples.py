@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 from grpclib.exceptions import GRPCError
 
+from support.alert_receivers import HttpReceiver, dead_url
 from support.docs_pages import PAGES, Block, Example, blocks, configurations, examples, page_configuration, recipes
 from support.module_process import ModuleProcess
 from support.sandbox_process import SandboxProcess
@@ -114,9 +115,10 @@ async def runs() -> AsyncIterator[dict[str, Run]]:
     done: dict[str, Run] = {}
     for name in PAGES:
         run = done[name] = Run()
-        with SandboxProcess() as sandbox:
+        with SandboxProcess() as sandbox, HttpReceiver() as receiver:
             async with ModuleProcess() as module:
-                await module.add(config_for(sandbox, module, name))
+                addresses = {"alert_urls": [receiver.url, dead_url()]}
+                await module.add({**config_for(sandbox, module, name), **addresses})
                 for example in [*examples(name), *recipes(name)]:
                     await run.record(module, sandbox.control, example)
     yield done

@@ -42,7 +42,7 @@ from viam_billing.settings.policy import Policy
 from viam_billing.storage import journal_schema
 from viam_billing.storage.database import Database, Guard
 from viam_billing.storage.disk import Disk
-from viam_billing.usage.history import CrossedThresholds
+from viam_billing.usage.thresholds import CrossedThresholds
 
 T = TypeVar("T")
 

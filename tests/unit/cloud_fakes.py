@@ -31,7 +31,7 @@ from viam_billing.settings.records import Record
 from viam_billing.storage import journal_schema
 from viam_billing.storage.database import Database
 from viam_billing.storage.disk import Disk
-from viam_billing.usage.history import CrossedThresholds
+from viam_billing.usage.thresholds import CrossedThresholds
 
 if TYPE_CHECKING:
     from viam_billing.core.times import Deadline

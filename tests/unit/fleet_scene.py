@@ -21,7 +21,8 @@ from viam_billing.cloud.client import CloudClient
 from viam_billing.core.errors import BillingError
 from viam_billing.module import codec, dispatch
 from viam_billing.storage.disk import Disk
-from viam_billing.usage.history import CrossedThresholds, UsageHistory
+from viam_billing.usage.history import UsageHistory
+from viam_billing.usage.thresholds import CrossedThresholds
 
 if TYPE_CHECKING:
     from viam_billing.core.times import Deadline

@@ -31,6 +31,20 @@ class SeenInvoice(Struct, frozen=True):
     status: str
 
 
+class Debt(Struct, frozen=True):
+    """An outstanding invoice of more than 0 dollars; credit notes are none. `failure`: why its last payment failed."""
+
+    id: str
+    amount: float
+    due_s: float | None
+    failure: str
+    failed_at: str
+
+    def overdue_s(self, now_s: float) -> float:
+        """How long it is past its due date, in seconds; at most 0 where it is not, or has none."""
+        return 0.0 if self.due_s is None else now_s - self.due_s
+
+
 def to_native(message: Message) -> dict[str, Any]:
     """The standard protobuf JSON mapping of an answer.
 
@@ -141,6 +155,21 @@ def subtotal(usage: Mapping[str, Any]) -> float:
 def month_to_date(usage: Mapping[str, Any]) -> float:
     """The same in whole cents."""
     return money.rounded(subtotal(usage))
+
+
+def debts(summary: Mapping[str, Any]) -> list[Debt]:
+    """What an organization owes, of its invoices. Raises: CloudError: for an amount that is none."""
+    return [
+        Debt(
+            invoice["id"],
+            dollars,
+            moment_s(invoice, "due_date"),
+            invoice["last_payment_failure_reason"],
+            invoice.get("last_payment_failure_at", ""),
+        )
+        for invoice in summary["invoices"]
+        if invoice["status"] == "outstanding" and (dollars := amount(invoice["invoice_amount"])) > 0
+    ]
 
 
 def told_tier(information: billing_pb2.GetOrgBillingInformationResponse) -> str | None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from viam_billing.audit.alerts import Alerts
 from viam_billing.audit.audit_log import AuditLog
 from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.queries import Reads
@@ -25,7 +26,8 @@ from viam_billing.settings.attributes import Config
 from viam_billing.settings.policy import Effect, Policy
 from viam_billing.settings.records import Record
 from viam_billing.storage.disk import Disk
-from viam_billing.usage.history import CrossedThresholds, UsageHistory
+from viam_billing.usage.history import UsageHistory
+from viam_billing.usage.thresholds import CrossedThresholds
 
 Answer: TypeAlias = dict[str, Any]
 
@@ -118,6 +120,7 @@ class Context(Struct, frozen=True):
     now: Callable[[], float]
     commands: Mapping[str, Command]
     secrets: Secrets = field(default_factory=Secrets)
+    alerts: Alerts | None = None
     api_key: ApiKey | None = None
     in_flight: set[asyncio.Task[Any] | None] = field(default_factory=set)
 

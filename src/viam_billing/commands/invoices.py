@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from msgspec import UNSET, Meta, UnsetType
 
+from viam_billing.audit import events
 from viam_billing.cache.readings import Call, Reading, provenance
 from viam_billing.cloud import decoding
 from viam_billing.commands.context import (
@@ -28,9 +29,12 @@ from viam_billing.commands.invoice_pdf import InlinePdf, SavedPdf
 from viam_billing.core import money
 from viam_billing.core.errors import BillingError, CloudAwayError, KeyRejectedError, NotConfiguredError, Outcome
 from viam_billing.core.tasks import off_loop
+from viam_billing.core.times import DAY_S
 from viam_billing.settings.records import Record, given
 
 _MANY: Final = 500
+_AGES: Final = {"not_due": 0.0, "days_1_30": 30.0, "days_31_60": 60.0, "days_61_90": 90.0, "over_90": inf}
+"""The parts of `aging`, each with the most days past `due_date` that it holds."""
 _LONGEST_NAME_BYTES: Final = 255
 FileName = Annotated[
     str,
@@ -82,27 +86,41 @@ async def get_invoices_summary(parameters: InvoicesParameters, context: Context,
     """`status`, `since` and `limit` choose what is listed; the figures are those of all invoices."""
     org_id = context.policy.org_in_scope(parameters.org_id)
     summary = await context.reads.invoices(org_id, call, given(parameters.max_age_s))
+    await note_alerts(context, org_id, summary)
     work = partial(_chosen, summary.value, parameters, context.now())
     chosen: Answer = await off_loop(work, long=len(summary.value["invoices"]) > _MANY)
     return {**summary.value, "org_id": org_id, **chosen, **provenance([summary])}
 
 
+async def note_alerts(context: Context, org_id: str, summary: Reading) -> None:
+    """Have it alerted, once each, which invoices of a fresh answer are overdue, and of which the payment failed."""
+    if context.alerts is not None and summary.stale_reason is None:
+        work = lambda: events.invoices(org_id, decoding.debts(summary.value), context.now())  # noqa: E731 - of two lines
+        context.alerts.note(await off_loop(work, long=len(summary.value["invoices"]) > _MANY))
+
+
 def _chosen(summary: Answer, parameters: InvoicesParameters, now_s: float) -> Answer:
     invoices = sorted(summary["invoices"], key=_date_s, reverse=True)
-    overdue = [each for each in invoices if each["status"] == "outstanding" and _date_s(each, "due_date", inf) < now_s]
+    debts = decoding.debts(summary)
+    overdue = [debt for debt in debts if debt.overdue_s(now_s) > 0]
+    by_age: dict[str, list[float]] = {name: [] for name in _AGES}
+    for debt in debts:
+        by_age[next(name for name, days in _AGES.items() if debt.overdue_s(now_s) <= days * DAY_S)].append(debt.amount)
     since_s, status = moment_s(parameters.since), given(parameters.status)
     shown = [each for each in invoices if status in (None, each["status"]) and _date_s(each) >= since_s]
     return {
         "invoices": shown[: given(parameters.limit)],
         "total_invoices": len(invoices),
         "overdue_count": len(overdue),
-        "overdue_balance": money.rounded(money.total(decoding.amount(each["invoice_amount"]) for each in overdue)),
+        "overdue_balance": money.rounded(money.total(debt.amount for debt in overdue)),
+        "aging": {name: money.rounded(money.total(amounts)) for name, amounts in by_age.items()},
+        "failed_payment_count": sum(bool(debt.failure) for debt in debts),
     }
 
 
-def _date_s(invoice: Mapping[str, Any], name: str = "invoice_date", unknown_s: float = -inf) -> float:
-    date_s = decoding.moment_s(invoice, name)
-    return unknown_s if date_s is None else date_s
+def _date_s(invoice: Mapping[str, Any]) -> float:
+    date_s = decoding.moment_s(invoice, "invoice_date")
+    return -inf if date_s is None else date_s
 
 
 @command("read", PdfParameters, "An invoice's PDF, in the answer or saved in state_dir; always asks the cloud.")

@@ -1,4 +1,4 @@
-"""The usage that this machine has seen, and the budget thresholds crossed by it: `usage.db` in `state_dir`.
+"""The usage that this machine has seen, and the budget thresholds crossed by it or its projection: `usage.db`.
 
 A point is the last fresh answer of its hour; points are kept for 13 months. A fault of the file costs history and the
 better projection, never an answer. A point's costs by type are packed doubles, in the order of a list of types that
@@ -15,9 +15,7 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct
 from viam import logging
 
-from viam_billing.core.errors import StateUnavailableError
-from viam_billing.core.money import TOO_LARGE, Cents
-from viam_billing.core.tasks import within
+from viam_billing.core.money import TOO_LARGE
 from viam_billing.core.times import DAY_S, HOUR_S
 from viam_billing.storage.database import Connection, Database
 from viam_billing.storage.disk import Disk
@@ -47,11 +45,21 @@ MIGRATIONS: Final = (
     ALTER TABLE points ADD COLUMN type_list INTEGER;
     ALTER TABLE points ADD COLUMN type_costs BLOB
     """,
+    """
+    CREATE TABLE projected (
+        app_address TEXT NOT NULL, org_id TEXT NOT NULL,
+        month_start REAL NOT NULL, monthly_cents INTEGER NOT NULL, threshold REAL NOT NULL,
+        PRIMARY KEY (app_address, org_id, month_start, monthly_cents, threshold)
+    ) STRICT, WITHOUT ROWID
+    """,
 )
 
 KEPT_S: Final = 396 * DAY_S  # 13 months
+_CROSSED, _PROJECTED = (
+    (f"DELETE FROM {table} WHERE month_start < ?", f"INSERT OR IGNORE INTO {table} VALUES (?, ?, ?, ?, ?)")  # noqa: S608 - the two are here
+    for table in ("crossed", "projected")
+)
 _NOTE_S: Final = 0.25
-_CROSS_S: Final = 1.0
 
 
 StepName: TypeAlias = Literal["hour", "day", "month"]
@@ -141,15 +149,33 @@ class UsageHistory:
 
         return await self._database.run(work)
 
+    async def days_seen(self, org_id: str) -> int:
+        """On how many days of UTC within half a year usage was seen. Raises as `points`."""
+        sql = (
+            "SELECT count(DISTINCT hour / 24) FROM points JOIN series ON id = series "
+            "WHERE app_address = ? AND org_id = ? AND hour > (SELECT max(hour) FROM points WHERE series = id) - ?"
+        )
+        name = (self._app, org_id, SEEN_DAYS * 24)
+        return await self._database.run(lambda db: int(db.execute(sql, name).fetchone()[0]))
+
     async def cross(
-        self, org_id: str, month_start_s: float, monthly_cents: int, thresholds: Iterable[float]
+        self,
+        org_id: str,
+        month_start_s: float,
+        monthly_cents: int,
+        thresholds: Iterable[float],
+        *,
+        projected: bool = False,
     ) -> list[float]:
-        """Remember that thresholds of a budget are crossed. Returns those that were not before; raises as `points`."""
-        insert = "INSERT OR IGNORE INTO crossed VALUES (?, ?, ?, ?, ?)"
+        """Remember that thresholds of a budget are crossed, by the cost or by its projection.
+
+        Returns those that were not before; raises as `points`.
+        """
+        delete, insert = _PROJECTED if projected else _CROSSED
         budget = (self._app, org_id, month_start_s, monthly_cents)
 
         def work(db: Connection) -> list[float]:
-            db.execute("DELETE FROM crossed WHERE month_start < ?", (month_start_s - KEPT_S,))
+            db.execute(delete, (month_start_s - KEPT_S,))
             return [threshold for threshold in thresholds if db.execute(insert, (*budget, threshold)).rowcount]
 
         return await self._database.run(work)
@@ -157,38 +183,6 @@ class UsageHistory:
     def close(self) -> None:
         """Close the file after what is under way. May be called twice."""
         self._database.close()
-
-
-class CrossedThresholds:
-    """What the budget checks of one service have found crossed: in memory, and on the disk where there is one."""
-
-    def __init__(self, history: UsageHistory | None) -> None:
-        self._history = history
-        self._known: dict[tuple[str, float, Cents, float], bool] = {}
-        """Organization, month, budget and threshold; whether it is on the disk."""
-        self._warned = False
-
-    async def newly(
-        self, org_id: str, month_start_s: float, monthly: Cents, thresholds: Iterable[float]
-    ) -> list[float]:
-        """Of the thresholds that are crossed now, those that were not before, in this month and of this budget."""
-        names = {threshold: (org_id, month_start_s, monthly, threshold) for threshold in thresholds}
-        new = [threshold for threshold, name in names.items() if name not in self._known]
-        unwritten = [threshold for threshold, name in names.items() if not self._known.setdefault(name, False)]
-        if not unwritten or self._history is None:
-            return new
-        try:
-            writing = self._history.cross(org_id, month_start_s, monthly, unwritten)
-            new_on_disk = await within(_CROSS_S, writing)
-        except (StateUnavailableError, asyncio.TimeoutError) as error:
-            if not self._warned:
-                why = error.text if isinstance(error, StateUnavailableError) else "the disk does not answer."
-                LOGGER.warning("crossed thresholds are remembered until the module ends only: %s", why)
-            self._warned = True
-            return new
-        self._warned = False
-        self._known.update(dict.fromkeys(names.values(), True))
-        return [threshold for threshold in new if threshold in new_on_disk]
 
 
 def _packed(db: Connection, by_type: Mapping[str, float] | None) -> tuple[int | None, bytes | None]:

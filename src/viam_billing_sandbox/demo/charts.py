@@ -51,7 +51,7 @@ def budget(answer: Mapping[str, Any], full: str, empty: str) -> Text:
 
 
 def month(points: Sequence[Mapping[str, Any]], usage: Mapping[str, Any], full: str, empty: str) -> list[Text]:
-    """Returns the lines of a chart with a column for each day of the month, seen or projected."""
+    """Returns the lines of a chart with a column for each day of the month, seen or projected, with its band."""
     start_s, end_s = from_rfc3339(usage["start_date"]), from_rfc3339(usage["end_date"])
     days = round((end_s - start_s) / DAY_S)
     seen: dict[int, float] = {}
@@ -60,21 +60,28 @@ def month(points: Sequence[Mapping[str, Any]], usage: Mapping[str, Any], full: s
         if 0 <= day < days:
             seen[day] = point["month_to_date"]
     today = max(seen, default=0)
-    total = usage["projection"]["total"] if "projection" in usage else seen.get(today, 0.0)
-    values = {day: _between(seen, day) for day in range(today + 1)}
-    rise = (total - seen.get(today, 0.0)) / max(1, days - 1 - today)
-    values |= {day: seen.get(today, 0.0) + rise * (day - today) for day in range(today + 1, days)}
-    lowest, highest = min(*values.values(), 0.0), max(*values.values(), 0.01)
+    so_far = seen.get(today, 0.0)
+    projection = {"total": so_far, **usage.get("projection", {})}
+    low, high = (projection.get(name, projection["total"]) for name in ("low", "high"))
+
+    def ahead(total: float, day: int) -> float:
+        return so_far + (total - so_far) * (day - today) / max(1, days - 1 - today)
+
+    lows, highs = (
+        {day: _between(seen, day) if day <= today else ahead(end, day) for day in range(days)} for end in (low, high)
+    )
+    lowest, highest = min(*lows.values(), 0.0), max(*highs.values(), 0.01)
+    band = "▒" if full == "█" else "+"
     lines = []
     for row in range(_CHART_HEIGHT, 0, -1):
         top, middle = (lowest + (highest - lowest) * (row - part) / _CHART_HEIGHT for part in (0.0, 0.5))
         label = dollars(top) if row in (_CHART_HEIGHT, 1 + _CHART_HEIGHT // 2) else ""
         line = Text(f"{label:>10} ", style="default")
         for day in range(days):
-            drawn = 0 <= middle <= values[day] or values[day] <= middle < 0
-            line.append(
-                ((full if day <= today else empty) if drawn else " ") * 2, _SEEN if day <= today else _PROJECTED
-            )
+            reached = [0 <= middle <= end[day] or end[day] <= middle < 0 for end in (lows, highs)]
+            sure = full if day <= today else empty
+            drawn = sure if all(reached) else band if any(reached) else " "
+            line.append(drawn * 2, _SEEN if day <= today else _PROJECTED)
         lines.append(line)
     lines.append(Text(f"{'':>10} {'day 1':<{2 * today}}{'today' if 1 < today < days - 1 else ''}", style="dim"))
     return lines

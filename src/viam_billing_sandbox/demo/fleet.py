@@ -74,6 +74,7 @@ async def show(machine: Machine, view: View, address: str, payer: Organization) 
         [
             ("crossed", _shares(budget["thresholds_crossed"])),
             ("newly", f"{_shares(budget['newly_crossed'])} (each is reported once a month)"),
+            ("by its end", f"{_shares(budget['projected_thresholds_crossed'])} of the budget, by the projection"),
             ("at its end", budget.get("projected_status", "not known before 5 % of the month")),
         ]
     )

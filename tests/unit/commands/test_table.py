@@ -43,6 +43,7 @@ CONTRACT: dict[str, tuple[str, str]] = {
     "get_usage_history": ("read", "org_id? location_id? since? until? step? by? max_age_s?"),
     "compare_usage": ("read", "org_id? location_id? max_age_s?"),
     "check_access": ("read", ""),
+    "test_alert": ("notify", ""),
     "help": ("always", "name?"),
 }
 """Effect and parameters as the contract has them: `?` optional, `a|b` where b is another name of a."""

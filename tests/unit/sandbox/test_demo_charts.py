@@ -34,6 +34,16 @@ def test_a_month_of_credits_is_drawn_below_zero() -> None:
     assert lines(-30.0, -90.0, total=-90.0)[0].startswith("##")
 
 
+def test_the_band_lies_between_low_and_high_on_either_side_of_zero() -> None:
+    """Above 0 `low` is sure, below it `high` is."""
+    for sign in (1, -1):
+        low, high = sorted((sign * 30.0, sign * 90.0))
+        points = [{"time": "2026-11-01T12:00:00Z", "month_to_date": 0.0}]
+        usage = {**MONTH, "projection": {"total": sign * 60.0, "low": low, "high": high}}
+        last = "".join(line.plain[11:][58] for line in charts.month(points, usage, "#", ".")[:-1])
+        assert last == ("++++++..." if sign > 0 else "...++++++")
+
+
 def test_a_payer_with_a_credit_has_no_bar() -> None:
     """Nor has one that has cost nothing; and theirs do not change the others'."""
     rows = [{"org_id": name, "location_ids": [1], "month_to_date": cost} for name, cost in (("a", 8.0), ("b", -4.0))]

@@ -1,6 +1,7 @@
 # ruff: noqa: ASYNC240 - the test itself may wait for its own small files
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from viam_billing.core.errors import StateUnavailableError
 from viam_billing.core.times import DAY_S, HOUR_S, from_rfc3339, month_start_s
 from viam_billing.storage.disk import Disk
 from viam_billing.usage.days import SEEN_DAYS
-from viam_billing.usage.history import FILE_NAME, KEPT_S, Point, UsageHistory
+from viam_billing.usage.history import FILE_NAME, KEPT_S, MIGRATIONS, Point, UsageHistory
 
 NOVEMBER_S = from_rfc3339("2026-11-01T00:00:00Z")
 DECEMBER_S = from_rfc3339("2026-12-01T00:00:00Z")
@@ -245,3 +246,26 @@ async def test_crossings_of_old_months_go(history: UsageHistory, tmp_path: Path)
     db = sqlite3.connect(tmp_path / "state" / FILE_NAME)
     assert db.execute("SELECT count(*) FROM crossed").fetchone() == (2,)
     db.close()
+
+
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+async def test_a_file_of_an_earlier_version_keeps_its_points_and_crossings(
+    tmp_path: Path, open_history: Callable[..., UsageHistory], version: int
+) -> None:
+    """What is projected is remembered beside them, and apart."""
+    (tmp_path / "state").mkdir(mode=0o700)
+    with contextlib.closing(sqlite3.connect(tmp_path / "state" / FILE_NAME)) as db:
+        for script in MIGRATIONS[:version]:
+            db.executescript(script)
+        db.execute("INSERT INTO series VALUES (1, 'https://app.viam.com', 'o')")
+        insert = "INSERT INTO points (series, hour, time, month_start, cost) VALUES (1, ?, ?, ?, 5)"
+        db.execute(insert, (int(NOON_S // HOUR_S), NOON_S, NOVEMBER_S))
+        db.execute("INSERT INTO crossed VALUES ('https://app.viam.com', 'o', ?, 100, 0.5)", (NOVEMBER_S,))
+        db.execute(f"PRAGMA user_version = {version}")
+        db.commit()
+    history = open_history()
+    assert [point.cost for point in await all_of(history)] == [5]
+    assert await history.cross("o", NOVEMBER_S, 100, [0.5, 0.8]) == [0.8]
+    assert await history.cross("o", NOVEMBER_S, 100, [0.5], projected=True) == [0.5]
+    assert await history.cross("o", NOVEMBER_S, 100, [0.5], projected=True) == []
+    assert await history.days_seen("o") == 1
