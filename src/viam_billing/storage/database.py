@@ -87,6 +87,9 @@ class Database:
     def _look(self, guard: Guard | None) -> os.stat_result | None:
         """The file, None where there is none; `guard` may refuse that. Raises `OSError` where it is not safe to use."""
         try:
+            if self._connection is None:  # all that is in the folder is looked at before the first use
+                with opened(self._folder, make=False):
+                    pass
             return look(self._folder, self._file_name)
         except (FileNotFoundError, NotADirectoryError):
             if guard is not None:
