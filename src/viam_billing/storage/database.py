@@ -96,11 +96,17 @@ class Database:
                 guard(None)
             return None
 
-    async def checkpoint(self) -> None:
-        """Bring the write-ahead log into the file, and empty it: nothing that was deleted is left on the disk."""
+    async def checkpoint(self, *, rebuild: bool = False) -> None:
+        """Bring the write-ahead log into the file, and empty it: nothing that was deleted is left in them.
+
+        `rebuild` makes the file anew, without what was deleted before deleting overwrote it.
+        """
 
         def work() -> None:
             if self._connection is not None:
+                if rebuild:
+                    self._connection.execute("PRAGMA temp_store = MEMORY")
+                    self._connection.execute("VACUUM")
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
         with contextlib.suppress(Exception):  # another process may be reading; the next start does it again
