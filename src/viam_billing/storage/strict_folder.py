@@ -22,19 +22,19 @@ _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY
 
 def check_parents(path: str) -> None:
     """Raises `OSError` if another user than root owns, or can write, what leads to an absolute path; sticky is fine."""
-    at, names = "/", path.split("/")[::-1]
+    at, names = "", path.split("/")[::-1]
     for _ in range(_MOST_PARTS):
         if len(names) == 1:
             return
-        here = os.path.join(at, names.pop())
+        here = f"{at}/{names.pop()}"
         found = os.lstat(here)
         _check(here, found, parent=True)
         if stat.S_ISLNK(found.st_mode):
             target = os.readlink(here)
             names += target.split("/")[::-1]
-            at = "/" if target.startswith("/") else at
+            at = "" if target.startswith("/") else at
         else:
-            at = here
+            at = here.rstrip("/")
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
