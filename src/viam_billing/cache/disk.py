@@ -176,6 +176,6 @@ class CacheFile:
             db.execute("DELETE FROM answers WHERE cloud = ? AND as_of < ?", (self._cloud, oldest_s))
 
         if self._loaded or pending:
-            with contextlib.suppress(StateUnavailableError):  # it is closed
+            with contextlib.suppress(StateUnavailableError):  # it is closed, or the disk hangs
                 self._database.begin(work)
         self._database.close()

@@ -132,7 +132,7 @@ class SavedPdf(_Pdf):
             raise
 
     async def __aexit__(self, *_: object) -> None:
-        await self._thread.run(self._opened.close)
+        await asyncio.shield(asyncio.wrap_future(self._thread.submit(self._opened.close)))
 
     async def restart(self) -> None:
         """Forget what came so far."""
