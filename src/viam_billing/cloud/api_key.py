@@ -50,14 +50,18 @@ class ApiKey:
         if self._reading is None or (self._reading.done() and (newest or now_s - self._begun_s >= _AT_MOST_EVERY_S)):
             self._begun_s = now_s
             self._reading = self._thread.begin(partial(_content, self._file))
+            self._reading.add_done_callback(self._take)
         try:
-            key = await wait_shared(self._reading, max(0.0, self._begun_s + _READ_S - now_s))
+            return await wait_shared(self._reading, max(0.0, self._begun_s + _READ_S - now_s))
         except asyncio.TimeoutError:
             raise _unusable(self._file, "the disk did not answer in time") from None
-        self.secrets.add(key)
-        self._key = key
-        self._known.set()
-        return key
+
+    def _take(self, reading: asyncio.Future[str]) -> None:
+        """Know what was read, whether or not anybody still waits for it."""
+        if not reading.cancelled() and reading.exception() is None:
+            self._key = reading.result()
+            self.secrets.add(self._key)
+            self._known.set()
 
     async def known(self) -> str:
         """The key, as soon as one could be read."""
