@@ -164,6 +164,28 @@ async def test_a_file_that_others_could_use_or_that_has_no_key_is_refused(
     await comes_to(lambda: service.ask("check_access"), authenticated=True)
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o1777])
+async def test_a_file_in_a_folder_that_others_can_write_is_refused_unless_it_is_sticky(
+    make: Make, file: Path, mode: int
+) -> None:
+    """Another file of the module's user could be put in its place."""
+    service = await make(api_key=None, api_key_file=str(file))
+    file.parent.chmod(mode)
+    if mode & 0o1000:
+        assert (await service.ask("check_access"))["authenticated"] is True
+    else:
+        refusal = await refused(service.ask("get_current_month_usage"))
+        assert (refusal.code, "can be written by others" in refusal.text) == ("not_configured", True)
+
+
+@AS_ROOT
+async def test_a_file_below_a_folder_of_another_user_is_refused(make: Make, file: Path) -> None:
+    os.chown(file.parent, NOBODY, NOBODY)
+    service = await make(api_key=None, api_key_file=str(file))
+    refusal = await refused(service.ask("get_current_month_usage"))
+    assert (refusal.code, "belongs to user" in refusal.text) == ("not_configured", True)
+
+
 @AS_ROOT
 async def test_a_file_of_another_user_is_refused(make: Make, file: Path) -> None:
     """Root could read it, and that user could change it."""

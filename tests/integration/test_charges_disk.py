@@ -153,6 +153,7 @@ async def test_a_lost_journal_is_charged_and_read_no_more_until_its_owner_accept
     assert not figures & (await own.status()).keys()
     assert not Path(charging["state_dir"]).exists()  # noqa: ASYNC240 - a look at a local folder
     assert (await refused(own.do(charge("b", NORTHWIND_ID)))).code == "state_unavailable"
+    assert not Path(charging["state_dir"]).exists()  # noqa: ASYNC240 - the same
     assert (await call)["state"] == "succeeded"
     empty(charging["state_dir"])
     await own.restart()

@@ -68,12 +68,12 @@ class EmailCooldown:
     async def end(self, customer_org_id: str) -> None:
         """Forget an e-mail that the cloud refused. If that cannot be written, the cooldown stays."""
         sql = "DELETE FROM email_cooldown WHERE app_address = ? AND customer_org_id = ?"
+        self._sent_s.pop(customer_org_id, None)  # the note on the disk counts
+        row = (self._app, customer_org_id)
         try:
-            await usable(self._journal).begin(lambda db: db.execute(sql, (self._app, customer_org_id)).rowcount)
+            await asyncio.shield(usable(self._journal).begin(lambda db: db.execute(sql, row).rowcount))
         except StateUnavailableError as error:
             LOGGER.warning("the cooldown of %s stays: %s", quoted(customer_org_id), error.text)
-        else:
-            self._sent_s.pop(customer_org_id, None)
 
     def _active_since(self, customer_org_id: str, db: Connection, *, begin: bool) -> float | None:
         """When an e-mail was sent that is less than a day old; None if there is none, and to `begin`, one is noted."""

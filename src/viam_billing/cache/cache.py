@@ -86,6 +86,7 @@ class Cache:
             self._memory.restore({})
 
     async def _restore(self, file: CacheFile) -> None:
+        await file.clean()
         if self._named is not None:
             file.rename(await self._named())
         self._memory.restore(await file.load())

@@ -73,17 +73,22 @@ class CacheFile:
         self.keep_s = 0.0
         """How old an answer may become before it is deleted: as old as the most patient service accepts."""
 
-    async def load(self) -> Mapping[str, Entry]:
-        """The entries of this cloud, by query.
+    async def clean(self) -> None:
+        """Delete the revealed payment details that earlier versions wrote, of all keys: afterwards no file has them."""
+        revealed = "FROM answers WHERE question LIKE 'revealed:%'"
+        with contextlib.suppress(Exception):  # `load` meets it too, and tells
+            if await self._database.run(lambda db: db.execute(f"SELECT 1 {revealed}").fetchone()):
+                await self._database.checkpoint(rebuild=True)  # the oldest of them left parts of what they replaced
+                await self._database.run(lambda db: db.execute(f"DELETE {revealed}").rowcount)
+            await self._database.checkpoint()
 
-        Deletes those that are no longer valid, those of keys that were not used for a month, and the revealed payment
-        details that earlier versions wrote: afterwards no file has them.
-        """
+    async def load(self) -> Mapping[str, Entry]:
+        """The entries of this cloud, by query. Deletes those no longer valid, or of keys not used for a month."""
         now_s = self._now_s()
         self._loaded = True
 
         def work(db: Connection) -> dict[str, Entry]:
-            db.execute("DELETE FROM answers WHERE valid_until <= ? OR question LIKE 'revealed:%'", (now_s,))
+            db.execute("DELETE FROM answers WHERE valid_until <= ?", (now_s,))
             db.execute("DELETE FROM answers WHERE cloud <> ? AND as_of < ?", (self._cloud, now_s - _UNUSED_S))
             sql = "SELECT question, value, as_of, valid_until FROM answers WHERE cloud = ? ORDER BY as_of DESC LIMIT ?"
             rows = reversed(db.execute(sql, (self._cloud, MOST_ENTRIES)).fetchall())
@@ -93,8 +98,7 @@ class CacheFile:
             }
 
         try:
-            entries = await self._database.run(work)
-            await self._database.checkpoint()
+            return await self._database.run(work)
         except Exception as error:  # noqa: BLE001 - see the class
             if not self._warned:
                 LOGGER.warning("remembered answers are lost: %s", getattr(error, "text", repr(error)))
@@ -102,7 +106,6 @@ class CacheFile:
             if isinstance(error, (DamagedFileError, ValueError)):
                 self._database.remove()
             return {}
-        return entries
 
     async def save(self, query: str, entry: Entry, *, within_s: float) -> None:
         """Write an entry. Returns when it is written, or after `within_s` while the writing goes on."""
@@ -173,6 +176,6 @@ class CacheFile:
             db.execute("DELETE FROM answers WHERE cloud = ? AND as_of < ?", (self._cloud, oldest_s))
 
         if self._loaded or pending:
-            with contextlib.suppress(StateUnavailableError):  # it is closed
+            with contextlib.suppress(StateUnavailableError):  # it is closed, or the disk hangs
                 self._database.begin(work)
         self._database.close()

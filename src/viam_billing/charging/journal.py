@@ -11,7 +11,7 @@ from msgspec import structs
 from viam_billing.charging import refusals
 from viam_billing.charging.charge import UNSETTLED, ChargeRequest, Entry, State
 from viam_billing.charging.identity import Identity
-from viam_billing.charging.journal_rows import Figures, Rows, identity
+from viam_billing.charging.journal_rows import Figures, Rows, identity_of
 from viam_billing.charging.refusals import Limits
 from viam_billing.core import errors
 from viam_billing.core.errors import BillingError, quoted
@@ -48,7 +48,7 @@ class Journal:
         return self._store.begin(work, sync=sync, name=name, guard=self._guard)
 
     def _guard(self, db: Connection | None) -> None:
-        self.identity.check(*(() if db is None else identity(db)))
+        self.identity.check(*(() if db is None else identity_of(db)))
 
     async def find(self, key: str) -> Entry | None:
         """The entry of a key."""

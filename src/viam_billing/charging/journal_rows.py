@@ -162,7 +162,7 @@ class Rows:
         ]
 
 
-def identity(db: Connection) -> tuple[str, int]:
+def identity_of(db: Connection) -> tuple[str, int]:
     """The journal's id, and how many entries it has of all clouds; none is ever removed."""
     found: tuple[str, int] = db.execute(_IDENTITY).fetchone()
     return found

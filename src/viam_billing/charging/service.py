@@ -107,7 +107,7 @@ class ChargeService:
         return attempt
 
     def _check_open(self, attempt: Attempt) -> None:
-        # `dropped`: before Python 3.12, `wait_for` swallows some cancellations
+        # `dropped`: what an attempt waits for may swallow its cancellation
         if self.stopping or attempt.access.closed or attempt.dropped:
             raise service_closed()
 

@@ -15,6 +15,7 @@ from viam_billing.core.errors import NotConfiguredError, quoted
 from viam_billing.core.secrets import Secrets
 from viam_billing.core.tasks import wait_shared
 from viam_billing.storage.disk import DiskThread
+from viam_billing.storage.strict_folder import check_parents
 
 _LARGEST_BYTES: Final = 4096
 _READ_S: Final = 2.0
@@ -73,6 +74,7 @@ class ApiKey:
 def _content(path: str) -> str:
     """The key in a file. Raises: NotConfiguredError."""
     try:
+        check_parents(path)
         descriptor = os.open(path, _NO_LINK)
         try:
             found = os.fstat(descriptor)

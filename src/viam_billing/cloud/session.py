@@ -112,6 +112,9 @@ class Session:
         started_s = time.monotonic()
         transport, app_client = await asyncio.to_thread(_imported)
         channel: Channel = self._channel or await transport.opened(self._address, self._ca_file, self._certificates)
+        if self.closed:  # while certificates were read
+            await channel.close()
+            raise errors.service_closed()
         self._channel = channel
         self.logins += 1
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -14,7 +15,8 @@ from typing import Final
 from viam_billing.commands.context import Answer
 from viam_billing.core.errors import CloudError, ResultTooLargeError, StateUnavailableError, quoted
 from viam_billing.settings.attributes import MIB
-from viam_billing.storage.disk import Disk, NewFile, make_folder
+from viam_billing.storage.disk import Disk, NewFile
+from viam_billing.storage.strict_folder import look, opened, opened_below
 
 FOLDER_BYTES: Final = 256 * MIB
 _TAIL_BYTES: Final = 1024
@@ -22,6 +24,7 @@ _TAIL_BYTES: Final = 1024
 _ENCODED_AT_ONCE_BYTES: Final = 3 * 2**16
 """22 MiB at once would stop the event loop."""
 _LEFT_BEHIND_S: Final = 3600.0
+_FOLDERS: Final = "invoices", "incoming"
 
 
 class _Pdf:
@@ -112,7 +115,8 @@ class SavedPdf(_Pdf):
         if state_dir is None:
             raise StateUnavailableError("there is no folder to save to. Set the attribute state_dir.")
         self._state_dir = state_dir
-        self._folder = folder = os.path.join(state_dir, "invoices")
+        self._name = name
+        folder = os.path.join(state_dir, _FOLDERS[0])
         full = f"the folder {quoted(folder)} would hold more than {FOLDER_BYTES // MIB} MiB. Move files away from it."
         super().__init__(0, full)
         self.path = os.path.join(folder, name)
@@ -128,7 +132,7 @@ class SavedPdf(_Pdf):
             raise
 
     async def __aexit__(self, *_: object) -> None:
-        await self._thread.run(self._opened.close)
+        await asyncio.shield(asyncio.wrap_future(self._thread.submit(self._opened.close)))
 
     async def restart(self) -> None:
         """Forget what came so far."""
@@ -148,15 +152,10 @@ class SavedPdf(_Pdf):
         return {**facts, "path": self.path}
 
     def _open(self) -> None:
-        incoming = os.path.join(self._state_dir, "incoming")
-        for folder in (self._state_dir, self._folder, incoming):
-            make_folder(folder)
-        oldest_s = time.time() - _LEFT_BEHIND_S  # a killed process left what is older; what is being written is younger
-        with os.scandir(incoming) as entries:
-            for entry in entries:
-                with contextlib.suppress(OSError):
-                    if entry.stat(follow_symlinks=False).st_mtime < oldest_s:
-                        os.unlink(entry.path)
+        state = self._opened.enter_context(opened(self._state_dir))
+        self._invoices, incoming = (self._opened.enter_context(opened_below(state, name)) for name in _FOLDERS)
+        # A killed process left what is older; what is being written is younger.
+        NewFile.remove_older(incoming, time.time() - _LEFT_BEHIND_S)
         self._measure_room()
         self._file = NewFile(incoming)
         self._opened.callback(self._file.discard)
@@ -164,11 +163,13 @@ class SavedPdf(_Pdf):
     def _put(self) -> None:
         self._measure_room()
         self._check_room()
-        self._file.put(self.path)
+        if not os.path.samestat(os.fstat(self._invoices), look(self._state_dir, _FOLDERS[0])):
+            raise OSError(errno.ESTALE, "the folder was replaced meanwhile")
+        self._file.put(self._invoices, self._name)
 
     def _measure_room(self) -> None:
-        with os.scandir(self._folder) as entries:
-            others = (entry.stat(follow_symlinks=False) for entry in entries if entry.path != self.path)
+        with os.scandir(self._invoices) as entries:
+            others = (entry.stat(follow_symlinks=False) for entry in entries if entry.name != self._name)
             self._room_bytes = FOLDER_BYTES - sum(other.st_size for other in others)
 
     async def _on_disk(self, work: Callable[[], None]) -> None:
@@ -178,5 +179,6 @@ class SavedPdf(_Pdf):
         except OSError as error:
             raise StateUnavailableError(
                 f"the PDF could not be written below state_dir {quoted(self._state_dir)}: "
-                f"{error.strerror or type(error).__name__}. Make the folder writable or free disk space."
+                f"{error.strerror or type(error).__name__}. Make the folder writable for the module's user alone, "
+                "or free disk space."
             ) from None

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -156,3 +158,18 @@ async def test_an_email_of_a_clock_that_was_set_back_counts_as_no_older_than_the
 async def test_without_a_folder_the_error_names_the_attribute() -> None:
     with pytest.raises(StateUnavailableError, match="state_dir"):
         await EmailCooldown(None, "", Clock(), {}).check("customer", begin=True)
+
+
+async def test_a_refused_email_has_no_cooldown_although_its_caller_leaves(start: Callable[[], Case]) -> None:
+    """Also while the disk is busy with something else."""
+    case, goes_on = start(), threading.Event()
+    await case.cooldown.check("customer", begin=True)
+    held = case.database.begin(lambda _: goes_on.wait())
+    ending = asyncio.create_task(case.cooldown.end("customer"))
+    await asyncio.sleep(0)
+    ending.cancel()
+    await asyncio.wait([ending])
+    await asyncio.sleep(0)
+    goes_on.set()
+    await held
+    await case.cooldown.check("customer")
