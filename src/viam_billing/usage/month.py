@@ -2,7 +2,7 @@
 
 start_date   the first in UTC, or up to 14 hours off it, which is the first in another time zone
              any other day, if less than a month ago
-             one of the future, or more than two months ago: not known
+             one of the future, more than two months ago, or more than one where the end is ahead: not known
 end_date     the month's end
              not after now, or less than a day after it while the calendar month goes on: counted until here
              left out, or more than a month after the start: not known
@@ -38,7 +38,8 @@ def billing_month(start_s: float | None, end_s: float | None, as_of_s: float) ->
     the start lies. `end_s` is not after `as_of_s` where the cloud has not begun the new month yet.
     """
     zone_s = None if start_s is None else _zone_s(start_s)
-    longest_s = LONGEST_MONTH_S if zone_s is None else 2 * LONGEST_MONTH_S
+    may_have_ended = zone_s is not None and not (end_s is not None and end_s > as_of_s)
+    longest_s = 2 * LONGEST_MONTH_S if may_have_ended else LONGEST_MONTH_S
     if start_s is None or not as_of_s - longest_s < start_s <= as_of_s + _LARGEST_ZONE_S:
         start_s = zone_s = None
     begun_s = as_of_s if start_s is None else start_s

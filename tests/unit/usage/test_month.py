@@ -106,6 +106,12 @@ def test_a_start_that_makes_no_sense_is_none(start_s: float | None, end_s: float
     assert billing_month(start_s, end_s, NOON_S) == Month(None, DECEMBER_S)
 
 
+@pytest.mark.parametrize("ahead_s", [1.0, 3 * DAY_S])
+def test_a_start_of_the_month_before_makes_no_sense_where_the_end_is_ahead(ahead_s: float) -> None:
+    """The answer is of a month that goes on, and stands in."""
+    assert billing_month(OCTOBER_S, DECEMBER_S, DECEMBER_S - ahead_s) == Month(None, DECEMBER_S)
+
+
 @pytest.mark.parametrize("late_s", [0.0, 5.0, 20 * HOUR_S, 20 * DAY_S])
 @pytest.mark.parametrize("end_s", [None, NOVEMBER_S, DECEMBER_S])
 def test_a_month_that_the_cloud_tells_after_its_end_has_ended(end_s: float | None, late_s: float) -> None:
