@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -154,13 +156,34 @@ async def test_an_address_that_refuses_gets_it_again_until_it_takes_it(
     assert "alerts" not in own.log
 
 
+async def test_an_address_that_takes_its_time_gets_it_once(
+    own: ModuleProcess, block: dict[str, Any], control: SandboxControl, receiver: HttpReceiver
+) -> None:
+    """It answers after more than the 4 seconds that Apprise would give it."""
+    answered = Event()
+
+    def slowly() -> None:
+        time.sleep(5)
+        answered.set()
+
+    receiver.when_received = slowly
+    costs(control, 50.0)
+    async with service(own, block) as billing:
+        await billing.ask("check_budget", max_age_s=0)
+        await holds(answered.is_set)
+        receiver.when_received = lambda: None
+        costs(control, 80.0)
+        await billing.ask("check_budget", max_age_s=0)
+        await told(receiver, OF_50, OF_80)
+
+
 async def test_an_address_that_hangs_or_is_dead_holds_nobody_up(
     own: ModuleProcess, block: dict[str, Any], control: SandboxControl, receiver: HttpReceiver
 ) -> None:
     """Neither a caller nor another address; and no address stands in the log, a status, an audit log or a file."""
     with HttpReceiver() as hanging:
         hanging.hang.set()
-        urls = [hanging.url, dead_url(), "nonsense://" + SECRET, receiver.url]
+        urls = [f"{hanging.url}?rto=1", dead_url(), "nonsense://" + SECRET, receiver.url]
         more = {"alert_urls": urls, "allowed_commands": ["read", "notify"]}
         async with service(own, {**block, **more}) as billing:
             for dollars, title in ((50.0, OF_50), (80.0, OF_80)):

@@ -7,6 +7,7 @@ note -> on disk -> the address's task: start its process -> mark as leaving, syn
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -153,9 +154,13 @@ class _Queue:
             await self._pause(wait_s)
 
     async def _pause(self, wait_s: float | None) -> None:
-        """Wait until something is noted; after a failure for its time, whatever is noted meanwhile."""
+        """Wait until something is noted; after a failure for its time, whatever is noted meanwhile.
+
+        Without a failure for ten minutes at most: what another service was sending may have come back to the queue.
+        """
         if wait_s is None:
-            await self._woken.wait()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await within(LONGEST_WAIT_S, self._woken.wait())
             return
         ends = asyncio.get_running_loop().time() + wait_s
         while not self._closed and (left_s := ends - asyncio.get_running_loop().time()) > 0:

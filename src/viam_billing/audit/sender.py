@@ -17,6 +17,9 @@ ARGUMENT: Final = "send-alerts"
 """Starts this instead of the module."""
 SEND_S: Final = 30
 """How long one alert may take, and reading the address."""
+_READ_S: Final = 20.0
+"""How long an HTTP address may take to answer, unless it has its own `rto`: one given up after Apprise's 4 seconds may
+have taken the alert, and would get it again."""
 
 UNUSABLE: Final = "Apprise cannot use this address: it knows no such service, or a part is missing or wrong"
 _WHYS: Final = (
@@ -70,7 +73,10 @@ def _service(address: str, certificates: str) -> Any:  # noqa: ANN401 - Apprise'
 
     asset = apprise.AppriseAsset(app_id="viam-billing", app_desc="Viam billing alerts", service_timeout=SEND_S)
     asset.async_mode = False
-    return apprise.Apprise.instantiate(address, asset=asset)
+    service = apprise.Apprise.instantiate(address, asset=asset)
+    if service is not None and service.socket_read_timeout == apprise.URLBase.socket_read_timeout:
+        service.socket_read_timeout = _READ_S
+    return service
 
 
 def _sent(service: Any, title: str, body: str) -> str:  # noqa: ANN401 - Apprise's
