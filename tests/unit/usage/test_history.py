@@ -252,7 +252,7 @@ async def test_crossings_of_old_months_go(history: UsageHistory, tmp_path: Path)
 async def test_a_file_of_an_earlier_version_keeps_its_points_and_crossings(
     tmp_path: Path, open_history: Callable[..., UsageHistory], version: int
 ) -> None:
-    """What is projected is remembered beside them, and apart."""
+    """Without types where it knew none; what is projected is remembered beside what is crossed, and apart."""
     (tmp_path / "state").mkdir(mode=0o700)
     with contextlib.closing(sqlite3.connect(tmp_path / "state" / FILE_NAME)) as db:
         for script in MIGRATIONS[:version]:
@@ -264,8 +264,10 @@ async def test_a_file_of_an_earlier_version_keeps_its_points_and_crossings(
         db.execute(f"PRAGMA user_version = {version}")
         db.commit()
     history = open_history()
-    assert [point.cost for point in await all_of(history)] == [5]
+    new = Point(NOON_S + 25 * HOUR_S, NOVEMBER_S, 8.0, {"per_machine": 8.0})
+    assert (NOON_S, NOVEMBER_S, 5.0) in await history.note("o", new)
+    assert await all_of(history) == [Point(NOON_S, NOVEMBER_S, 5.0, None), new]
     assert await history.cross("o", NOVEMBER_S, 100, [0.5, 0.8]) == [0.8]
     assert await history.cross("o", NOVEMBER_S, 100, [0.5], projected=True) == [0.5]
     assert await history.cross("o", NOVEMBER_S, 100, [0.5], projected=True) == []
-    assert await history.days_seen("o") == 1
+    assert await history.days_seen("o") == 2

@@ -8,7 +8,7 @@ import pytest
 
 from viam_billing.core.times import DAY_S, HOUR_S, from_rfc3339
 from viam_billing.storage.disk import Disk
-from viam_billing.usage.history import FILE_NAME, MIGRATIONS, Point, StepName, UsageHistory
+from viam_billing.usage.history import FILE_NAME, Point, StepName, UsageHistory
 
 OCTOBER_S, NOVEMBER_S = (from_rfc3339(f"2026-{month}-01T00:00:00Z") for month in ("10", "11"))
 NOON_S = NOVEMBER_S + 20.5 * DAY_S
@@ -53,22 +53,6 @@ async def test_the_last_point_of_each_step_is_told(history: UsageHistory) -> Non
         await history.note("o", Point(time_s, months[time_s >= months[1]], time_s))
     assert [point.time_s - NOVEMBER_S for point in await all_of(history, "day")] == [-HOUR_S, HOUR_S]
     assert [point.time_s - NOVEMBER_S for point in await all_of(history, "month")] == [-11 * HOUR_S, HOUR_S]
-
-
-async def test_an_older_file_keeps_its_points(history: UsageHistory, tmp_path: Path) -> None:
-    """Without types, which it never knew; its thresholds are crossed still."""
-    old = sqlite3.connect(tmp_path / FILE_NAME)
-    old.executescript(MIGRATIONS[0])
-    old.execute("INSERT INTO series VALUES (1, ?, 'o')", (CLOUD,))
-    old.execute("INSERT INTO points VALUES (1, ?, ?, ?, 7.25)", (NOON_S // HOUR_S, NOON_S, NOVEMBER_S))
-    old.execute("INSERT INTO crossed VALUES (?, 'o', ?, 100, 0.5)", (CLOUD, NOVEMBER_S))
-    old.execute("PRAGMA user_version = 1")
-    old.commit()
-    old.close()
-    new = Point(NOON_S + 25 * HOUR_S, NOVEMBER_S, 8.0, {"per_machine": 8.0})
-    assert (NOON_S, NOVEMBER_S, 7.25) in await history.note("o", new)
-    assert await all_of(history) == [Point(NOON_S, NOVEMBER_S, 7.25, None), new]
-    assert await history.cross("o", NOVEMBER_S, 100, [0.5, 0.8]) == [0.8]
 
 
 @pytest.mark.parametrize(
