@@ -126,6 +126,7 @@ def test_it_marks_the_overdue_invoice_whose_payment_failed(output: str) -> None:
     marked = re.search(r"(AF-\d{4}-\d\d) .* outstanding +OVERDUE *\n +payment failed: card_declined", output)
     assert marked is not None
     assert re.search(r"overdue +\$166\.10 in 1 invoice", output)
+    assert re.search(r"by age +days_\d+_\d+ \$166\.10", output)
 
 
 def test_it_saves_the_invoice_and_checks_the_file(output: str) -> None:

@@ -29,7 +29,7 @@ def fleet(answer: Mapping[str, Any], named: Callable[[str], str], bar: str) -> T
     largest = max((row.get("month_to_date", 0.0) for row in rows), default=0.0)
     for row in rows:
         count = len(row["location_ids"])
-        places = Text(bar * _length(row.get("month_to_date", 0.0), largest), style=_SEEN)
+        places = Text(bar * bar_length(row.get("month_to_date", 0.0), largest), style=_SEEN)
         places.append(f" {count} location{'' if count == 1 else 's'}", style="default")
         projection = row.get("projection")
         table.add_row(
@@ -95,13 +95,14 @@ def changes(answer: Mapping[str, Any], bar: str) -> Table:
     largest = max((abs(row.get("change", 0.0)) for row in answer["by_type"]), default=0.0)
     for row in answer["by_type"]:
         change = row.get("change")
-        drawn = Text(bar * _length(abs(change or 0.0), largest), style="red" if (change or 0.0) > 0 else "green")
+        drawn = Text(bar * bar_length(abs(change or 0.0), largest), style="red" if (change or 0.0) > 0 else "green")
         drawn.append("not known" if change is None else f" {dollars(change)}", style="default")
         table.add_row(row["type"], dollars(row["now"]), dollars(row["before"]) if "before" in row else "", drawn)
     return table
 
 
-def _length(cost: float, largest: float) -> int:
+def bar_length(cost: float, largest: float) -> int:
+    """Returns how many characters the bar of a cost has beside that of the largest; none for a credit."""
     return max(1, round(_BAR_WIDTH * cost / largest)) if cost > 0 else 0
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from viam_billing.core.times import from_rfc3339
-from viam_billing_sandbox.demo.charts import dollars
+from viam_billing_sandbox.demo.charts import bar_length, dollars
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _PIPE_WIDTH: Final = 100
 _MARGIN: Final = 2
 _LABEL_WIDTH: Final = 12
-_BAR_WIDTH: Final = 24
+_AGES: Final = ("not_due", "days_1_30", "days_31_60", "days_61_90", "over_90")
 _LABEL: Final = "bold"
 _BAR: Final = "blue"
 _REQUEST: Final = "cyan"
@@ -109,8 +109,7 @@ class View:
         table.columns[1].justify = "right"
         largest = max((cost for _, cost in costs), default=0.0)
         for kind, cost in costs:
-            length = max(round(_BAR_WIDTH * cost / largest), 1) if cost > 0 else 0
-            table.add_row(kind, dollars(cost), Text(self.full * length, style=_BAR))
+            table.add_row(kind, dollars(cost), Text(self.full * bar_length(cost, largest), style=_BAR))
         self.put(table)
         self.space()
         projection = answer.get("projection")
@@ -146,12 +145,14 @@ class View:
             )
         self.put(table)
         self.space()
+        by_age = [f"{name} {dollars(answer['aging'][name])}" for name in _AGES if answer["aging"][name]]
         overdue = f"{dollars(answer['overdue_balance'])} in {_count(answer['overdue_count'], 'invoice')}"
         self.facts(
             [
                 ("shown", f"{len(answer['invoices'])} of {_count(answer['total_invoices'], 'invoice')}"),
                 ("outstanding", dollars(answer["outstanding_balance"])),
                 ("overdue", overdue),
+                ("by age", ", ".join(by_age) or "nothing"),
                 *_provenance(answer),
             ]
         )
