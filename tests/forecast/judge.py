@@ -84,7 +84,7 @@ def _estimate(series: Series, month: Month, as_of_s: float) -> Estimate:
     assert line is not None
     low, high = (bound if isinstance(bound, float) else known.total for bound in (known.low, known.high))
     days = [day for day in days_before(series, month, as_of_s) if day is not None][-AVERAGE_DAYS:]
-    average = cost + fmean(days) * (month.end_s - as_of_s) / DAY_S
+    average = cost + fmean(days or [0.0]) * (month.end_s - as_of_s) / DAY_S
     error = {
         name: abs(total - month.total) / month.total
         for name, total in (("error", known.total), ("own", own.total), ("line", line.total), ("average", average))

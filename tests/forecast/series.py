@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from itertools import accumulate, groupby
 from pathlib import Path
 
+from viam_billing.core.money import TOO_LARGE
 from viam_billing.core.times import DAY_S, HOUR_S, month_start_s, next_month_s
 from viam_billing.usage.days import SEEN_DAYS, CostAt
 from viam_billing.usage.forecast import HISTORY_DAYS
@@ -96,13 +97,16 @@ def _cost(text: str | None, where: str) -> float:
         cost = float(text or "")
     except ValueError:
         cost = math.nan
-    if not abs(cost) < 1e12:
+    if not abs(cost) < TOO_LARGE:
         raise SeriesError(f"{where}: found the cost {text!r}, expected a number of dollars")
     return cost
 
 
 def cut(name: str, rows: list[tuple[float, float]]) -> Series:
-    """The series of rows in any order: of a day each, if no day has two; else of an hour, the sum of what is in it."""
+    """The series of rows in any order: of a day each, if no day has two; else of an hour, the sum of what is in it.
+
+    Raises: SeriesError: for a month that comes to more than the module takes for an amount.
+    """
     step_s = DAY_S if len({time_s // DAY_S for time_s, _ in rows}) == len(rows) else HOUR_S
     costs: dict[float, float] = {}
     for time_s, cost in rows:
@@ -114,7 +118,9 @@ def cut(name: str, rows: list[tuple[float, float]]) -> Series:
             part = list(group)
             from_first_day = part[0][0] - start_s < DAY_S
             since_s = start_s if from_first_day else part[0][0]
-            totals = accumulate(cost for _, cost in part)
+            totals = [*accumulate(cost for _, cost in part)]
+            if max(map(abs, totals)) >= TOO_LARGE:
+                raise SeriesError(f"{name}: found a month of a trillion dollars or more, expected less")
             series.points += [
                 (begin_s + step_s, since_s, total) for (begin_s, _), total in zip(part, totals, strict=True)
             ]

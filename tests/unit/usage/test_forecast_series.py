@@ -98,6 +98,13 @@ def test_credits_count_and_a_month_that_comes_to_nothing_is_left_out(tmp_path: P
     assert [month.total for month in read(tmp_path, *rows).months] == [190.0, 310.0]
 
 
+def test_a_month_of_credits_alone_so_far_is_judged(tmp_path: Path) -> None:
+    """No day has cost anything until late in its second month, which is all that the mean of 28 days knows."""
+    found = judged(read(tmp_path, *(f"{day(number)},{900 if number == 58 else -1}" for number in range(61))))
+    assert found is not None
+    assert found.cells[5].average == found.cells[5].line > 1
+
+
 def test_a_steady_series_is_foreseen(tmp_path: Path) -> None:
     found = judged(read(tmp_path, *steady(123)))
     assert found is not None
@@ -123,6 +130,7 @@ def test_a_steady_series_is_foreseen(tmp_path: Path) -> None:
         ("time,cost\n2026-10-01,nan\n", "own.csv:2: found the cost 'nan'"),
         ("time,cost\n2026-10-01,inf\n", "own.csv:2: found the cost 'inf'"),
         ("time,cost\n2026-10-01,1e300\n", "own.csv:2: found the cost '1e300'"),
+        ("time,cost\n2026-10-01,9e11\n2026-10-02,9e11\n", "own: found a month of a trillion dollars or more"),
         ('time,cost\n"2026-10-01,1\n', "own.csv: "),
         ("time,cost\n\xff\n", "own.csv: 'utf-8'"),
     ],
