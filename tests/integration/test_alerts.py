@@ -257,6 +257,20 @@ async def test_a_charge_that_became_unknown_is_told(
     assert receiver.titles[1] == "Viam: the charge journal is gone"
 
 
+async def test_without_a_state_dir_nothing_is_told_and_the_log_says_so(
+    block: dict[str, Any], control: SandboxControl, receiver: HttpReceiver
+) -> None:
+    """The addresses can be tried all the same."""
+    costs(control, 50.0)
+    without = {name: value for name, value in block.items() if name != "state_dir"}
+    async with ModuleProcess({"VIAM_MODULE_DATA": ""}) as bare:
+        async with service(bare, {**without, "allowed_commands": ["read", "notify"]}) as billing:
+            assert (await billing.ask("check_budget", max_age_s=0))["newly_crossed"] == [0.5]
+            assert (await billing.ask("test_alert"))["sent"] == 1
+        assert "alerts are held back: there is no folder to keep this in." in bare.log
+    assert receiver.titles == ["Viam: a test alert"]
+
+
 async def test_stale_figures_tell_nothing(
     own: ModuleProcess, block: dict[str, Any], control: SandboxControl, receiver: HttpReceiver
 ) -> None:

@@ -17,7 +17,7 @@ from viam_billing.audit.alert_store import Alert, AlertStore
 from viam_billing.audit.courier import Courier, UndeliveredError
 from viam_billing.audit.events import Event
 from viam_billing.core.digest import digest
-from viam_billing.core.errors import StateUnavailableError
+from viam_billing.core.errors import StateUnavailableError, no_state_dir
 from viam_billing.core.tasks import retrieve_exception, within
 from viam_billing.storage.disk import DiskThread
 
@@ -26,6 +26,7 @@ LOGGER: Final = logging.getLogger(__name__)
 FIRST_WAIT_S: Final = 2.0
 LONGEST_WAIT_S: Final = 600.0
 _DISK_S: Final = 60.0
+_IDLE_S: Final = 60.0
 _MOST_FAILURES: Final = 10
 _MOST_KNOWN: Final = 10_000
 
@@ -38,6 +39,8 @@ class Alerts:
         self._addresses = addresses
         self._store = store
         self._known: set[str] = set()  # names of events that are on the disk
+        if store is None:
+            LOGGER.warning("alerts are held back: %s", no_state_dir().text)
         self._warned = False
         self._testing = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -156,11 +159,11 @@ class _Queue:
     async def _pause(self, wait_s: float | None) -> None:
         """Wait until something is noted; after a failure for its time, whatever is noted meanwhile.
 
-        Without a failure for ten minutes at most: what another service was sending may have come back to the queue.
+        Without a failure for a minute at most: what another service was sending may have come back to the queue.
         """
         if wait_s is None:
             with contextlib.suppress(asyncio.TimeoutError):
-                await within(LONGEST_WAIT_S, self._woken.wait())
+                await within(_IDLE_S, self._woken.wait())
             return
         ends = asyncio.get_running_loop().time() + wait_s
         while not self._closed and (left_s := ends - asyncio.get_running_loop().time()) > 0:
