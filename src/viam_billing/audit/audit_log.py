@@ -142,7 +142,7 @@ class AuditLog:
         self._last[slot] = row
         self._pending.append(row)
         if row.begun:
-            self.flush()
+            self.flush("end_attempt")
         elif self._writer is None:
             self._writer = asyncio.create_task(self._write_pending(), name="viam-billing audit log")
 
@@ -172,18 +172,18 @@ class AuditLog:
             if self._writes:
                 await asyncio.wait(self._writes)
 
-    def flush(self) -> None:
-        """Have written what waits for its second."""
+    def flush(self, name: str = "note_attempts") -> None:
+        """Have written what waits for its second. `name` is the transaction's, for whoever follows the writing."""
         if self._pending:
             rows, self._pending = self._pending, []
-            self._write(rows, "end_attempt", sync=False)
+            self._write(rows, name, sync=False)
 
     def _write(self, rows: list[Row], name: str, *, sync: bool) -> asyncio.Future[None]:
         """Write entries, and log those that cannot be written."""
 
         def work(db: Connection) -> None:
             entries.write(db, rows)
-            if name == "end_attempt":  # not before it is known which ring an attempt belongs to
+            if name != "begin_attempt":  # not before it is known which ring an attempt belongs to
                 entries.prune(db)
 
         def written(writing: asyncio.Future[None]) -> None:
