@@ -28,7 +28,7 @@ from viam_billing.storage.database import Connection
 LOGGER: Final = logging.getLogger(__name__)
 
 _KEPT_IN_AN_HOUR: Final = 100
-"""Attempts of one command that were not sent and get an entry each."""
+"""Attempts of one command that did nothing and get an entry each."""
 _FLOOD: Final = json.dumps(
     {LEFT_OUT: f"a flood: more than {_KEPT_IN_AN_HOUR} in an hour are counted, without parameters"}, ensure_ascii=False
 )
@@ -131,7 +131,7 @@ class AuditLog:
         """Have the end of an attempt written, or count it in an entry of the same."""
         slot: Hashable = row.executed
         last = self._last.get(slot)
-        if not row.begun and not (last is not None and last.repeated_by(row)):
+        if not row.executed and not (last is not None and last.repeated_by(row)):
             slot = self._slot(row)
             last = self._last.get(slot)
         if last is not None and last.repeated_by(row):
@@ -147,7 +147,7 @@ class AuditLog:
             self._writer = asyncio.create_task(self._write_pending(), name="viam-billing audit log")
 
     def _slot(self, row: Row) -> Hashable:
-        """The ring of an attempt that was not sent; beyond the hour's room the flood that it is counted in."""
+        """The ring of an attempt that did nothing; beyond the hour's room the flood that it is counted in."""
         now_s = self._clock_s()
         if now_s >= self._hour_ends_s:
             self._hour_ends_s = now_s + HOUR_S

@@ -6,6 +6,7 @@ Imported in a thread when the first connection is needed: that costs more than a
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import ssl
 import sys
@@ -35,10 +36,24 @@ import grpc.aio
 from viam.gen.proto.rpc.v1 import auth_pb2
 
 LARGEST_ANSWER_BYTES: Final = 16 * 2**20
+_WITH_LISTS: Final = {
+    "viam.app.v1.BillingService": ("GetInvoicesSummary", "GetInvoicePdf"),
+    "viam.app.v1.AppService": ("ListLocations",),
+}
+"""The calls that have a large answer; any other may have 32 under way, so that theirs are small."""
+_LARGEST_OTHER_BYTES: Final = 256 * 1024
+_LARGE_NAMES: Final = [{"service": service, "method": name} for service, names in _WITH_LISTS.items() for name in names]
+_SERVICE_CONFIG: Final = {
+    "methodConfig": [
+        {"name": [{}], "maxResponseMessageBytes": _LARGEST_OTHER_BYTES},
+        {"name": _LARGE_NAMES, "maxResponseMessageBytes": LARGEST_ANSWER_BYTES},
+    ]
+}
 
 _OPTIONS: Final = (
     ("grpc.enable_retries", 0),  # `client` repeats reads itself: core cannot tell how often it did
     ("grpc.max_receive_message_length", LARGEST_ANSWER_BYTES),
+    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
     # While a call is under way a silent connection is found dead within 15 s. Servers put up with the few pings that
     # core sends without data in between, also over the two minutes of the longest charge.
     ("grpc.keepalive_time_ms", 10_000),
@@ -87,6 +102,7 @@ class Channel:
                 options.append(("grpc.ssl_target_name_override", trust.name))
             credentials = grpc.ssl_channel_credentials(root_certificates=trust.roots)
             self._core = grpc.aio.secure_channel(target, credentials, options=options)
+        self._reading_large = asyncio.Lock()
         self._page_tls: asyncio.Future[ssl.SSLContext] | None = None
         self.closed = False
 
@@ -143,9 +159,11 @@ class Channel:
                     if len(data) <= wire.LARGE_BYTES:
                         yield wire.read(method.reply_type, data)
                     else:
-                        reading = asyncio.to_thread(wire.read, method.reply_type, data)
+                        async with self._reading_large:  # several at once would only be slower, and hold up others
+                            message = await asyncio.to_thread(wire.read, method.reply_type, data)
                         del data  # megabytes are not kept while the message is used
-                        yield await reading
+                        yield message
+                        del message
         except _ENDS as error:
             failure = _failure(error, sent, begun=call is not None)
         except asyncio.CancelledError as error:

@@ -48,7 +48,7 @@ def main() -> NoReturn:
     library.addHandler(python_logging.NullHandler())
     library.propagate = False
     with contextlib.suppress(AttributeError):  # it is the C library of Linux's
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1024 * 1024)  # else it keeps the megabytes of a PDF for ever
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 128 * 1024)  # else it keeps the megabytes of a PDF for ever
     gc.freeze()  # what was imported stays: looking through it for garbage would delay callers by tens of milliseconds
     with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(_serve())

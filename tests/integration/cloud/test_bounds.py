@@ -101,6 +101,15 @@ async def test_a_cost_that_is_no_number_is_an_error_of_the_cloud(
     assert (await ask(billing, "get_invoices_summary")).code == "cloud_error"
 
 
+@pytest.mark.parametrize("rpc", ["GetAvailableBillingTiers", "GetInvoicesSummary"])
+async def test_only_answers_with_lists_may_be_large(raw: RawCloud, billing: Service, rpc: str) -> None:
+    """Of others 32 may be under way at once."""
+    command = {"GetAvailableBillingTiers": "get_available_billing_tiers", "GetInvoicesSummary": "get_invoices_summary"}
+    unknown_field = b"\xfa\x7f\x80\x80\x14" + bytes(20 * 2**14)
+    raw.answer({rpc: unknown_field})
+    assert (await ask(billing, command[rpc])).code == ("" if rpc == "GetInvoicesSummary" else "cloud_error")
+
+
 async def test_an_absurd_answer_fails_its_row_alone(raw: RawCloud, billing: Service) -> None:
     answer(
         raw,

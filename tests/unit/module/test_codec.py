@@ -10,6 +10,7 @@ from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from support.module_process import struct
 from support.turns import counted_turns
 from viam_billing.core.errors import InvalidRequestError
+from viam_billing.core.secrets import Secrets
 from viam_billing.module import codec
 from viam_billing.module.codec import Request
 
@@ -136,6 +137,13 @@ def test_a_request_of_more_than_20_000_values_is_refused() -> None:
     assert codec.parse(struct(good)).name == "do"
     with pytest.raises(InvalidRequestError, match="20,000 values"):
         codec.parse(struct({**good, "c": [None] * 2_000}))
+
+
+def test_a_secret_is_taken_out_of_names_and_texts_wherever_they_are() -> None:
+    secrets = Secrets()
+    secrets.add("a-secret-of-an-owner")
+    request = codec.parse(struct({"do": {"a": ["a-secret-of-an-owner"], "x a-secret-of-an-owner": {"b": 1}}}), secrets)
+    assert request.parameters == {"a": ["***"], "x ***": {"b": 1}}
 
 
 LONG = [{"n": number, "inner": {}, "list": []} for number in range(120)]
