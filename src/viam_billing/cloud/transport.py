@@ -159,11 +159,9 @@ class Channel:
                     if len(data) <= wire.LARGE_BYTES:
                         yield wire.read(method.reply_type, data)
                     else:
-                        async with self._reading_large:  # several at once would only be slower, and hold up others
-                            message = await asyncio.to_thread(wire.read, method.reply_type, data)
+                        reading = self._read_large(method.reply_type, data)
                         del data  # megabytes are not kept while the message is used
-                        yield message
-                        del message
+                        yield await reading
         except _ENDS as error:
             failure = _failure(error, sent, begun=call is not None)
         except asyncio.CancelledError as error:
@@ -174,6 +172,10 @@ class Channel:
                 call = None
         if failure is not None:  # raised here, so that whoever keeps it keeps no call and no connection
             raise failure
+
+    async def _read_large(self, reply_type: Any, data: bytes) -> Any:  # noqa: ANN401 - as `wire.read`
+        async with self._reading_large:  # several at once would only be slower, and hold up others
+            return await asyncio.to_thread(wire.read, reply_type, data)
 
     async def told_apart(self, error: CallError, metadata: Mapping[str, str], timeout_s: float) -> CallError:
         """The error of a read, which is that of a page where something that is not gRPC answers."""
