@@ -87,8 +87,7 @@ def parse(command: Struct, secrets: Secrets | None = None) -> Request:
 
     Raises: InvalidRequestError: the request is too large, or has no command, several, or one of a wrong form.
     """
-    content = command.SerializeToString()
-    if secrets is not None and any(secret in content for secret in secrets.utf8):
+    if secrets is not None and secrets.are_in(command.SerializeToString()):
         command = _redacted(Value(struct_value=command), secrets).struct_value
     left = [MOST_VALUES]
     values = {key: _native(value, [key], left) for key, value in command.fields.items()}
