@@ -30,6 +30,9 @@ _LONGEST_TEXT_BYTES: Final = 8 * 1024
 _MOST_TEXT_BYTES: Final = 4 * 1024 * 1024
 """Of all texts together: what is made of an answer has each of them several times."""
 
+_LARGEST_PIECE_BYTES: Final = 4 * 1024 * 1024
+"""Of a file. It is what gRPC's clients take of a message unless told otherwise, and is in memory several times."""
+
 _Fields: TypeAlias = dict[int, FieldDescriptor]
 _DOUBLE: Final = struct.Struct("<d")
 _SEVEN_BITS: Final = 0x7F
@@ -89,6 +92,8 @@ def _look_into(data: bytes, at: int, size: int, field: FieldDescriptor, left: li
         may_be_long = size > _LONGEST_ID and f"_{field.name}".endswith("_id")
         if may_be_long and len(data[at : at + size].decode(errors="replace")) > _LONGEST_ID:
             raise UnreadableAnswerError(f"it has an ID of more than {_LONGEST_ID} characters")
+    elif field.type == FieldDescriptor.TYPE_BYTES and size > _LARGEST_PIECE_BYTES:
+        raise UnreadableAnswerError(f"it has a piece of more than {_LARGEST_PIECE_BYTES // 2**20} MiB")
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
