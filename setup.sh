@@ -43,8 +43,8 @@ cd "$here"
 # --- may root run this? ---
 
 # Prints a file or folder through which somebody else could have root run code: one that belongs to neither root nor
-# the user whose sudo this is (who is trusted with root already), or that everybody can write. The folders above count,
-# because their owners can put another checkout in this one's place.
+# the user whose sudo this is (who is trusted with root already), or that another group or everybody can write. The
+# folders above count, because their owners can put another checkout in this one's place.
 unsafe_path() {
     set --
     folder=$here
@@ -52,11 +52,12 @@ unsafe_path() {
         set -- "$@" "$folder"
         folder=${folder%/*}
     done
-    if [ -e .venv ]; then set -- "$@" "$here/.venv"; fi
     {
-        find "$@" -prune \( ! -user 0 ${SUDO_UID:+! -user "$SUDO_UID"} -o ! -type l -perm -002 ! -perm -1000 \)
-        find run.sh setup.sh build.sh requirements bundle src 2>/dev/null \
-            \( ! -user 0 ${SUDO_UID:+! -user "$SUDO_UID"} -o ! -type l -perm -002 \)
+        find "$@" -prune \( ! -user 0 ${SUDO_UID:+! -user "$SUDO_UID"} -o ! -type l ! -perm -1000 \
+            \( -perm -002 -o -perm -020 ! -group 0 ${SUDO_GID:+! -group "$SUDO_GID"} \) \)
+        find run.sh setup.sh build.sh requirements bundle src .venv 2>/dev/null \
+            \( ! -user 0 ${SUDO_UID:+! -user "$SUDO_UID"} -o ! -type l \
+            \( -perm -002 -o -perm -020 ! -group 0 ${SUDO_GID:+! -group "$SUDO_GID"} \) \)
     } | head -n 1
 }
 
@@ -66,7 +67,7 @@ if [ -O / ]; then # this is root
         # shellcheck disable=SC2012 # only the owner is read, and no standard tool prints it alone
         owner=$(ls -ld "$unsafe" | awk '{ print $3 }')
         case $owner in
-        root) fault="everybody can write $unsafe" instead= ;;
+        root) fault="others than its owner can write $unsafe" instead= ;;
         *) fault="$unsafe belongs to $owner" instead="; or run viam-server as $owner" ;;
         esac
         fail "root does not run the code in $here: $fault, and whoever can change it could become root." \

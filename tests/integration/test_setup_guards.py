@@ -20,6 +20,7 @@ NOBODY = 65534
 TOOLS = pytest.mark.parametrize("tool", ["uv", "pip"])
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
 HOSTILE = {"UV_CACHE_DIR": "/x", "UV_INDEX_URL": "http://x", "PIP_INDEX_URL": "http://x", "XDG_CONFIG_DIRS": "/x"}
+HOSTILE |= {"PYTHONPYCACHEPREFIX": "/x"}  # venv starts a Python without -I, which would run what is compiled there
 
 # Makes a folder that looks like a virtual environment, with a file that everybody can write, and installs nothing.
 STAND_IN = """#!/bin/sh
@@ -173,10 +174,14 @@ def test_root_does_not_run_a_checkout_that_another_user_can_replace(tmp_path: Pa
 
 
 @AS_ROOT
-def test_root_does_not_run_what_everybody_can_write(fresh: Path) -> None:
-    (fresh / "src/viam_billing/version.py").chmod(0o666)
+@pytest.mark.parametrize(("mode", "group"), [(0o666, 0), (0o664, NOBODY)], ids=["everybody", "another group"])
+@pytest.mark.parametrize("path", ["src/viam_billing/version.py", ".venv/runtime.txt"])
+def test_root_does_not_run_what_others_can_write(path: str, mode: int, group: int, fresh: Path) -> None:
+    set_up(fresh)
+    os.chown(fresh / path, 0, group)
+    (fresh / path).chmod(mode)
 
-    assert refused(run(fresh / "setup.sh"), "everybody can write src/viam_billing/version.py")
+    assert refused(run(fresh / "setup.sh"), f"others than its owner can write {path}")
 
 
 @AS_ROOT
