@@ -20,6 +20,7 @@ NOBODY = 65534
 TOOLS = pytest.mark.parametrize("tool", ["uv", "pip"])
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
 HOSTILE = {"UV_CACHE_DIR": "/x", "UV_INDEX_URL": "http://x", "PIP_INDEX_URL": "http://x", "XDG_CONFIG_DIRS": "/x"}
+HOSTILE |= {"PYTHONPYCACHEPREFIX": "/x"}  # venv starts a Python without -I, which would run what is compiled there
 
 # Makes a folder that looks like a virtual environment, with a file that everybody can write, and installs nothing.
 STAND_IN = """#!/bin/sh

@@ -69,7 +69,7 @@ class ApiKey:
             return
         if isinstance(error := reading.exception(), NotConfiguredError):
             if not self._told:
-                LOGGER.warning("%s", error.text)
+                LOGGER.warning("no API key can be read: %s", error.text)
             self._told = True
         elif error is None:
             self._told = False

@@ -54,6 +54,9 @@ _OPTIONS: Final = (
     ("grpc.enable_retries", 0),  # `client` repeats reads itself: core cannot tell how often it did
     ("grpc.max_receive_message_length", LARGEST_ANSWER_BYTES),
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+    # Of a stream no more is read ahead, however fast the cloud sends; with a probe it would become 16 times as much.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 2**20),
     # While a call is under way a silent connection is found dead within 15 s. Servers put up with the few pings that
     # core sends without data in between, also over the two minutes of the longest charge.
     ("grpc.keepalive_time_ms", 10_000),

@@ -20,13 +20,15 @@ LARGE_BYTES: Final = 64 * 1024
 """An answer that is larger may hold too much, and takes milliseconds to read: it is counted, and read on a thread."""
 
 _MOST_PARTS: Final = {"GetInvoicesSummaryResponse": 50_000, "ListLocationsResponse": 150_000}
-"""Messages and elements of lists in a large answer: about 10,000 invoices, 50,000 locations."""
+"""Messages and elements of lists in a large answer: about 10,000 invoices, 20,000 locations."""
 _MOST_OTHER_PARTS: Final = 5_000
 _MOST_FIELDS: Final = 1_000_000
 _LONGEST_ID: Final = 256
 _LONGEST_TEXT_BYTES: Final = 8 * 1024
 _MOST_TEXT_BYTES: Final = 4 * 1024 * 1024
 """Of all texts together: what is made of an answer has each of them several times."""
+_LARGEST_PIECE_BYTES: Final = 4 * 1024 * 1024
+"""Of a file. It is what gRPC's clients take of a message unless told otherwise, and is in memory several times."""
 
 _Fields: TypeAlias = dict[int, FieldDescriptor]
 _SEVEN_BITS: Final = 0x7F
@@ -62,12 +64,7 @@ def _count(data: bytes, at: int, end: int, fields: _Fields, left: list[int]) -> 
             size = 8
         elif kind == _COUNTED:
             size, at = _varint(data, at)
-            field = fields.get(key >> 3)
-            if field is not None and field.message_type is not None:
-                left[1] -= 1
-                _count(data, at, at + size, _fields(field.message_type), left)
-            elif field is not None:
-                left[1] -= field.is_repeated
+            _count_part(data, at, size, fields.get(key >> 3), left)
         elif kind == _FOUR_BYTES:
             size = 4
         else:
@@ -77,6 +74,18 @@ def _count(data: bytes, at: int, end: int, fields: _Fields, left: list[int]) -> 
             raise UnreadableAnswerError("it has more parts than the module takes")
     if at != end:
         raise DecodeError("it is cut off")
+
+
+def _count_part(data: bytes, at: int, size: int, field: FieldDescriptor | None, left: list[int]) -> None:
+    if field is None:
+        return
+    if field.message_type is not None:
+        left[1] -= 1
+        _count(data, at, at + size, _fields(field.message_type), left)
+    else:
+        left[1] -= field.is_repeated
+        if field.type == FieldDescriptor.TYPE_BYTES and size > _LARGEST_PIECE_BYTES:
+            raise UnreadableAnswerError(f"it has a piece of more than {_LARGEST_PIECE_BYTES // 2**20} MiB")
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

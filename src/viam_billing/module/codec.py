@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeVar, cast
 
 import msgspec
@@ -70,14 +70,21 @@ async def receive(stream: Stream, codec: CodecBase, message_type: type[M]) -> M 
             content = await stream.recv_data(size)
             if prefix and not prefix[0] and len(content) == size:
                 message: Any = codec.decode(content, message_type)
-                name = getattr(message, "name", "")
-                if not isinstance(name, str) or (len(name) <= _LONGEST_NAME and name.isprintable()):
-                    return cast("M", message)  # the SDK's errors hold all of a name
-                problem = f"the resource's name is not one line of at most {_LONGEST_NAME} characters. Correct it."
+                if all(len(name) <= _LONGEST_NAME and name.isprintable() for name in _names(message)):
+                    return cast("M", message)
+                problem = f"a resource's name is not one line of at most {_LONGEST_NAME} characters. Correct it."
     except (DecodeError, AssertionError):  # the second is grpclib's for a request that ends too early
         pass
     error = InvalidRequestError(problem)
     raise GRPCError(error.status, error.message)
+
+
+def _names(message: Any) -> Iterator[str]:  # noqa: ANN401 - any request
+    """The names of resources, APIs and models in a request: the SDK's errors and log lines hold all of each."""
+    named = getattr(message, "config", message)
+    texts = (getattr(named, field, "") for field in ("name", "api", "model"))
+    yield from (text for text in texts if isinstance(text, str))
+    yield from getattr(message, "dependencies", ())
 
 
 def parse(command: Struct, secrets: Secrets | None = None) -> Request:
@@ -87,8 +94,7 @@ def parse(command: Struct, secrets: Secrets | None = None) -> Request:
 
     Raises: InvalidRequestError: the request is too large, or has no command, several, or one of a wrong form.
     """
-    content = command.SerializeToString()
-    has_secrets = secrets is not None and any(secret in content for secret in secrets.utf8)
+    has_secrets = secrets is not None and secrets.are_in(command.SerializeToString())
     values = from_struct(command, secrets.redact if secrets is not None and has_secrets else str)
     if "command" in values:
         name = values.pop("command")

@@ -139,6 +139,16 @@ async def test_10_000_invoices_are_answered(raw: RawCloud, billing: Service) -> 
     assert (len(found["invoices"]), found["overdue_count"], found["overdue_balance"]) == (10_000, 10_000, 5000)
 
 
+async def test_more_than_10_000_locations_are_not_asked_for(raw: RawCloud, billing: Service) -> None:
+    """Each would be a call to the cloud, and a row."""
+    names = [f"location{number}" for number in range(10_001)]
+    answer(raw, ListLocations=app_pb2.ListLocationsResponse(locations=[app_pb2.Location(id=name) for name in names]))
+    found = await outcome(billing.ask("get_fleet_usage"))
+    assert found.code == "result_too_large"
+    assert "10,001 locations" in found.text
+    assert (await billing.status())["cloud_calls"] == 1
+
+
 async def test_a_charge_whose_invoice_has_an_absurd_id_is_unknown(raw: RawCloud, billing: Service) -> None:
     """It was made. The journal has nothing of the answer, and can be read."""
     answer(raw, ChargeOrganization=billing_pb2.ChargeOrganizationResponse(invoice_id="i" * 10_000_000))

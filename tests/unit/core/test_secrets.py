@@ -62,5 +62,9 @@ def test_a_secret_stays_in_texts_when_whoever_added_it_has_discarded_it() -> Non
     assert secrets.redact(f"{KEY} another-secret") == f"{KEY} ***"
 
 
-def test_secrets_are_known_as_they_stand_in_a_message() -> None:
-    assert "schlüssel-von-hier".encode() in knowing("schlüssel-von-hier").utf8
+@pytest.mark.parametrize("before", range(20))
+def test_secrets_are_known_wherever_they_stand_in_a_message(before: int) -> None:
+    secrets = knowing("schlüssel-von-hier", KEY)
+    assert secrets.are_in(b"x" * before + "schlüssel-von-hier".encode())
+    assert not secrets.are_in(b"x" * before + "schlüssel-von-hie".encode())
+    assert not Secrets().are_in(b"x" * before)
