@@ -47,7 +47,7 @@ bench: setup ## measure next to the bare SDK and the naive way; prints a table a
 bench-archive: setup build ## measure the start of the archive's module, next to run.sh and to what Viam's template makes
 	$(python) tests/benchmarks/bench_archive.py
 
-soak: setup ## let callers and faults at the module for 3 minutes (SECONDS=N; SEED=N has an earlier run's faults again)
+soak: setup ## let callers and faults at the module for 3 minutes (SECONDS=N; SEED=N repeats an earlier run's faults)
 	$(python) tests/soak/soak.py --seconds $(or $(SECONDS),180) $(if $(SEED),--seed $(SEED))
 
 crash: setup ## kill the module at every boundary of a charge, 330 times (KILLS=N; SEED=N), then let a storm at it

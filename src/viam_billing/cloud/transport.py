@@ -54,7 +54,7 @@ _OPTIONS: Final = (
     ("grpc.enable_retries", 0),  # `client` repeats reads itself: core cannot tell how often it did
     ("grpc.max_receive_message_length", LARGEST_ANSWER_BYTES),
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
-    # Of a stream no more is read ahead, however fast the cloud sends; with a probe it would become 16 times as much.
+    # Of a stream no more is read ahead; the probe would raise that as long as the cloud sends faster than a disk takes.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", 2**20),
     # While a call is under way a silent connection is found dead within 15 s. Servers put up with the few pings that

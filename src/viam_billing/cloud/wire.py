@@ -119,7 +119,7 @@ def _look(message: Any, fields: tuple[FieldDescriptor, ...]) -> int:  # noqa: AN
             elif field.type == FieldDescriptor.TYPE_STRING:
                 text_bytes += _text_bytes(field.name, value)
             elif not math.isfinite(value):
-                raise UnreadableAnswerError("it has a number that is none")
+                raise UnreadableAnswerError("it has a number that is not finite")
     return text_bytes
 
 

@@ -14,7 +14,7 @@ _BOOT_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 def to_rfc3339(unix_s: float) -> str:
-    """`2026-11-21T08:30:00.250Z`; milliseconds only where there are any. Times that no date has become the nearest."""
+    """`2026-11-21T08:30:00.250Z`; milliseconds only where there are any. Times outside the years 1 to 9999 are clamped."""
     moment = datetime.fromtimestamp(round(min(max(unix_s, _FIRST_S), _LAST_S), 3), timezone.utc)
     return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds").replace("+00:00", "Z")
 
