@@ -159,7 +159,9 @@ class Channel:
             sys.audit("viam_billing.cloud.handed_over", method.name)
             async with aclosing(aiter(call)) as parts:  # left suspended, it would keep call and connection alive
                 async for data in parts:
-                    if len(data) <= wire.LARGE_BYTES:
+                    if wire.SUSPECT.search(data) is None:
+                        yield method.reply_type.FromString(data)
+                    elif len(data) <= wire.LARGE_BYTES:
                         yield wire.read(method.reply_type, data)
                     else:
                         reading = self._read_large(method.reply_type, data)

@@ -8,6 +8,7 @@ all    decode -> look at each text and number of the message
 from __future__ import annotations
 
 import math
+import re
 from functools import cache
 from typing import Any, Final, TypeAlias
 
@@ -16,6 +17,8 @@ from google.protobuf.message import DecodeError
 
 from viam_billing.cloud.failures import UnreadableAnswerError
 
+SUSPECT: Final = re.compile(rb"(?s).{257}|[\xf0-\xff][\x7f\xff]")
+"""What an answer has to hold to break any of the rules below: a certain size, or the last bytes of a NaN."""
 LARGE_BYTES: Final = 64 * 1024
 """An answer that is larger may hold too much, and takes milliseconds to read: it is counted, and read on a thread."""
 

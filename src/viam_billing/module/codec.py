@@ -95,7 +95,9 @@ def parse(command: Struct, secrets: Secrets | None = None) -> Request:
     Raises: InvalidRequestError: the request is too large, or has no command, several, or one of a wrong form.
     """
     has_secrets = secrets is not None and secrets.are_in(command.SerializeToString())
-    values = from_struct(command, secrets.redact if secrets is not None and has_secrets else str)
+    redact = secrets.redact if secrets is not None and has_secrets else str
+    left = [MOST_VALUES]
+    values = {redact(name): _native(value, [redact(name)], left, redact) for name, value in command.fields.items()}
     if "command" in values:
         name = values.pop("command")
         if not isinstance(name, str) or not name.strip():
@@ -111,14 +113,13 @@ def parse(command: Struct, secrets: Secrets | None = None) -> Request:
     return Request(name, parameters, nested=True)
 
 
-def from_struct(struct: Struct, redact: Callable[[str], str] = str) -> dict[str, object]:
-    """Native values, their texts and names redacted; null is None, and a whole number is an `int`.
+def from_struct(struct: Struct) -> dict[str, object]:
+    """Native values; null is None, and a whole number is an `int`.
 
     Raises: InvalidRequestError: there are too many values, nested too deeply, or a number is NaN or infinite.
     """
     left = [MOST_VALUES]
-    fields = ((redact(name), value) for name, value in struct.fields.items())
-    return {name: _native(value, [name], left, redact) for name, value in fields}
+    return {name: _native(value, [name], left, str) for name, value in struct.fields.items()}
 
 
 def _native(value: Value, path: list[Any], left: list[int], redact: Callable[[str], str]) -> object:

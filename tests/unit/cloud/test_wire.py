@@ -21,6 +21,7 @@ def is_refused(message: Message) -> bool:
     try:
         assert wire.read(type(message), data) == type(message).FromString(data)
     except UnreadableAnswerError:
+        assert wire.SUSPECT.search(data)  # else nobody would have looked
         return True
     return False
 
