@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from functools import cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError
@@ -108,35 +108,38 @@ def _fields(descriptor: Descriptor) -> _Fields:
     return dict(descriptor.fields_by_number)
 
 
-def _look(message: Any, fields: tuple[FieldDescriptor, ...]) -> int:  # noqa: ANN401 - as above
+class _Field(NamedTuple):
+    """A field to look at, with what its descriptor would have to be asked for at each message."""
+
+    name: str
+    is_list: bool
+    message_type: Descriptor | None
+    longest: int | None
+    """In characters, for a text."""
+
+
+def _look(message: Any, fields: tuple[_Field, ...]) -> int:  # noqa: ANN401 - as above
     """The bytes of all texts of a message. Raises: UnreadableAnswerError: for one that is too long, or a NaN."""
     text_bytes = 0
-    for field in fields:
-        found = getattr(message, field.name)
-        is_message = field.message_type is not None
-        if is_message and not field.is_repeated and not message.HasField(field.name):
+    for name, is_list, message_type, longest in fields:
+        found = getattr(message, name)
+        if message_type is not None and not is_list and not message.HasField(name):
             continue
-        for value in found if field.is_repeated else (found,):
-            if is_message:
-                text_bytes += _look(value, _looked_at(field.message_type))
-            elif field.type == FieldDescriptor.TYPE_STRING:
-                text_bytes += _text_bytes(field.name, value)
-            elif not math.isfinite(value):
-                raise UnreadableAnswerError("it has a number that is not finite")
+        for value in found if is_list else (found,):
+            if message_type is not None:
+                text_bytes += _look(value, _looked_at(message_type))
+            elif longest is None:
+                if not math.isfinite(value):
+                    raise UnreadableAnswerError("it has a number that is not finite")
+            elif len(value) > longest or (size := len(value.encode())) > _LONGEST_TEXT_BYTES:
+                raise UnreadableAnswerError("it has an ID of more than 256 characters, or a text of more than 8 KiB")
+            else:
+                text_bytes += size
     return text_bytes
 
 
-def _text_bytes(name: str, text: str) -> int:
-    size = len(text) if text.isascii() else len(text.encode())
-    if size > _LONGEST_TEXT_BYTES:
-        raise UnreadableAnswerError(f"it has a text of more than {_LONGEST_TEXT_BYTES // 1024} KiB")
-    if len(text) > _LONGEST_ID and f"_{name}".endswith("_id"):
-        raise UnreadableAnswerError(f"it has an ID of more than {_LONGEST_ID} characters")
-    return size
-
-
 @cache
-def _looked_at(descriptor: Descriptor) -> tuple[FieldDescriptor, ...]:
+def _looked_at(descriptor: Descriptor) -> tuple[_Field, ...]:
     """The fields with texts and numbers, and those that may have such fields in them; not maps, which no answer has."""
     values = (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT)
 
@@ -148,4 +151,13 @@ def _looked_at(descriptor: Descriptor) -> tuple[FieldDescriptor, ...]:
             part.message_type or part.type in values for part in inner.fields
         )
 
-    return tuple(field for field in descriptor.fields if holds(field))
+    def longest(field: FieldDescriptor) -> int | None:
+        if field.type != FieldDescriptor.TYPE_STRING:
+            return None
+        return _LONGEST_ID if f"_{field.name}".endswith("_id") else _LONGEST_TEXT_BYTES
+
+    return tuple(
+        _Field(field.name, field.is_repeated, field.message_type, longest(field))
+        for field in descriptor.fields
+        if holds(field)
+    )
