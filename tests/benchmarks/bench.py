@@ -21,7 +21,15 @@ from typing import TYPE_CHECKING
 _TESTS = Path(__file__).resolve().parents[1]
 sys.path[0] = str(_TESTS)  # in place of this folder, whose names would hide the packages'
 
-from benchmarks import against_cloud, against_echo, charges, functions, of_fleets, through_viam_server  # noqa: E402 - see above
+from benchmarks import (  # noqa: E402 - see above
+    against_cloud,
+    against_echo,
+    bounds,
+    charges,
+    functions,
+    of_fleets,
+    through_viam_server,
+)
 from benchmarks.figures import Figure, not_measured, table  # noqa: E402 - the same
 from benchmarks.load import FULL, QUICK, Size  # noqa: E402 - the same
 
@@ -40,6 +48,8 @@ MEASUREMENTS: dict[str, Callable[[Size], Awaitable[list[Figure]]]] = {
     "history": of_fleets.history,
     "charge_on_top": charges.on_top,
     "charge_crowd": charges.crowd,
+    "requests": bounds.of_requests,
+    "answers": bounds.of_answers,
     "start": against_echo.start,
     "import": against_echo.import_time,
     "memory": against_echo.memory,

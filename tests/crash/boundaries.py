@@ -1,6 +1,6 @@
 """The boundaries of the charging protocol, in the order in which a charge comes to them.
 
-audit begin | examine | read the invoices | reserve | mark as sent | send | the cloud | answer | settle | audit end
+examine | read the invoices | audit begin | reserve | mark as sent | send | the cloud | answer | settle | audit end
 `---- each write: before BEGIN, before COMMIT, after COMMIT, returned; each send: before, handed over, on the way ----'
 
 The module announces its fault points as audit events (PEP 578), which cost nothing while no hook listens:
@@ -15,7 +15,8 @@ The module announces its fault points as audit events (PEP 578), which cost noth
 | `charging.reserved`, `.sent` | key | the reservation, the mark as sent is on the disk |
 | `charging.settling`, `.settled` | key | around writing the outcome |
 
-Transactions have the names of the methods of `Journal`, and `begin_attempt` and `end_attempt` of the audit log.
+Transactions have the names of the methods of `Journal`, and `begin_attempt` and `end_attempt` of the audit log, whose
+`note_attempts` writes what was not sent.
 """
 
 from __future__ import annotations
@@ -67,10 +68,10 @@ def _step(name: str, point: str, *, worked: bool, unnoted: bool = False) -> Boun
 
 
 BOUNDARIES = (
-    *_write("audit entry", "begin_attempt", worked=False),
     _step("key, limits, block examined", "examined", worked=False),
     _step("invoices: asked for", "invoices_asked", worked=False),
     _step("invoices: read", "invoices_read", worked=False),
+    *_write("audit entry", "begin_attempt", worked=False),
     *_write("reservation", "reserve", worked=False),
     _step("reserved", "reserved", worked=False),
     *_write("mark as sent", "mark_sent", worked=False),

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from support.faulty_cloud import CACHED_READS, attributes, outcome, service
+from support.faulty_cloud import CACHED_READS, attributes, outcome, service, until
 from support.module_process import ModuleProcess, Service, refused
 from support.sandbox_caller import HARBOR_ID, HARBOR_KEY, NORTHWIND_ID
 from support.sandbox_process import SandboxProcess
@@ -182,6 +182,38 @@ async def test_revealed_payment_details_are_never_on_disk(
     assert HARBOR_ID.encode() in content
     assert [secret for secret in SECRETS if secret in content] == []
     assert control.stats().calls["GetOrgBillingInformation"] == 2
+
+
+@pytest.mark.parametrize("key", ["same", "other", "in a file that is not there", "none"])
+async def test_what_earlier_versions_revealed_is_gone_from_the_disk(
+    module: ModuleProcess, block: dict[str, Any], state_dir: Path, key: str
+) -> None:
+    """Also where the key changes together with `reveal_payment_details`; a power cut brings nothing back."""
+    async with service(module, block) as billing:
+        await billing.ask("get_current_month_usage")
+        await power_cut(module)
+    if key == "other":
+        block |= {"api_key_id": HARBOR_KEY[0], "api_key": HARBOR_KEY[1]}
+    if key == "none":
+        del block["api_key"], block["api_key_id"]
+    if key == "in a file that is not there":
+        del block["api_key"]
+        block["api_key_file"] = str(state_dir.parent / "missing")
+
+    async def is_clean() -> bool:
+        content = all_bytes(state_dir)
+        return not any(secret in content for secret in SECRETS)
+
+    with contextlib.closing(sqlite3.connect(state_dir / "cache.db")) as old:  # open, so that the log is not emptied
+        details = " ".join(map(bytes.decode, SECRETS)) * 500
+        insert = "INSERT INTO answers SELECT cloud, 'revealed:' || question, ?, as_of, valid_until FROM answers"
+        old.execute(insert, (details,))
+        old.commit()
+        assert SECRETS[0] in (state_dir / "cache.db-wal").read_bytes()
+        async with service(module, block):
+            await until(is_clean)
+            await power_cut(module)
+    assert await is_clean()
 
 
 @pytest.mark.parametrize("held", [False, True])

@@ -183,11 +183,11 @@ async def test_a_pdf_over_the_limit_is_to_be_saved(
     "name",
     [
         *("", ".", "..", "/etc/passwd", "../up.pdf", "a/b.pdf", "a\\b.pdf", "a\x00.pdf", "a\nb.pdf", "a\x7f.pdf"),
-        *("a\u0085b.pdf", "x" * 256, "€" * 86),
+        *("a\u0085b.pdf", "x" * 256, "€" * 86, "a\u202efdp.exe", "a\u200b.pdf", "a\u2069.pdf", "\U000e0061.pdf"),
     ],
 )
 async def test_a_path_is_no_file_name(service: Service, state: Path, name: str) -> None:
-    """save_as is one name of at most 255 bytes, without separators and control characters."""
+    """save_as is one name of at most 255 bytes, without separators and what nobody sees."""
     refusal = await refused(service.ask("get_invoice_pdf", id="x", save_as=name))
     assert refusal.code == "invalid_request"
     assert "save_as" in refusal.text

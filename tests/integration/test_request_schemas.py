@@ -17,7 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 FORMATS = FormatChecker(())
 VALUES: tuple[object, ...] = (
     *("", " ", "x", "help", "x" * 128, "x" * 129, "x" * 200, "x" * 201, "x" * 256, "x" * 1000, "x" * 1001),
-    *(".", "..", "a/b", "a\\b", "a\nb", "a\x7fb", "...", "a b.pdf"),
+    *(".", "..", "a/b", "a\\b", "a\nb", "a\x7fb", "...", "a b.pdf", "a\u202eb", "a\u200bb"),
     *("reserved", "sent", "succeeded", "failed", "unknown", "SUCCEEDED"),
     *("2026-11-01T00:00:00Z", "2026-11-01T00:00:00.250+02:00", "2026-11-01", "2026-11-01T00:00:00", "true", "1"),
     *(0, 1, 2, -1, 0.5, 1.5, -0.5, 250, 1e11, 1e12),

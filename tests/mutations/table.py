@@ -76,7 +76,7 @@ _SENDING: Final = (
     _of(
         "an attempt that is reserved is dropped with its last caller",
         "charging.service",
-        without("reserved", beside="waiting"),
+        without("reserved", beside="callers"),
         _SERVICE,
     ),
     _of("an attempt that was dropped goes on", "charging.service", without("dropped"), _SERVICE),

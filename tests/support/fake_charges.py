@@ -34,6 +34,7 @@ from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Context
 from viam_billing.core.errors import BillingError, CloudUnreachableError, StateUnavailableError
 from viam_billing.core.money import Cents, to_dollars
+from viam_billing.core.secrets import Secrets
 from viam_billing.core.tasks import retrieve_exception
 from viam_billing.core.times import Deadline
 from viam_billing.settings.attributes import Config, parse_attributes
@@ -92,7 +93,7 @@ class Sending(Struct, eq=False):
 
     def fail(self, error: CallError) -> None:
         """The call fails, with the meaning that `cloud.failures` gives it."""
-        self.end_in(translate(error, "ChargeOrganization", outcome_of_charge(error)))
+        self.end_in(translate(error, "ChargeOrganization", outcome_of_charge(error), Secrets().redact))
 
     def end_in(self, error: Exception) -> None:
         """The call ends in an error of the module's own."""

@@ -12,8 +12,10 @@ from viam.gen.app.v1 import billing_pb2
 
 from viam_billing.charging.identity import Identity
 from viam_billing.charging.journal import Journal
+from viam_billing.cloud.api_key import ApiKey
 from viam_billing.cloud.failures import CallError, CallFailedError
 from viam_billing.cloud.session import Session
+from viam_billing.core.secrets import Secrets
 from viam_billing.core.times import Deadline
 from viam_billing.settings.app_address import AppAddress
 from viam_billing.storage.database import Database
@@ -118,7 +120,7 @@ class FakeSession(Session):
     """Hands out its clients one after the other: a caller that reports one's token refused gets the next."""
 
     def __init__(self, *clients: FakeClient, error: Exception | None = None) -> None:
-        super().__init__(AppAddress("http://localhost:1", "localhost", 1), "id", "key")
+        super().__init__(AppAddress("http://localhost:1", "localhost", 1), "id", ApiKey(Secrets(), "key"))
         self.clients = list(clients)
         self.error = error
 

@@ -85,8 +85,9 @@ class ModuleProcess:
         tcp_port: int = 0,
         parent_address: str = "",
         prefix: tuple[str, ...] = (),
+        user: int = -1,
     ) -> None:
-        """`prefix` is a command that runs the module's."""
+        """`prefix` is a command that runs the module's, as another `user` perhaps, who then gets the folder."""
         self._tcp_port = tcp_port
         self._parent_address = parent_address
         self._prefix = prefix
@@ -94,6 +95,8 @@ class ModuleProcess:
         self.socket = self.folder / "m.sock"
         self.data = self.folder / "data"
         self.data.mkdir()
+        for path in (self.folder, self.data):
+            os.chown(path, user, user)
         self._environment = {
             **({} if parent_address else {"VIAM_NO_MODULE_PARENT": "true"}),
             "VIAM_MODULE_DATA": str(self.data),

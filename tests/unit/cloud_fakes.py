@@ -112,6 +112,8 @@ def make_context(
     clock = Clock(NOON_S)
     session = FakeSession(app)
     journal = make_journal(database, settings.app.text, clock) if database else None
+    secrets = session.api_key.secrets
+    secrets.add(settings.api_key or "")
     gateway = CloudClient(Calls(session, Counters(), settings.timeout_s, clock))
     return Context(
         config=settings,
@@ -127,6 +129,7 @@ def make_context(
         charge_service=None,
         now=clock,
         commands=commands,
+        secrets=secrets,
     )
 
 
@@ -135,9 +138,10 @@ class NoParameters(Record, frozen=True, kw_only=True):
 
 
 def command(effect: Any, *, error: BaseException | None = None) -> dict[str, Command]:  # noqa: ANN401 - any effect group
-    """A table with one command, `do`, that answers or fails."""
+    """A table with one command, `do`, that sends, and answers or fails."""
 
     async def run(parameters: NoParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+        await context.begin(call)
         if error is not None:
             raise error
         return {"done": True}

@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 from support.documentation import BILLING, CHARGING, CODE, GUIDE, ROOT, leaf_errors, prose, sections, table
-from viam_billing.audit.audit_log import AuditEntry
+from viam_billing.audit.entries import AuditEntry
 from viam_billing.charging.charge import NEXT, Entry, State
 from viam_billing.core.money import Cents
 

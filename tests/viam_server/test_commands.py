@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +41,21 @@ async def test_a_command_that_reads_answers(server: ViamServer, name: str) -> No
         answer = await machine.ask({name: parameters})
         assert answer.keys() == {name}
         assert answer[name]
+
+
+async def test_the_folder_that_viam_server_makes_is_a_good_one(server: ViamServer) -> None:
+    """VIAM_MODULE_DATA, the default state_dir, with the modes that viam-server gives it and what leads to it."""
+    async with server.machine() as machine:
+        await machine.ready()
+        summary = await machine.ask({"command": "get_invoices_summary"})
+        invoice_id = summary["invoices"][0]["id"]
+        saved = await machine.ask({"command": "get_invoice_pdf", "invoice_id": invoice_id, "save_as": "a.pdf"})
+        await machine.ask({"command": "get_current_month_usage"})
+        assert (await machine.ask({"command": "get_usage_history"}))["points"]
+    state = Path(saved["path"]).parents[1]
+    assert state.is_relative_to(server.folder)
+    assert (state / "cache.db").is_file()
+    assert not [line for line in server.log.splitlines() if "cannot be used" in line]
 
 
 async def test_help_tells_the_same_as_without_viam_server(

@@ -1,53 +1,65 @@
-"""The audit log in `journal.db`: every attempt to notify, change or charge, written down before it is made."""
+"""The audit log in `journal.db`: every attempt to notify, change or charge; what is sent, before it is sent.
+
+not sent  ended -> equal to the last one? counted in it. Else among the first 100 of its command in this hour? an entry.
+                   Else counted in one entry for its command and code -> written at once, then once a second
+sent      begun: on the disk before anything leaves -> ended: an entry, or counted in the one before that it repeats
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-from msgspec import Struct
 from viam import logging
 
+from viam_billing.audit import entries
+from viam_billing.audit.entries import LEFT_OUT, UNFINISHED, AuditEntry, Row
 from viam_billing.charging.journal import Journal
 from viam_billing.core import errors
-from viam_billing.core.errors import BillingError, quoted
+from viam_billing.core.errors import BillingError, Outcome, quoted
+from viam_billing.core.times import HOUR_S, monotonic_s
 from viam_billing.storage.database import Connection
 
 LOGGER: Final = logging.getLogger(__name__)
 
-UNFINISHED: Final = "unfinished"
-"""The code of an attempt that has not ended; it stays where the module died on the way."""
-
-_MOST_ENTRIES: Final = 10_000
-_LONGEST_VALUE: Final = 200
-_MOST_PARAMETERS: Final = 20
-_MOST_LOGGED: Final = 10
-
-
-class AuditEntry(Struct, frozen=True):
-    """An attempt. `code` is None where it ended well; `repeats` counts the equal ones right after it."""
-
-    time_s: float
-    command: str
-    parameters: dict[str, object]
-    allowed: bool
-    code: str | None
-    idempotency_key: str | None
-    repeats: int
+_KEPT_IN_AN_HOUR: Final = 100
+"""Attempts of one command that did nothing and get an entry each."""
+_FLOOD: Final = json.dumps(
+    {LEFT_OUT: f"a flood: more than {_KEPT_IN_AN_HOUR} in an hour are counted, without parameters"}, ensure_ascii=False
+)
+_PAUSE_S: Final = 1.0
+_LOGGED: Final = re.compile(r"(^|_)id(_|$)|^(idempotency_key|billing_tier|subtotal|tax|amount|amount_owed)$")
+"""Parameters of what was executed that the module's log has too: IDs and amounts."""
 
 
 class AuditLog:
-    """The attempts of one service, among those of its `state_dir` and `app_address`."""
+    """The attempts of one service, among those of its `state_dir` and `app_address`; `audit.entries` has the rings."""
 
-    def __init__(self, journal: Journal | None, app_address: str, now: Callable[[], float], service: str = "") -> None:
+    def __init__(
+        self,
+        journal: Journal | None,
+        app_address: str,
+        now: Callable[[], float],
+        service: str = "",
+        clock_s: Callable[[], float] = monotonic_s,
+    ) -> None:
         self._journal = journal
         self._app = app_address
         self._now = now
         self._service = service
-        self._under_way = 0
+        self._clock_s = clock_s
+        self._under_way: list[Row] = []
+        self._last: dict[Hashable, Row] = {}  # what the next attempt may repeat: of each ring, of each flood
+        self._kept: Counter[str] = Counter()
+        self._hour_ends_s = 0.0
+        self._pending: list[Row] = []
+        self._writes: set[asyncio.Future[None]] = set()
+        self._writer: asyncio.Task[None] | None = None
         self.idle = asyncio.Event()
         """Set while every attempt has ended and its end is written."""
         self.idle.set()
@@ -55,28 +67,44 @@ class AuditLog:
     @asynccontextmanager
     async def attempt(
         self, command: str, parameters: Mapping[str, object], *, permitted: bool, sync: bool
-    ) -> AsyncIterator[None]:
-        """Write an attempt down before the body runs, and in the background how it ended.
+    ) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+        """Note how an attempt, the body, ends. What the body gets has to be awaited before anything is sent.
 
-        If it cannot be written, the body runs and the module's log has the attempt: what must not happen twice needs
-        the folder itself, and is refused without it. `sync`: whether the attempt is on disk before the body runs. An
+        It writes the attempt down. If that fails, the body goes on and the module's log has the attempt: what must not
+        happen twice needs the folder itself, and is refused without it. `sync`: whether the attempt is on disk then. An
         e-mail or a charge syncs a note of its own in this folder before it is sent.
         """
-        row_ids: list[int | None] = []
-        begun = True
-        code: str | None = "cancelled"
-        self._under_way += 1
+        key = entries.key_of(parameters)
+        beside = (self._app, command, self._service, key)
+        kept = entries.cut(parameters, *beside, executed=False)
+        row = Row(self._app, self._now(), command, kept, permitted, self._service, key, UNFINISHED)
+
+        async def begin() -> None:
+            self.flush()  # what ended before comes before
+            row.begun = row.executed = True
+            row.parameters = entries.cut(parameters, *beside, executed=True)
+            with suppress(errors.StateUnavailableError):  # it is logged
+                await asyncio.shield(self._write([row], "begin_attempt", sync=sync))
+
+        self._under_way.append(row)
         self.idle.clear()
+        code: str | None = "cancelled"
+        may_be_done = True
         try:
-            begun = await self._begin(row_ids, command, parameters, permitted=permitted, sync=sync)
-            yield
+            yield begin
             code = None
         except BillingError as error:
             code = error.code
+            may_be_done = error.outcome not in (Outcome.NEVER_SENT, Outcome.REFUSED)
             raise
         finally:
-            allowed = permitted and code not in {errors.CommandNotAllowedError.code, errors.OutOfScopeError.code}
-            self._end(row_ids if begun else None, code, allowed=allowed)
+            refusals = (errors.CommandNotAllowedError.code, errors.OutOfScopeError.code)
+            row.code, row.allowed = code, permitted and code not in refusals
+            row.executed = row.begun and may_be_done
+            self._under_way.remove(row)
+            self._end(row)
+            if row.executed:
+                _log(row, parameters)
 
     async def entries(
         self, sees: Callable[[Mapping[str, object], str | None], bool], *, since_s: float, limit: int
@@ -85,78 +113,105 @@ class AuditLog:
 
         Raises: StateUnavailableError: if the folder cannot be used.
         """
-        sql = (
-            "SELECT a.time, a.command, a.parameters, a.allowed, a.code, a.idempotency_key, a.repeats, "
-            "a.service, c.org_id FROM audit a LEFT JOIN charges c "
-            "ON c.app_address = a.app_address AND c.key = a.idempotency_key "
-            "WHERE a.app_address = ? AND a.time >= ? ORDER BY a.id DESC"
-        )
+        rows = [row for row in reversed(self._under_way) if not row.begun and row.time_s >= since_s][:limit]
+        found = [row.entry() for row in rows]
 
         def work(db: Connection) -> list[AuditEntry]:
-            found: list[AuditEntry] = []
-            for *columns, service, org_id in db.execute(sql, (self._app, since_s)):
-                entry = AuditEntry(columns[0], columns[1], json.loads(columns[2]), bool(columns[3]), *columns[4:])
-                if service == self._service or sees(entry.parameters, org_id):
-                    found.append(entry)
+            for entry, service, org_id in entries.read(db, self._app, since_s):
                 if len(found) == limit:
                     break
+                if service == self._service or (LEFT_OUT not in entry.parameters and sees(entry.parameters, org_id)):
+                    found.append(entry)
             return found
 
+        self.flush()
         return await asyncio.shield(usable(self._journal).begin(work, sync=False))
 
-    async def _begin(
-        self, row_ids: list[int | None], command: str, parameters: Mapping[str, object], *, permitted: bool, sync: bool
-    ) -> bool:
-        """Write an attempt down; the disk's thread adds the row's ID. Returns False if it cannot be written."""
-        key = parameters.get("idempotency_key")
-        key = key if isinstance(key, str) and len(key) <= _LONGEST_VALUE else None  # no charge has a longer one
-        values = (self._app, self._now(), command, _summary(parameters), permitted, UNFINISHED, key, self._service)
+    def _end(self, row: Row) -> None:
+        """Have the end of an attempt written, or count it in an entry of the same."""
+        slot: Hashable = row.executed
+        last = self._last.get(slot)
+        if not row.executed and not (last is not None and last.repeated_by(row)):
+            slot = self._slot(row)
+            last = self._last.get(slot)
+        if last is not None and last.repeated_by(row):
+            if not row.begun and last in self._pending:
+                last.repeats, last.time_s = last.repeats + 1, row.time_s
+                return
+            row.repeats, row.replaces = last.repeats + 1, last
+        self._last[slot] = row
+        self._pending.append(row)
+        if row.begun:
+            self.flush("end_attempt")
+        elif self._writer is None:
+            self._writer = asyncio.create_task(self._write_pending(), name="viam-billing audit log")
 
-        def work(db: Connection) -> None:
-            insert = (
-                "INSERT INTO audit (app_address, time, command, parameters, allowed, code, idempotency_key, service) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-            )
-            row_ids.append(db.execute(insert, values).lastrowid)
-            delete = "DELETE FROM audit WHERE id <= (SELECT id FROM audit ORDER BY id DESC LIMIT 1 OFFSET ?)"
-            db.execute(delete, (_MOST_ENTRIES,))
+    def _slot(self, row: Row) -> Hashable:
+        """The ring of an attempt that did nothing; beyond the hour's room the flood that it is counted in."""
+        now_s = self._clock_s()
+        if now_s >= self._hour_ends_s:
+            self._hour_ends_s = now_s + HOUR_S
+            self._kept.clear()
+            self._last = {slot: last for slot, last in self._last.items() if isinstance(slot, bool)}
+        self._kept[row.command] += 1
+        if self._kept[row.command] <= _KEPT_IN_AN_HOUR:
+            return row.executed
+        row.parameters, row.idempotency_key = _FLOOD, None
+        return row.command, row.allowed, row.code
 
+    async def _write_pending(self) -> None:
+        """Write what was not sent, once a second. Cancelled, as at the end of the process, it writes all at once."""
         try:
-            await asyncio.shield(usable(self._journal).begin(work, sync=sync, name="begin_attempt"))
-        except errors.StateUnavailableError as error:
-            logged = list(parameters.items())[:_MOST_LOGGED]
-            shown = ", ".join(f"{quoted(name)}: {quoted(value)}" for name, value in logged)
-            LOGGER.warning("attempt of %s (%s) is not in the audit log: %s", command, shown, error.text)
-            return False
-        return True
+            while self._pending:
+                if not self._writes:  # else the disk is slow, or hangs
+                    self.flush()
+                await asyncio.sleep(_PAUSE_S)
+        finally:
+            self._writer = None
+            self.flush()
+            if self._writes:
+                await asyncio.wait(self._writes)
 
-    def _end(self, row_ids: list[int | None] | None, code: str | None, *, allowed: bool) -> None:
-        """Note how an attempt ended, after its insert, for which a cancelled caller does not wait; None has no row."""
+    def flush(self, name: str = "note_attempts") -> None:
+        """Have written what waits for its second. `name` is the transaction's, for whoever follows the writing."""
+        if self._pending:
+            rows, self._pending = self._pending, []
+            self._write(rows, name, sync=False)
+
+    def _write(self, rows: list[Row], name: str, *, sync: bool) -> asyncio.Future[None]:
+        """Write entries, and log those that cannot be written."""
 
         def work(db: Connection) -> None:
-            for row_id in row_ids or ():
-                db.execute("UPDATE audit SET code = ?, allowed = ? WHERE id = ?", (code, allowed, row_id))
-                _merge_repeat(db, row_id)
+            entries.write(db, rows)
+            if name != "begin_attempt":  # not before it is known which ring an attempt belongs to
+                entries.prune(db)
 
-        def ended(error: BaseException | None) -> None:
+        def written(writing: asyncio.Future[None]) -> None:
+            error = writing.exception()
             if error is not None:
                 why = error.text if isinstance(error, BillingError) else repr(error)
-                LOGGER.warning(
-                    "the end (%s) of audit entry %s is not in the audit log: %s", code or "done", row_ids, why
-                )
-            self._under_way -= 1
-            if not self._under_way:
+                for row in rows:
+                    row.row_id = None  # it may be another row's by now
+                    if not row.repeats:
+                        LOGGER.warning(
+                            "attempt of %s (%s; %s) is not in the audit log: %s",
+                            row.command,
+                            row.shown(),
+                            row.code or "done",
+                            why,
+                        )
+            self._writes.discard(writing)
+            if not (self._under_way or self._pending or self._writes):
                 self.idle.set()
 
-        if row_ids is None:
-            ended(None)
-            return
         try:
-            ending = usable(self._journal).begin(work, sync=False, name="end_attempt")
+            writing = usable(self._journal).begin(work, sync=sync, name=name)
         except errors.StateUnavailableError as error:
-            ended(error)
-        else:
-            ending.add_done_callback(lambda done: ended(done.exception()))
+            writing = asyncio.get_running_loop().create_future()
+            writing.set_exception(error)
+        self._writes.add(writing)
+        writing.add_done_callback(written)
+        return writing
 
 
 def usable(journal: Journal | None) -> Journal:
@@ -166,28 +221,9 @@ def usable(journal: Journal | None) -> Journal:
     return journal
 
 
-def _merge_repeat(db: Connection, row_id: int | None) -> None:
-    """Count a row that repeats the one before it there, and delete it."""
-    same = db.execute(
-        "SELECT a.id FROM audit a JOIN audit b ON b.id = ? WHERE a.id = "
-        "(SELECT max(id) FROM audit WHERE id < b.id) AND a.app_address = b.app_address "
-        "AND a.command = b.command AND a.parameters = b.parameters AND a.service = b.service "
-        "AND a.allowed = b.allowed AND a.code IS b.code",
-        (row_id,),
-    ).fetchone()
-    if same:
-        db.execute(
-            "UPDATE audit SET repeats = repeats + 1, time = (SELECT time FROM audit WHERE id = ?) WHERE id = ?",
-            (row_id, same[0]),
-        )
-        db.execute("DELETE FROM audit WHERE id = ?", (row_id,))
-
-
-def _summary(parameters: Mapping[str, object]) -> str:
-    """Parameters as the audit log keeps them: an attempt may carry anything, so long values are cut."""
-    kept: dict[str, object] = {}
-    for name, value in list(parameters.items())[:_MOST_PARAMETERS]:
-        plain = value is None or isinstance(value, (bool, int, float))
-        text = errors.shortened(value, _LONGEST_VALUE) if isinstance(value, str) else quoted(value)
-        kept[errors.shortened(name, _LONGEST_VALUE)] = value if plain else text
-    return json.dumps(kept)
+def _log(row: Row, parameters: Mapping[str, object]) -> None:
+    """Put what was executed into the module's log too, with its IDs and amounts."""
+    named = {name: value for name, value in parameters.items() if _LOGGED.search(name)}
+    if named:
+        shown = ", ".join(f"{name}: {quoted(value)}" for name, value in named.items())
+        LOGGER.info("executed: %s (%s): %s", row.command, shown, row.code or "done")

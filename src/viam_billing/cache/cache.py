@@ -66,12 +66,18 @@ class Cache:
         file: CacheFile | None = None,
         memory: Memory | None = None,
         siblings: Iterable[Cache] | None = None,
+        named: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
-        """`siblings` are all caches that a change may outdate, this one among them."""
+        """`siblings` are all caches that a change may outdate, this one among them.
+
+        `named` is the file's cloud name, where it is not known from the start.
+        """
         self._circuit_breaker = circuit_breaker
         self.file = file
         self.changing_now: Counter[str] = Counter()
         self._memory = memory or Memory()
+        self._named = named
+        self._cloud: str | None = None
         self._siblings = [self] if siblings is None else siblings
         self._fetches: dict[str, tuple[asyncio.Task[Reading | BillingError], Deadline]] = {}
         self._timeout_s = 0.0
@@ -81,6 +87,10 @@ class Cache:
             self._memory.restore({})
 
     async def _restore(self, file: CacheFile) -> None:
+        await file.clean()
+        if self._named is not None:
+            self._cloud = await self._named()
+            file.rename(self._cloud)
         self._memory.restore(await file.load())
 
     def join(self, reader: Reader) -> None:
@@ -209,6 +219,17 @@ class Cache:
         self._memory.clear()
         if self.file is not None:
             self.file.delete(None)
+
+    def rename(self, cloud: str) -> None:
+        """Forget all answers of another key than this one's; the file keeps them under that one's name."""
+        before, self._cloud = self._cloud, cloud
+        if before == cloud:
+            return
+        if before is not None:
+            self._fetches.clear()
+            self._memory.clear()
+        if self.file is not None:
+            self.file.rename(cloud)
 
     def close(self) -> None:
         """End the fetches under way, and close the file. May be called twice."""

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import json
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from viam import logging
 
@@ -32,16 +33,31 @@ _MIGRATIONS: Final = (
 )
 
 _UNUSED_S: Final = 31 * DAY_S
+_SUM_LENGTH: Final = 8
 _TOGETHER_S: Final = 0.005
 """A fleet brings thousands of answers in seconds: a transaction for each would take more time than the answers do."""
 
-_Pending: TypeAlias = dict[str | None, tuple[str, str, str, float, float] | None]
+_Pending: TypeAlias = dict[str | None, tuple[str, dict[str, Any], float, float] | None]
 """Rows to write by query, None for those to delete; the query None stands for every one."""
 
 
 def cloud_name(address: AppAddress, key_id: str, key: str) -> str:
     """What keeps the answers of different keys and addresses apart; the key cannot be got back from it."""
     return digest(f"{address.text}\0{key_id}\0{key}")
+
+
+def _summed(text: str, query: str, as_of_s: float, until_s: float) -> str:
+    """A row's text after its sum: a disk that changes a byte costs the answer, which would be taken for the cloud's."""
+    summed = f"{query} {as_of_s:.6f} {until_s:.6f} {text}"
+    return f"{zlib.crc32(summed.encode(errors='replace')):0{_SUM_LENGTH}x}{text}"
+
+
+def _checked(text: str, query: str, as_of_s: float, until_s: float) -> dict[str, Any]:
+    value = text[_SUM_LENGTH:]
+    if text != _summed(value, query, as_of_s, until_s):
+        raise ValueError("its sum is wrong")
+    found: dict[str, Any] = json.loads(value)
+    return found
 
 
 class CacheFile:
@@ -57,25 +73,32 @@ class CacheFile:
         self.keep_s = 0.0
         """How old an answer may become before it is deleted: as old as the most patient service accepts."""
 
-    async def load(self) -> Mapping[str, Entry]:
-        """The entries of this cloud, by query.
+    async def clean(self) -> None:
+        """Delete the revealed payment details that earlier versions wrote, of all keys: afterwards no file has them."""
+        revealed = "FROM answers WHERE question LIKE 'revealed:%'"
+        with contextlib.suppress(Exception):  # `load` meets it too, and tells
+            if await self._database.run(lambda db: db.execute(f"SELECT 1 {revealed}").fetchone()):
+                await self._database.checkpoint(rebuild=True)  # the oldest of them left parts of what they replaced
+                await self._database.run(lambda db: db.execute(f"DELETE {revealed}").rowcount)
+            await self._database.checkpoint()
 
-        Deletes those that are no longer valid, those of keys that were not used for a month, and the revealed payment
-        details that earlier versions wrote: afterwards no file has them.
-        """
+    async def load(self) -> Mapping[str, Entry]:
+        """The entries of this cloud, by query. Deletes those no longer valid, or of keys not used for a month."""
         now_s = self._now_s()
         self._loaded = True
 
         def work(db: Connection) -> dict[str, Entry]:
-            db.execute("DELETE FROM answers WHERE valid_until <= ? OR question LIKE 'revealed:%'", (now_s,))
+            db.execute("DELETE FROM answers WHERE valid_until <= ?", (now_s,))
             db.execute("DELETE FROM answers WHERE cloud <> ? AND as_of < ?", (self._cloud, now_s - _UNUSED_S))
             sql = "SELECT question, value, as_of, valid_until FROM answers WHERE cloud = ? ORDER BY as_of DESC LIMIT ?"
             rows = reversed(db.execute(sql, (self._cloud, MOST_ENTRIES)).fetchall())
-            return {query: Entry(json.loads(value), as_of_s, None, until_s) for query, value, as_of_s, until_s in rows}
+            return {
+                query: Entry(_checked(text, query, *times_s), times_s[0], None, times_s[1])
+                for query, text, *times_s in rows
+            }
 
         try:
-            entries = await self._database.run(work)
-            await self._database.checkpoint()
+            return await self._database.run(work)
         except Exception as error:  # noqa: BLE001 - see the class
             if not self._warned:
                 LOGGER.warning("remembered answers are lost: %s", getattr(error, "text", repr(error)))
@@ -83,17 +106,24 @@ class CacheFile:
             if isinstance(error, (DamagedFileError, ValueError)):
                 self._database.remove()
             return {}
-        return entries
 
     async def save(self, query: str, entry: Entry, *, within_s: float) -> None:
         """Write an entry. Returns when it is written, or after `within_s` while the writing goes on."""
         until_s = min(entry.valid_until_s, entry.as_of_s + self.keep_s)
-        self._pending[query] = (self._cloud, query, json.dumps(entry.value), entry.as_of_s, until_s)
+        self._pending[query] = (query, entry.value, entry.as_of_s, until_s)
         await self.written(within_s=within_s)
 
     async def written(self, *, within_s: float) -> None:
         """Wait until what is pending is written, but not longer than `within_s`: a disk may hang."""
         await asyncio.wait({self._write()}, timeout=within_s)
+
+    def rename(self, cloud: str) -> None:
+        """Go on with the answers of another cloud, or key; those so far stay under the name that they have."""
+        pending, self._pending = self._pending, {}
+        if pending:
+            with contextlib.suppress(StateUnavailableError):  # it is closed
+                self._database.begin(partial(self._apply, self._cloud, pending))
+        self._cloud = cloud
 
     def delete(self, query: str | None) -> None:
         """Delete an entry, or all of this cloud for None, soon."""
@@ -112,7 +142,7 @@ class CacheFile:
         while self._pending:
             pending, self._pending = self._pending, {}
             try:
-                await self._database.run(partial(self._apply, pending))
+                await self._database.run(partial(self._apply, self._cloud, pending))
             except Exception as error:  # noqa: BLE001 - see the class
                 if not self._warned:
                     LOGGER.warning("answers are kept in memory only: %s", getattr(error, "text", repr(error)))
@@ -125,12 +155,15 @@ class CacheFile:
             if self._pending:
                 await asyncio.sleep(_TOGETHER_S)
 
-    def _apply(self, pending: _Pending, db: Connection) -> None:
+    def _apply(self, cloud: str, pending: _Pending, db: Connection) -> None:
         if None in pending:
-            db.execute("DELETE FROM answers WHERE cloud = ?", (self._cloud,))
-        deleted = [(self._cloud, query) for query, row in pending.items() if row is None]
+            db.execute("DELETE FROM answers WHERE cloud = ?", (cloud,))
+        deleted = [(cloud, query) for query, row in pending.items() if row is None]
         db.executemany("DELETE FROM answers WHERE cloud = ? AND question = ?", deleted)
-        rows = [row for row in pending.values() if row is not None]
+        rows = (
+            (cloud, query, _summed(json.dumps(value), query, *times), *times)
+            for query, value, *times in filter(None, pending.values())
+        )
         db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
 
     def close(self) -> None:
@@ -138,7 +171,7 @@ class CacheFile:
         pending, self._pending = self._pending, {}
 
         def work(db: Connection) -> None:
-            self._apply(pending, db)
+            self._apply(self._cloud, pending, db)
             oldest_s = self._now_s() - self.keep_s
             db.execute("DELETE FROM answers WHERE cloud = ? AND as_of < ?", (self._cloud, oldest_s))
 

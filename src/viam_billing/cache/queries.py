@@ -49,7 +49,7 @@ class Reads:
         """`GetCurrentMonthUsageResponse` of an organization, with its `projection`; valid until the month ends."""
 
         async def fetch(deadline: Deadline) -> tuple[dict[str, Any], float]:
-            usage = decoding.to_native(await self._gateway.get_current_month_usage(org_id, deadline))
+            usage = await decoding.native(await self._gateway.get_current_month_usage(org_id, deadline))
             as_of_s = self._now()
             start_s, end_s = (decoding.moment_s(usage, name) for name in ("start_date", "end_date"))
             cost = decoding.subtotal(usage)  # before anything is kept: an answer without an amount is none
@@ -67,7 +67,7 @@ class Reads:
 
         async def fetch(deadline: Deadline) -> tuple[dict[str, Any], float]:
             found = await self._gateway.list_locations(org_id, deadline)
-            return {"locations": decoding.location_rows(found)}, FOREVER_S
+            return {"locations": await decoding.location_rows(found)}, FOREVER_S
 
         return await self.cache.read(f"locations:{org_id}", fetch, self.reader, call, max_age_s)
 
@@ -75,7 +75,7 @@ class Reads:
         """`GetOrgBillingInformationResponse`, its payment details masked unless the configuration reveals them."""
 
         async def fetch(deadline: Deadline) -> tuple[dict[str, Any], float]:
-            found = decoding.to_native(await self._gateway.get_org_billing_information(org_id, deadline))
+            found = await decoding.native(await self._gateway.get_org_billing_information(org_id, deadline))
             return found if self._private else decoding.masked_payment_details(found), FOREVER_S
 
         cache = self._private or self.cache
@@ -85,7 +85,7 @@ class Reads:
         """`GetInvoicesSummaryResponse` of an organization."""
 
         async def fetch(deadline: Deadline) -> tuple[dict[str, Any], float]:
-            return decoding.to_native(await self._gateway.get_invoices_summary(org_id, deadline)), FOREVER_S
+            return await decoding.native(await self._gateway.get_invoices_summary(org_id, deadline)), FOREVER_S
 
         return await self.cache.read(f"invoices:{org_id}", fetch, self.reader, call, max_age_s)
 
@@ -93,7 +93,7 @@ class Reads:
         """`GetAvailableBillingTiersResponse`."""
 
         async def fetch(deadline: Deadline) -> tuple[dict[str, Any], float]:
-            return decoding.to_native(await self._gateway.get_available_billing_tiers(deadline)), FOREVER_S
+            return await decoding.native(await self._gateway.get_available_billing_tiers(deadline)), FOREVER_S
 
         return await self.cache.read("tiers", fetch, self.reader, call, max_age_s)
 

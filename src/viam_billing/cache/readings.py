@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct, field
 
 from viam_billing.core.errors import StateUnavailableError
-from viam_billing.core.tasks import within
+from viam_billing.core.tasks import nothing, within
 from viam_billing.core.times import Deadline, monotonic_s, to_rfc3339
 
 T = TypeVar("T")
@@ -37,12 +37,14 @@ class Reading(Struct, frozen=True, gc=False):
 class Call(Struct):
     """One call of the module: its deadlines, and the readings that its answer was made of.
 
-    `deadline` is that of what it reads, `caller` the caller's alone: a charge has its own time.
+    `deadline` is that of what it reads, `caller` the caller's alone: a charge has its own time. `begin` is awaited
+    before anything is sent, and writes the attempt down.
     """
 
     deadline: Deadline
     caller: Deadline
     readings: list[Reading] = field(default_factory=list)
+    begin: Callable[[], Awaitable[None]] = nothing
 
     async def from_disk(self, work: Awaitable[T]) -> T:
         """The result of work on the disk. Raises: StateUnavailableError: if it takes longer than the cloud may."""

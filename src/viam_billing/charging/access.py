@@ -36,7 +36,7 @@ class ServiceAccess:
     async def invoices(self, org_id: str) -> list[SeenInvoice]:
         """An organization's invoices, read now, within `timeout_s`. Raises: BillingError: if they cannot be read."""
         deadline = Deadline(self.policy.config.timeout_s)
-        return seen_invoices(await self.cloud.get_invoices_summary(org_id, deadline))
+        return await seen_invoices(await self.cloud.get_invoices_summary(org_id, deadline))
 
     async def invoices_if_permitted(self, org_id: str) -> list[SeenInvoice] | None:
         """As `invoices`; None where the API key may charge but not read."""
@@ -79,26 +79,28 @@ class Attempt:
         self.reserved = False
         """Set right before the reservation is written: from then on only the disk knows whether it was."""
         self.dropped = False
-        self.waiting = 0  # callers, for the outcome
+        self.callers: list[Callable[[], Awaitable[None]]] = []  # how each that waits writes down that it charges
         self.task: asyncio.Task[Entry]
 
-    async def outcome(self, deadline: Deadline) -> Entry:
+    async def outcome(self, deadline: Deadline, begin: Callable[[], Awaitable[None]]) -> Entry:
         """Wait for the outcome, or its error in a copy for each caller; `cloud_timeout` if the caller's time ends."""
-        self.waiting += 1
+        self.callers.append(begin)
         try:
             await asyncio.wait({self.task}, timeout=deadline.remaining_s())
         finally:
-            self.waiting -= 1
+            self.callers.remove(begin)
         if not self.task.done():
             raise errors.CloudTimeoutError(
                 "the charge is under way and goes on. Send the same idempotency_key again to learn its outcome."
                 if self.reserved
-                else "it was not this charge's turn yet. Nothing was sent. Send the same idempotency_key again."
+                else "it was not this charge's turn yet. Nothing was sent. Send the same idempotency_key again.",
+                errors.Outcome.UNKNOWN if self.reserved else errors.Outcome.NEVER_SENT,
             )
         if self.task.cancelled() and self.reserved:
             raise errors.ChargeOutcomeUnknownError(
                 "the module was stopped while the charge was under way. It looks for the invoice at its next start: "
-                "send the same idempotency_key again then."
+                "send the same idempotency_key again then.",
+                errors.Outcome.UNKNOWN,
             )
         error = errors.service_closed() if self.task.cancelled() else self.task.exception()
         if error is not None:

@@ -15,6 +15,7 @@ from viam import logging
 from viam_billing.core.digest import digest
 from viam_billing.core.errors import StateUnavailableError, quoted
 from viam_billing.storage.disk import NewFile
+from viam_billing.storage.strict_folder import open_in, opened
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -24,8 +25,9 @@ class Identity:
 
     def __init__(self, state_dir: str, app_address: str, marks_dir: str | None) -> None:
         self._state_dir = state_dir
+        self._marks_dir = marks_dir
         name = digest(f"{state_dir}\n{app_address}")
-        self._mark = os.path.join(marks_dir, f"journal-{name}") if marks_dir else None
+        self._mark = f"journal-{name}"
         self._marked: str | None = None  # the id in the mark, once that is read
         self._id = ""
         self._entries = 0
@@ -39,9 +41,8 @@ class Identity:
         """Refuse a journal that is not the one that was charged with, or an older copy; no arguments: none is there."""
         if self._marked is None:
             self._marked = ""
-            if self._mark is not None:
-                with contextlib.suppress(OSError, UnicodeDecodeError), open(self._mark, encoding="ascii") as file:
-                    self._marked = file.read(64).strip()
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                self._marked = self._read_mark()
             self._id = self._id or self._marked
         if self._id and (journal_id != self._id or entries < self._entries):
             if self._id not in self.accepted:
@@ -55,18 +56,26 @@ class Identity:
             self._entries = max(entries, self._entries if journal_id == self._id else 0)
             self._id = journal_id
 
+    def _read_mark(self) -> str:
+        if self._marks_dir is None:
+            return ""
+        with opened(self._marks_dir, make=False) as folder:
+            mark = open_in(folder, self._mark, os.O_RDONLY)
+        with open(mark, encoding="ascii") as file:
+            return file.read(64).strip()
+
     def write_mark(self, journal_id: str) -> None:
         """Leave the journal's id outside of its folder. Where that cannot be written, charging goes on without."""
-        if self._mark is None or self._marked == journal_id:
+        if self._marks_dir is None or self._marked == journal_id:
             return
         self._marked = journal_id
         try:
-            file = NewFile(os.path.dirname(self._mark))
-            try:
+            with contextlib.ExitStack() as stack:
+                folder = stack.enter_context(opened(self._marks_dir, make=False))
+                file = NewFile(folder)
+                stack.callback(file.discard)
                 file.write(journal_id.encode("ascii"))
-                file.put(self._mark)
-            finally:
-                file.discard()
+                file.put(folder, self._mark)
         except OSError as error:
             LOGGER.warning("a loss of the charge journal would not be noticed at the next start: %s", error.strerror)
 

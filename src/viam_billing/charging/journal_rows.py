@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct, structs
 
 from viam_billing.charging.charge import UNSETTLED, Entry, Watched
@@ -153,7 +154,10 @@ class Rows:
         """
         sql = f"SELECT {_WATCHED} FROM late_watch WHERE app_address = ? AND until > ? AND org_id = coalesce(?, org_id)"
         return [
-            Watched(*(*plain, tuple(json.loads(known)), tuple(json.loads(found))))
+            msgspec.convert(
+                dict(zip(Watched.__struct_fields__, (*plain, json.loads(known), json.loads(found)), strict=True)),
+                Watched,
+            )
             for *plain, known, found in self._db.execute(sql, (self._app, self.now_s, org_id))
         ]
 
@@ -172,4 +176,4 @@ def _entry(row: Sequence[Any]) -> Entry:
     values = dict(zip(_COLUMNS, row, strict=True))
     for name in ("times", "candidates", "known_invoices"):
         values[name] = None if values[name] is None else tuple(json.loads(values[name]))
-    return Entry(**{**values, "reconcilable": bool(values["reconcilable"])})
+    return msgspec.convert({**values, "reconcilable": bool(values["reconcilable"])}, Entry)  # a disk may change values

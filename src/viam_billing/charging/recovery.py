@@ -19,9 +19,12 @@ from viam_billing.charging.charge import Entry
 from viam_billing.charging.journal import Journal
 from viam_billing.core.errors import BillingError, StateUnavailableError, quoted
 from viam_billing.core.tasks import retrieve_exception
-from viam_billing.storage.disk import Disk, make_folder
+from viam_billing.storage.disk import Disk
+from viam_billing.storage.strict_folder import look, open_in, opened
 
 LOGGER: Final = logging.getLogger(__name__)
+
+_LOCK: Final = "journal.lock"
 
 
 class FolderLock:
@@ -29,8 +32,7 @@ class FolderLock:
 
     def __init__(self, folder: str, disk: Disk) -> None:
         self._folder = folder
-        self._path = os.path.join(folder, "journal.lock")
-        self._thread = disk.thread(self._path)
+        self._thread = disk.thread(os.path.join(folder, _LOCK))
         self._descriptor = -1
         self._released = False
         self.generation = 0
@@ -50,12 +52,12 @@ class FolderLock:
             raise self._unusable("the service was closed")
         if self._descriptor >= 0:
             with contextlib.suppress(OSError):
-                if os.path.samestat(os.fstat(self._descriptor), os.stat(self._path)):
+                if os.path.samestat(os.fstat(self._descriptor), look(self._folder, _LOCK)):
                     return self.generation
             self._let_go()  # the folder was replaced: a lock on the old file keeps no other process away
         try:
-            make_folder(self._folder)
-            self._descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            with opened(self._folder) as folder:
+                self._descriptor = open_in(folder, _LOCK, os.O_CREAT | os.O_RDWR)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._let_go()
@@ -73,7 +75,7 @@ class FolderLock:
     def _unusable(self, why: str) -> StateUnavailableError:
         return StateUnavailableError(
             f"the charge journal in state_dir {quoted(self._folder)} cannot be used: {why}. Nothing was sent. "
-            "Let one service charge from this folder, and make it writable."
+            "Let one service charge from this folder, and make it writable for the module's user alone."
         )
 
 

@@ -62,7 +62,8 @@ def unknown(entry: Entry) -> ChargeOutcomeUnknownError:
     return ChargeOutcomeUnknownError(
         f"{_dollars(entry.total)} were sent to be charged to the organization {quoted(entry.org_id)} with the key "
         f"{quoted(entry.key)}, and it is not known whether they were{why}. Do not charge with another key: "
-        "reconcile_charges looks for the invoice, get_charge shows what is known."
+        "reconcile_charges looks for the invoice, get_charge shows what is known.",
+        Outcome.UNKNOWN,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -25,7 +25,7 @@ from viam_billing.charging.reconciliation import Reconciler
 from viam_billing.charging.recovery import FolderLock, Recovery
 from viam_billing.charging.refusals import Limits
 from viam_billing.core.errors import BillingError, InternalError, Outcome, StateUnavailableError, quoted, service_closed
-from viam_billing.core.tasks import retrieve_exception
+from viam_billing.core.tasks import nothing, retrieve_exception
 from viam_billing.core.times import Deadline
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -44,12 +44,18 @@ class ChargeService:
         self.stopping = False
 
     async def charge(
-        self, request: ChargeRequest, access: ServiceAccess, caller: Deadline, go_on: Callable[[], None] = lambda: None
+        self,
+        request: ChargeRequest,
+        access: ServiceAccess,
+        caller: Deadline,
+        go_on: Callable[[], None] = lambda: None,
+        begin: Callable[[], Awaitable[None]] = nothing,
     ) -> tuple[Entry, bool]:
         """Charge, unless the key has been charged before.
 
         Returns the entry of a charge that succeeded, and whether an earlier call made it; calls `go_on` before it joins
-        an attempt. Raises: BillingError: in every other case; `charge_outcome_unknown`: it may have been charged.
+        an attempt. The `begin` of one of the attempt's callers is awaited before the reservation. Raises: BillingError:
+        in every other case; `charge_outcome_unknown`: it may have been charged.
         """
         await self.recovery.prepare()
         attempt = self.attempts.get(request.key)
@@ -68,9 +74,9 @@ class ChargeService:
         elif attempt.request != request:
             raise refusals.conflict(request.key)
         try:
-            return await attempt.outcome(caller), joined
+            return await attempt.outcome(caller, begin), joined
         finally:
-            if not attempt.waiting and not attempt.reserved:
+            if not attempt.callers and not attempt.reserved:
                 self._drop(attempt)
 
     async def check(self, request: ChargeRequest, limits: Limits) -> Entry | None:
@@ -134,6 +140,7 @@ class ChargeService:
             known = None if invoices is None else [invoice.id for invoice in invoices]
             self._check_open(attempt)
             attempt.reserved = True
+            await attempt.callers[0]()
             try:
                 entry, own = await self.journal.reserve(request, access.limits, known)
             except StateUnavailableError as error:

@@ -123,7 +123,9 @@ class Calls:
                     async with aclosing(parts):  # else a sink's error would leave the call under way
                         async for part in parts:
                             session.answered()  # it may be slow, but it is there
-                            await sink.take(part.chunk)
+                            taking = sink.take(part.chunk)
+                            del part  # it has the chunk's megabytes too
+                            await taking
             except CALL_ERRORS as call_error:
                 error = await channel.told_apart(call_error, client.metadata, deadline.remaining_s())
                 meaning = translate(error, rpc, Outcome.UNKNOWN, session.redact)
@@ -206,7 +208,7 @@ async def _wait_for_slot(rpc: str, session: Session, deadline: Deadline) -> None
 
 
 def _no_key() -> NoReturn:
-    raise errors.NotConfiguredError("no API key is known. Set the attributes api_key and api_key_id to an owner's key.")
+    raise errors.NotConfiguredError("no API key is known. Set api_key (or api_key_file) and api_key_id of an owner.")
 
 
 def login_expired(rpc: str) -> errors.CloudError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from google.protobuf.json_format import Error as JsonFormatError
@@ -13,9 +14,11 @@ from viam.gen.app.v1 import app_pb2, billing_pb2
 
 from viam_billing.core import money
 from viam_billing.core.errors import CloudError
+from viam_billing.core.tasks import off_loop
 from viam_billing.core.times import from_rfc3339
 
 _COST_TYPE_PREFIX: Final = "USAGE_COST_TYPE_"
+_LONG_BYTES: Final = 4096
 
 
 class SeenInvoice(Struct, frozen=True):
@@ -45,6 +48,11 @@ def to_native(message: Message) -> dict[str, Any]:
         if field.GetOptions().deprecated and not native.get(field.name):
             native.pop(field.name, None)
     return native
+
+
+async def native(message: Message) -> dict[str, Any]:
+    """The same, without holding up other callers where the answer is long."""
+    return await off_loop(partial(to_native, message), long=message.ByteSize() > _LONG_BYTES)
 
 
 def masked_payment_details(information: dict[str, Any]) -> dict[str, Any]:
@@ -129,13 +137,21 @@ def told_tier(information: billing_pb2.GetOrgBillingInformationResponse) -> str 
     return information.billing_tier if information.HasField("billing_tier") else None
 
 
-def location_rows(answer: app_pb2.ListLocationsResponse) -> list[list[str | int]]:
+async def location_rows(answer: app_pb2.ListLocationsResponse) -> list[list[str | int]]:
     """ID, name and count of machines of each location: a fleet has thousands, so nothing else is kept of them."""
-    return [[location.id, location.name, location.robot_count] for location in answer.locations]
+
+    def rows() -> list[list[str | int]]:
+        return [[location.id, location.name, location.robot_count] for location in answer.locations]
+
+    return await off_loop(rows, long=answer.ByteSize() > _LONG_BYTES)
 
 
-def seen_invoices(summary: billing_pb2.GetInvoicesSummaryResponse) -> list[SeenInvoice]:
+async def seen_invoices(summary: billing_pb2.GetInvoicesSummaryResponse) -> list[SeenInvoice]:
     """The invoices of an organization, read field by field: a charge waits for it, and may have thousands before it."""
+    return await off_loop(partial(_seen, summary), long=summary.ByteSize() > _LONG_BYTES)
+
+
+def _seen(summary: billing_pb2.GetInvoicesSummaryResponse) -> list[SeenInvoice]:
     return [
         SeenInvoice(
             invoice.id,

@@ -9,7 +9,7 @@ from grpclib.const import Status
 
 from viam_billing.cloud.failures import CallError, CallFailedError, Cause, UnreadableAnswerError, cause_of
 from viam_billing.core import errors
-from viam_billing.core.errors import BillingError, Outcome, redacted, shortened
+from viam_billing.core.errors import BillingError, Outcome, shortened
 
 Redact: TypeAlias = Callable[[str], str]
 """Takes secrets out of the cloud's words, which go into answers, logs and the journal."""
@@ -19,7 +19,7 @@ Meaning: TypeAlias = tuple[type[BillingError], str, str]
 
 _KEY_HELP: Final = (
     "Billing needs an organization owner's key: make one in the Viam app under the organization's settings "
-    "and set the attributes api_key and api_key_id"
+    "and set the attributes api_key (or api_key_file) and api_key_id"
 )
 _SHOWN: Final = "check_access shows what the key may do."
 _AGAIN: Final = "Try again later."
@@ -82,7 +82,7 @@ _LOGIN_REFUSALS: Final = frozenset(
 )
 
 
-def translate(error: CallError, call: str, outcome: Outcome, redact: Redact = redacted) -> BillingError:
+def translate(error: CallError, call: str, outcome: Outcome, redact: Redact) -> BillingError:
     """The contract's error for a failed `call`, which is named in it; `outcome` is what is known of the call's work."""
     cause = cause_of(error)
     status = error.status if isinstance(error, CallFailedError) and cause is Cause.ANSWER else None
@@ -98,7 +98,7 @@ def translate(error: CallError, call: str, outcome: Outcome, redact: Redact = re
     return meaning
 
 
-def translate_login(error: CallError, redact: Redact = redacted) -> BillingError:
+def translate_login(error: CallError, redact: Redact) -> BillingError:
     """The same for a login."""
     if cause_of(error) is Cause.ANSWER and isinstance(error, CallFailedError) and error.status in _LOGIN_REFUSALS:
         return errors.KeyRejectedError(f"the login was refused ({_words(error, error.status, redact)}). {_KEY_HELP}.")
@@ -120,5 +120,5 @@ def _words(error: CallError, status: Status | None, redact: Redact) -> str:
         return str(error)
     if status is None:
         return ""
-    text = redact(" ".join("".join(c if c.isprintable() else " " for c in error.words).split()))
+    text = redact(" ".join("".join(c if c.isprintable() else " " for c in redact(error.words)).split()))
     return shortened(f"{status.name}: {text}" if text else status.name, _LONGEST_WORDS)

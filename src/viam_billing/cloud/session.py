@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from viam import logging
 
+from viam_billing.cloud.api_key import ApiKey
 from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.cloud.error_mapping import translate_login
 from viam_billing.cloud.failures import CALL_ERRORS, CallError, Cause, cause_of
 from viam_billing.core import errors
-from viam_billing.core.errors import BillingError, redacted
+from viam_billing.core.errors import BillingError
 from viam_billing.core.tasks import wait_shared
 from viam_billing.core.times import Deadline
 from viam_billing.settings.app_address import AppAddress
@@ -36,15 +38,19 @@ _IDLE_S: Final = 30.0
 _USELESS_TOKENS: Final = 3
 """Tokens in a row of which none got a call through: the key is to blame."""
 _LONGEST_CALL_S: Final = 150.0
+_TOKENS_KEPT: Final = 4
+"""Those that are taken out of texts: a call may still be under way with one of the last."""
 
 
 class Session:
     """Connects when first needed, and logs in again when the cloud no longer takes the token."""
 
-    def __init__(self, address: AppAddress, key_id: str, key: str, ca_file: str | None = None) -> None:
+    def __init__(self, address: AppAddress, key_id: str, api_key: ApiKey, ca_file: str | None = None) -> None:
         self._address = address
         self._key_id = key_id
-        self._key = key
+        self.api_key = api_key
+        self._key: str | None = None  # of the last login
+        self.redact = api_key.secrets.redact
         self._ca_file = ca_file
         self._channel: Channel | None = None
         self._client: AppClient | None = None
@@ -53,11 +59,12 @@ class Session:
         self._last_answer_s = 0.0
         self._lost_s = 0.0
         self._useless_tokens = 0
-        self._tokens: deque[str] = deque(maxlen=2)  # a call may still be under way with the one before
+        self._tokens: deque[str] = deque()
         self._certificates = DiskThread("certificates")
         self.circuit_breaker = CircuitBreaker(address.text)
         self.slots = asyncio.Semaphore(CALLS_AT_ONCE)
         self.when_key_rejected: list[Callable[[], None]] = []
+        self.when_key_changed: list[Callable[[str], None]] = []
         self.closed = False
         self.logins = 0
 
@@ -66,12 +73,6 @@ class Session:
         """Whether there is a login, and the cloud answered last."""
         return self._client is not None and not self.circuit_breaker.is_open
 
-    def redact(self, text: str) -> str:
-        """The text without the key and the tokens."""
-        for secret in (self._key, *self._tokens):
-            text = redacted(text, secret)
-        return text
-
     async def client(self, deadline: Deadline, refused: AppClient | None = None) -> AppClient:
         """A logged-in client. The login is shared, and goes on for others when a caller's time is over.
 
@@ -79,8 +80,9 @@ class Session:
 
         Raises: BillingError: the login's error, or `cloud_timeout` at the deadline.
         """
+        changed = self.api_key.in_file and await self._key_changed()
         client = self._client
-        if client is not None and client is not refused:
+        if client is not None and client is not refused and not changed:
             if time.monotonic() - self._last_answer_s > _IDLE_S:
                 self._reconnect(client)
             return client
@@ -92,6 +94,12 @@ class Session:
         except asyncio.TimeoutError:
             raise errors.CloudTimeoutError("the cloud did not answer the login in time. Try again later.") from None
 
+    async def _key_changed(self) -> bool:
+        """Whether the file has another key now. One that cannot be read matters to the next login only."""
+        with contextlib.suppress(errors.NotConfiguredError):
+            return self._client is not None and await self.api_key.read() != self._key
+        return False
+
     def begin_login(self) -> asyncio.Task[AppClient]:
         """The login under way, or a new one."""
         if self._login is None:
@@ -100,6 +108,7 @@ class Session:
         return self._login
 
     async def _log_in(self) -> AppClient:
+        key = await self.api_key.read(newest=True)
         started_s = time.monotonic()
         transport, app_client = await asyncio.to_thread(_imported)
         channel: Channel = self._channel or await transport.opened(self._address, self._ca_file, self._certificates)
@@ -109,7 +118,7 @@ class Session:
         self._channel = channel
         self.logins += 1
         try:
-            token = await channel.log_in(self._key_id, self._key, _LOGIN_S)
+            token = await channel.log_in(self._key_id, key, _LOGIN_S)
         except CALL_ERRORS as call_error:
             error = await channel.told_apart(call_error, {}, _LOGIN_S)
             meaning = translate_login(error, self.redact)
@@ -118,16 +127,28 @@ class Session:
                 self.no_answer_since(started_s, meaning)
             if isinstance(meaning, errors.KeyRejectedError):
                 self._reject_key()
+                if await self.api_key.read(newest=True) != key:
+                    return await self._log_in()
             raise meaning from None
         finally:
             if self._channel is not channel:  # given up meanwhile, or another login's took its place
                 self._retire(channel)
         self.answered()
-        self._tokens.append(token)
+        self._keep_secret(token)
+        if self._key != key:
+            self._key = key
+            for changed in self.when_key_changed:
+                changed(key)
         client: AppClient = app_client.AppClient(channel, token)
         if self._channel is channel:
             self._client = client
         return client
+
+    def _keep_secret(self, token: str) -> None:
+        self.api_key.secrets.add(token)
+        self._tokens.append(token)
+        if len(self._tokens) > _TOKENS_KEPT:
+            self.api_key.secrets.discard(self._tokens.popleft())
 
     def _login_ended(self, task: asyncio.Task[AppClient]) -> None:
         if self._login is task:
@@ -213,6 +234,8 @@ class Session:
             self._login.cancel()
         if self._channel is not None:
             self._retire(self._channel, None)
+        while self._tokens:
+            self.api_key.secrets.discard(self._tokens.popleft())
 
 
 def _imported() -> tuple[ModuleType, ModuleType]:

@@ -87,5 +87,5 @@ async def _charge(
             return {"dry_run": True, "would_send": {}, "reconcilable": known.reconcilable}
         invoices = await context.access.invoices_if_permitted(org_id)
         return {"dry_run": True, "would_send": sent, "reconcilable": invoices is not None}
-    entry, replayed = await charging.charge(request, context.access, call.caller, context.go_on)
+    entry, replayed = await charging.charge(request, context.access, call.caller, context.go_on, call.begin)
     return {**entry.shown(), "replayed": replayed}

@@ -17,8 +17,10 @@ from viam_billing.cache.queries import Reads
 from viam_billing.cache.readings import Call
 from viam_billing.charging.access import ServiceAccess
 from viam_billing.charging.service import ChargeService
+from viam_billing.cloud.api_key import ApiKey
 from viam_billing.cloud.client import CloudClient
 from viam_billing.core.errors import no_state_dir
+from viam_billing.core.secrets import Secrets
 from viam_billing.settings.attributes import Config
 from viam_billing.settings.policy import Effect, Policy
 from viam_billing.settings.records import Record
@@ -97,7 +99,10 @@ class OrgOrLocationParameters(ReadParameters, frozen=True, kw_only=True):
 
 
 class Context(Struct, frozen=True):
-    """One service's parts. `now` is the wall clock in Unix seconds; `in_flight`: tasks that closing cancels."""
+    """One service's parts. `now` is the wall clock in Unix seconds; `in_flight`: tasks that closing cancels.
+
+    `api_key` is one in a file, which may change.
+    """
 
     config: Config
     policy: Policy
@@ -112,11 +117,18 @@ class Context(Struct, frozen=True):
     charge_service: ChargeService | None
     now: Callable[[], float]
     commands: Mapping[str, Command]
+    secrets: Secrets = field(default_factory=Secrets)
+    api_key: ApiKey | None = None
     in_flight: set[asyncio.Task[Any] | None] = field(default_factory=set)
 
     def go_on(self) -> None:
         """From here on the request that runs goes on when its service is removed."""
         self.in_flight.discard(asyncio.current_task())
+
+    async def begin(self, call: Call) -> None:
+        """Write down that something is about to be sent, and `go_on`."""
+        await call.begin()
+        self.go_on()
 
     def charging(self) -> ChargeService:
         """What charges, and has the journal. Raises: StateUnavailableError: there is no folder for a journal."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -13,15 +14,18 @@ from typing import Final
 
 from viam_billing.commands.context import Answer
 from viam_billing.core.errors import CloudError, ResultTooLargeError, StateUnavailableError, quoted
+from viam_billing.core.memory import return_small_blocks
 from viam_billing.settings.attributes import MIB
-from viam_billing.storage.disk import Disk, NewFile, make_folder
+from viam_billing.storage.disk import Disk, NewFile
+from viam_billing.storage.strict_folder import look, opened, opened_below
 
 FOLDER_BYTES: Final = 256 * MIB
 _TAIL_BYTES: Final = 1024
 """A PDF has its end marker within its last 1,024 bytes (ISO 32000-1, annex H.3.4.4)."""
 _ENCODED_AT_ONCE_BYTES: Final = 3 * 2**16
-"""22 MiB at once would stop the event loop. A multiple of 3, so that only the last part of the base64 is padded."""
+"""22 MiB at once would stop the event loop."""
 _LEFT_BEHIND_S: Final = 3600.0
+_FOLDERS: Final = "invoices", "incoming"
 
 
 class _Pdf:
@@ -48,9 +52,8 @@ class _Pdf:
     def _note(self, chunk: bytes) -> None:
         self.size_bytes += len(chunk)
         self._hash.update(chunk)
-        if len(self._head) < _TAIL_BYTES:
-            self._head = (self._head + chunk)[:_TAIL_BYTES]
-        self._tail = (self._tail + chunk)[-_TAIL_BYTES:]
+        self._head = (self._head + chunk[:_TAIL_BYTES])[:_TAIL_BYTES]
+        self._tail = (self._tail + chunk[-_TAIL_BYTES:])[-_TAIL_BYTES:]
         self._check_room()
 
     def _check_room(self) -> None:
@@ -69,7 +72,7 @@ class _Pdf:
 
 
 class InlinePdf(_Pdf):
-    """A PDF kept in memory, up to a limit."""
+    """A PDF kept in memory, up to a limit, as base64: many megabytes are not to be there twice."""
 
     def __init__(self, limit_bytes: int) -> None:
         way_out = "Use the parameter save_as, or raise the attribute max_pdf_bytes."
@@ -78,20 +81,29 @@ class InlinePdf(_Pdf):
     async def restart(self) -> None:
         """Forget what came so far."""
         await super().restart()
-        self._content = bytearray()
+        self._encoded: list[str] = []
+        self._rest = b""
 
     async def take(self, chunk: bytes) -> None:
         """Raises: ResultTooLargeError: beyond the limit."""
-        self._note(chunk)
-        self._content += chunk
+        for start in range(0, len(chunk), _ENCODED_AT_ONCE_BYTES):
+            part = chunk[start : start + _ENCODED_AT_ONCE_BYTES]
+            self._note(part)
+            part = self._rest + part
+            whole = len(part) - len(part) % 3  # only the last part of base64 may be padded
+            self._encoded.append(base64.b64encode(part[:whole]).decode("ascii"))
+            self._rest = part[whole:]
+            if len(chunk) > _ENCODED_AT_ONCE_BYTES:
+                await asyncio.sleep(0)
 
     async def finish(self) -> Answer:
         """The fields of the answer. Raises: CloudError: if the PDF is not complete."""
-        facts, encoded = self._complete(), []
-        for start in range(0, self.size_bytes, _ENCODED_AT_ONCE_BYTES):
-            encoded.append(base64.b64encode(self._content[start : start + _ENCODED_AT_ONCE_BYTES]).decode("ascii"))
-            await asyncio.sleep(0)
-        return {**facts, "content_base64": "".join(encoded)}
+        facts, rest = self._complete(), base64.b64encode(self._rest).decode("ascii")
+        content = "".join([*self._encoded, rest])
+        self._encoded.clear()
+        if self.size_bytes > MIB:
+            await asyncio.to_thread(return_small_blocks)
+        return {**facts, "content_base64": content}
 
 
 class SavedPdf(_Pdf):
@@ -105,7 +117,8 @@ class SavedPdf(_Pdf):
         if state_dir is None:
             raise StateUnavailableError("there is no folder to save to. Set the attribute state_dir.")
         self._state_dir = state_dir
-        self._folder = folder = os.path.join(state_dir, "invoices")
+        self._name = name
+        folder = os.path.join(state_dir, _FOLDERS[0])
         full = f"the folder {quoted(folder)} would hold more than {FOLDER_BYTES // MIB} MiB. Move files away from it."
         super().__init__(0, full)
         self.path = os.path.join(folder, name)
@@ -141,15 +154,10 @@ class SavedPdf(_Pdf):
         return {**facts, "path": self.path}
 
     def _open(self) -> None:
-        incoming = os.path.join(self._state_dir, "incoming")
-        for folder in (self._state_dir, self._folder, incoming):
-            make_folder(folder)
-        oldest_s = time.time() - _LEFT_BEHIND_S  # a killed process left what is older; what is being written is younger
-        with os.scandir(incoming) as entries:
-            for entry in entries:
-                with contextlib.suppress(OSError):
-                    if entry.stat(follow_symlinks=False).st_mtime < oldest_s:
-                        os.unlink(entry.path)
+        state = self._opened.enter_context(opened(self._state_dir))
+        self._invoices, incoming = (self._opened.enter_context(opened_below(state, name)) for name in _FOLDERS)
+        # A killed process left what is older; what is being written is younger.
+        NewFile.remove_older(incoming, time.time() - _LEFT_BEHIND_S)
         self._measure_room()
         self._file = NewFile(incoming)
         self._opened.callback(self._file.discard)
@@ -157,11 +165,13 @@ class SavedPdf(_Pdf):
     def _put(self) -> None:
         self._measure_room()
         self._check_room()
-        self._file.put(self.path)
+        if not os.path.samestat(os.fstat(self._invoices), look(self._state_dir, _FOLDERS[0])):
+            raise OSError(errno.ESTALE, "the folder was replaced meanwhile")
+        self._file.put(self._invoices, self._name)
 
     def _measure_room(self) -> None:
-        with os.scandir(self._folder) as entries:
-            others = (entry.stat(follow_symlinks=False) for entry in entries if entry.path != self.path)
+        with os.scandir(self._invoices) as entries:
+            others = (entry.stat(follow_symlinks=False) for entry in entries if entry.name != self._name)
             self._room_bytes = FOLDER_BYTES - sum(other.st_size for other in others)
 
     async def _on_disk(self, work: Callable[[], None]) -> None:
@@ -171,5 +181,6 @@ class SavedPdf(_Pdf):
         except OSError as error:
             raise StateUnavailableError(
                 f"the PDF could not be written below state_dir {quoted(self._state_dir)}: "
-                f"{error.strerror or type(error).__name__}. Make the folder writable or free disk space."
+                f"{error.strerror or type(error).__name__}. Make the folder writable for the module's user alone, "
+                "or free disk space."
             ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from math import inf
 from typing import Annotated, Any, ClassVar, Final
 
@@ -26,15 +27,17 @@ from viam_billing.commands.context import (
 from viam_billing.commands.invoice_pdf import InlinePdf, SavedPdf
 from viam_billing.core import money
 from viam_billing.core.errors import BillingError, CloudAwayError, KeyRejectedError, NotConfiguredError, Outcome
+from viam_billing.core.tasks import off_loop
 from viam_billing.settings.records import Record, given
 
+_MANY: Final = 500
 _LONGEST_NAME_BYTES: Final = 255
 FileName = Annotated[
     str,
     Meta(
         max_length=_LONGEST_NAME_BYTES,
-        pattern=r"^(?!\.{1,2}$)[^/\\\u0000-\u001f\u007f-\u009f]+$(?!\n)",  # Python's $ is also before a last \n
-        title="one file name of 1 to 255 bytes without /, \\ and control characters, not . or ..",
+        pattern=r"^(?!\.{1,2}$)[^/\\\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+$(?!\n)",
+        title="one file name of 1 to 255 bytes without /, \\ and characters that cannot be printed, not . or ..",
         description="Write the PDF to this file in the folder invoices in state_dir.",
     ),
 ]
@@ -60,7 +63,7 @@ class PdfParameters(Record, frozen=True, kw_only=True):
     save_as: FileName | UnsetType = UNSET
     aliases: ClassVar[Mapping[str, str]] = {"id": "invoice_id"}
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {
-        "save_as": lambda name: len(name.encode(errors="replace")) <= _LONGEST_NAME_BYTES
+        "save_as": lambda name: name.isprintable() and len(name.encode(errors="replace")) <= _LONGEST_NAME_BYTES
     }
 
 
@@ -79,19 +82,21 @@ async def get_invoices_summary(parameters: InvoicesParameters, context: Context,
     """`status`, `since` and `limit` choose what is listed; the figures are those of all invoices."""
     org_id = context.policy.org_in_scope(parameters.org_id)
     summary = await context.reads.invoices(org_id, call, given(parameters.max_age_s))
-    invoices = sorted(summary.value["invoices"], key=_date_s, reverse=True)
-    now_s = context.now()
+    work = partial(_chosen, summary.value, parameters, context.now())
+    chosen: Answer = await off_loop(work, long=len(summary.value["invoices"]) > _MANY)
+    return {**summary.value, "org_id": org_id, **chosen, **provenance([summary])}
+
+
+def _chosen(summary: Answer, parameters: InvoicesParameters, now_s: float) -> Answer:
+    invoices = sorted(summary["invoices"], key=_date_s, reverse=True)
     overdue = [each for each in invoices if each["status"] == "outstanding" and _date_s(each, "due_date", inf) < now_s]
     since_s, status = moment_s(parameters.since), given(parameters.status)
     shown = [each for each in invoices if status in (None, each["status"]) and _date_s(each) >= since_s]
     return {
-        **summary.value,
-        "org_id": org_id,
         "invoices": shown[: given(parameters.limit)],
         "total_invoices": len(invoices),
         "overdue_count": len(overdue),
         "overdue_balance": money.rounded(money.total(decoding.amount(each["invoice_amount"]) for each in overdue)),
-        **provenance([summary]),
     }
 
 
@@ -130,7 +135,7 @@ async def send_payment_required_email(parameters: EmailParameters, context: Cont
         raise
     except BillingError:
         pass  # it answered
-    context.go_on()
+    await context.begin(call)
     await context.email_cooldown.check(customer, begin=True)
     try:
         await context.gateway.send_payment_required_email(customer, owner, call.deadline)

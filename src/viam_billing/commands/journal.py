@@ -9,9 +9,10 @@ from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 
 from msgspec import UNSET, Meta, UnsetType
 
+from viam_billing.audit.entries import AuditEntry
 from viam_billing.cache.readings import Call, provenance
 from viam_billing.charging import reconciliation, refusals
-from viam_billing.charging.charge import State
+from viam_billing.charging.charge import Entry, State
 from viam_billing.cloud.decoding import SeenInvoice
 from viam_billing.commands.charges import IdempotencyKey
 from viam_billing.commands.context import (
@@ -26,6 +27,7 @@ from viam_billing.commands.context import (
     moment_s,
 )
 from viam_billing.core.errors import BillingError
+from viam_billing.core.tasks import rows
 from viam_billing.core.times import to_rfc3339
 from viam_billing.settings.policy import Policy
 from viam_billing.settings.records import Record, given
@@ -105,18 +107,21 @@ async def list_charges(parameters: ListChargesParameters, context: Context, call
     states = get_args(State) if parameters.state is UNSET else (str(parameters.state),)
     limit = given(parameters.limit, _USUAL_LIMIT)
     entries = await call.from_disk(charging.journal.entries(states, context.policy.sees_org, limit))
-    return {"charges": [entry.shown() for entry in entries]}
+    return {"charges": await rows(Entry.shown, entries)}
 
 
 @command("charge", Record, "Look for the invoices of charges whose answer was lost.")
 async def reconcile_charges(parameters: Record, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
-    context.go_on()
+    await context.begin(call)
     found = await context.charging().reconciler.reconcile(context.access)
-    return {name: [entry.shown() for entry in getattr(found, name)] for name in ("settled", "still_unknown")}
+    return {
+        "settled": await rows(Entry.shown, found.settled),
+        "still_unknown": await rows(Entry.shown, found.still_unknown),
+    }
 
 
 @command("by_name", ResolveParameters, "Write down what a person has found out about an unknown charge.")
-async def resolve_charge(parameters: ResolveParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+async def resolve_charge(parameters: ResolveParameters, context: Context, call: Call) -> Answer:
     charging = context.charging()
     await charging.recovery.prepare()
     seen = await charging.journal.find(parameters.idempotency_key)
@@ -127,8 +132,8 @@ async def resolve_charge(parameters: ResolveParameters, context: Context, call: 
         with contextlib.suppress(BillingError):  # a person may know more than the cloud tells
             invoices = await context.access.invoices(seen.org_id)
     decision = (parameters.outcome, parameters.note, given(parameters.invoice_id), invoices)
-    context.go_on()
-    resolved = await charging.journal.run("resolve", lambda rows: reconciliation.resolve(rows, seen, *decision))
+    await context.begin(call)
+    resolved = await charging.journal.run("resolve", lambda journal: reconciliation.resolve(journal, seen, *decision))
     charging.reconciler.wake()
     return resolved.shown()
 
@@ -140,18 +145,17 @@ async def get_audit_log(parameters: AuditParameters, context: Context, call: Cal
     if await call.from_disk(context.charging().journal.read_figures()) is None:
         return {"entries": []}
     attempts = await call.from_disk(context.audit_log.entries(sees, since_s=since_s, limit=limit))
+    return {"entries": await rows(_shown, attempts)}
+
+
+def _shown(attempt: AuditEntry) -> Answer:
     optional = ("code", "idempotency_key", "repeats")
     return {
-        "entries": [
-            {
-                "time": to_rfc3339(attempt.time_s),
-                "command": attempt.command,
-                "parameters": attempt.parameters,
-                "allowed": attempt.allowed,
-                **{name: value for name in optional if (value := getattr(attempt, name))},
-            }
-            for attempt in attempts
-        ]
+        "time": to_rfc3339(attempt.time_s),
+        "command": attempt.command,
+        "parameters": attempt.parameters,
+        "allowed": attempt.allowed,
+        **{name: value for name in optional if (value := getattr(attempt, name))},
     }
 
 

@@ -14,7 +14,7 @@ from viam_billing.commands.context import Answer, Context, Id, command
 from viam_billing.core import errors
 from viam_billing.core.errors import BillingError, NotConfiguredError, UnknownCommandError, quoted
 from viam_billing.core.times import Deadline
-from viam_billing.settings.records import Record, given, schema
+from viam_billing.settings.records import LONGEST_COMPARED, Record, given, schema
 from viam_billing.version import VERSION
 
 _Read: TypeAlias = Callable[..., Awaitable[object]]
@@ -50,7 +50,7 @@ def unknown_command(name: str, names: Iterable[str]) -> UnknownCommandError:
     """The error for a name that no command has."""
     from difflib import get_close_matches  # noqa: PLC0415 - for errors only
 
-    close = get_close_matches(name, names, 3)
+    close = get_close_matches(name[:LONGEST_COMPARED], names, 3)
     hint = f"Did you mean {' or '.join(close)}? " if close else ""
     return UnknownCommandError(f'there is no command {quoted(name)}. {hint}{{"help": {{}}}} lists the commands.')
 
@@ -62,7 +62,7 @@ async def check_access(parameters: Record, context: Context, call: Call) -> Answ
     """
     config, gateway = context.config, context.gateway
     if config.api_key_id is None:
-        raise NotConfiguredError("no API key is known. Set the attributes api_key and api_key_id.")
+        raise NotConfiguredError("no API key is known. Set api_key (or api_key_file) and api_key_id.")
     org, location = (config.org_id,), (config.location_id,)
     reads: dict[str, tuple[_Read, tuple[str | None, ...]]] = {
         "get_available_billing_tiers": (gateway.get_available_billing_tiers, ()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from msgspec import UNSET, Meta
 
@@ -21,6 +21,8 @@ from viam_billing.commands.context import (
 from viam_billing.core.errors import BillingError, InvalidRequestError, KeyLacksPermissionError, NotFoundError, quoted
 from viam_billing.core.times import Deadline
 from viam_billing.settings.records import Record, given
+
+_MOST_NAMED: Final = 20
 
 
 class UpdateTierParameters(Record, frozen=True, kw_only=True):
@@ -55,7 +57,7 @@ async def update_organization_billing_tier(parameters: UpdateTierParameters, con
     context.policy.check_org(org_id)
     available = list((await context.gateway.get_available_billing_tiers(call.deadline)).tiers)
     if tier not in available:
-        tiers = ", ".join(quoted(name) for name in available) or "none"
+        tiers = ", ".join(map(quoted, available[:_MOST_NAMED])) or "none"
         raise InvalidRequestError(f"billing_tier: found {quoted(tier)}, expected one of those available: {tiers}.")
     previous = await _tier(context, org_id, call.deadline)
     context.reads.cache.forget(f"information:{org_id}")
@@ -64,7 +66,7 @@ async def update_organization_billing_tier(parameters: UpdateTierParameters, con
         return {"dry_run": True, "would_send": {} if unchanged else {"organization_id": org_id, "billing_tier": tier}}
     if not unchanged:
         async with context.reads.cache.changing(f"information:{org_id}", "tiers"):
-            context.go_on()
+            await context.begin(call)
             await context.gateway.update_organization_billing_tier(org_id, tier, call.deadline)
     if previous is None:
         return {"organization_id": org_id, "billing_tier": tier}
@@ -134,7 +136,7 @@ async def update_location_billing_organization(
     current = org_id
     if not unchanged:
         async with context.reads.cache.changing(f"payer:{location_id}"):
-            context.go_on()
+            await context.begin(call)
             await context.gateway.update_location_billing_organization(location_id, org_id, call.deadline)
         current = await _read_back(_payer(context, location_id, call.deadline), org_id)
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 from math import inf
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -27,13 +28,16 @@ from viam_billing.commands.context import (
 from viam_billing.commands.payers import payer_of
 from viam_billing.core import money, times
 from viam_billing.core.errors import NotConfiguredError, no_state_dir, quoted
+from viam_billing.core.tasks import off_loop
 from viam_billing.core.times import DAY_S, HOUR_S, to_rfc3339
 from viam_billing.settings.attributes import Config
 from viam_billing.settings.records import given
 from viam_billing.usage import budget
-from viam_billing.usage.history import KEPT_S, steps
+from viam_billing.usage.history import KEPT_S, Point, steps
 
 LOGGER: Final = logging.getLogger(__name__)
+
+_MANY: Final = 300
 
 
 class UsageHistoryParameters(OrgOrLocationParameters, frozen=True, kw_only=True):
@@ -83,7 +87,7 @@ async def get_usage_history(parameters: UsageHistoryParameters, context: Context
     if context.config.state_dir is None:
         raise no_state_dir()
     if context.history is None:
-        raise NotConfiguredError("no API key is known: no usage was seen. Set the attributes api_key and api_key_id.")
+        raise NotConfiguredError("no API key is known: no usage was seen. Set api_key or api_key_file, and api_key_id.")
     # What was asked for, as far as it is kept and not ahead.
     since_s = max(moment_s(parameters.since), context.now() - KEPT_S)
     until_s = min(moment_s(parameters.until, inf), context.now() + 1)
@@ -97,19 +101,20 @@ async def get_usage_history(parameters: UsageHistoryParameters, context: Context
     step_s = HOUR_S if parameters.step == "hour" else DAY_S
     # Read one step more, so that the first one of the answer has its delta.
     points = await call.from_disk(context.history.points(org_id, since_s // step_s * step_s - step_s, until_s))
-    return {
-        "org_id": org_id,
-        **location,
-        "points": [
-            {
-                "time": to_rfc3339(step.time_s),
-                "month_to_date": step.month_to_date,
-                **({} if step.delta is None else {"delta": step.delta}),
-            }
-            for step in steps(points, step_s)
-            if step.time_s >= since_s
-        ],
-    }
+    made = partial(_shown, points, step_s, since_s)
+    return {"org_id": org_id, **location, "points": await off_loop(made, long=len(points) > _MANY)}
+
+
+def _shown(points: list[Point], step_s: float, since_s: float) -> list[Answer]:
+    return [
+        {
+            "time": to_rfc3339(step.time_s),
+            "month_to_date": step.month_to_date,
+            **({} if step.delta is None else {"delta": step.delta}),
+        }
+        for step in steps(points, step_s)
+        if step.time_s >= since_s
+    ]
 
 
 @command("read", OrgOrLocationParameters, "Where the month stands in the budget; which thresholds are newly crossed.")

@@ -1,19 +1,15 @@
-"""The errors of the contract, each with its code, gRPC status and a text for people; and how texts are made safe."""
+"""The errors of the contract, each with its code, gRPC status and a text for people; and how values are quoted."""
 
 from __future__ import annotations
 
 import enum
 import json
 import math
-import re
 from typing import ClassVar, Final
 
 from grpclib.const import Status
 
 _LONGEST_QUOTE: Final = 80
-_SHORTEST_KEY: Final = 8
-_SHORTEST_PART_OF_KEY: Final = 6
-_BEARER: Final = re.compile(r"Bearer\s+\S+", re.IGNORECASE)
 
 
 class Outcome(enum.Enum):
@@ -175,13 +171,3 @@ def quoted(value: object) -> str:
     if isinstance(value, (int, float)):
         return shortened(f"{value:g}" if isinstance(value, int) or math.isfinite(value) else str(value), _LONGEST_QUOTE)
     return "a list" if isinstance(value, list) else "an object" if isinstance(value, dict) else type(value).__name__
-
-
-def redacted(text: str, key: str | None = None) -> str:
-    """The text with `***` in place of bearer tokens and, where it is given, of the key or another secret."""
-    if key is not None and len(key) >= _SHORTEST_KEY:
-        parts = text.replace(key, "***").split("…")
-        for length in range(len(key) - 1, _SHORTEST_PART_OF_KEY - 1, -1):  # a text that was cut ends with a key's start
-            parts = [f"{part[:-length]}***" if part.endswith(key[:length]) else part for part in parts]
-        text = "…".join(parts)
-    return _BEARER.sub("Bearer ***", text)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Awaitable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
 
 from viam_billing.core.errors import service_closed
 
+S = TypeVar("S")
 T = TypeVar("T")
+
+_MANY: Final = 300
+
+
+async def nothing() -> None:
+    """For a caller that has nothing to be awaited."""
 
 
 def retrieve_exception(task: asyncio.Future[Any]) -> None:
@@ -47,3 +54,13 @@ async def wait_shared(task: asyncio.Future[T], timeout_s: float | None = None) -
     if (error := task.exception()) is not None:
         raise copy.copy(error).with_traceback(error.__traceback__)
     return task.result()
+
+
+async def off_loop(work: Callable[[], T], *, long: bool) -> T:
+    """The result of work without I/O, which is done on a thread where it takes long enough for others to notice."""
+    return await asyncio.to_thread(work) if long else work()
+
+
+async def rows(make: Callable[[S], T], parts: Sequence[S]) -> list[T]:
+    """A row of an answer for each part; hundreds of them are made on a thread."""
+    return await off_loop(lambda: [make(part) for part in parts], long=len(parts) > _MANY)

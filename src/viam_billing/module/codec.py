@@ -1,24 +1,45 @@
-"""Converts requests from a protobuf Struct to native values, and answers back to a Struct."""
+"""What a request may look like, and its size: from bytes to native values; and from an answer back to a Struct."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
+from google.protobuf.message import DecodeError
 from google.protobuf.struct_pb2 import Struct, Value
+from grpclib.encoding.base import CodecBase
+from grpclib.exceptions import GRPCError
+from grpclib.protocol import Stream
+from viam.proto.common import DoCommandRequest
+from viam.proto.module import AddResourceRequest, ReconfigureResourceRequest, ValidateConfigRequest
 
 from viam_billing.core.errors import InvalidRequestError, quoted
+from viam_billing.core.secrets import Secrets
 
-LARGEST_REQUEST_BYTES: Final = 256 * 1024
+M = TypeVar("M")
+
+_LARGEST_BYTES: Final[Mapping[type, int]] = {
+    DoCommandRequest: 256 * 1024,
+    **dict.fromkeys((AddResourceRequest, ReconfigureResourceRequest, ValidateConfigRequest), 1024 * 1024),
+}
+_LARGEST_OTHER_BYTES: Final = 16 * 1024
+"""For every other request to the module: those that it answers hold a name and little else."""
+_LONGEST_NAME: Final = 256
+MOST_VALUES: Final = 20_000
+"""In one request: reading more would keep other callers waiting."""
 LARGEST_ANSWER_BYTES: Final = 16 * 1024 * 1024
 """For an answer with lists: not every client takes a longer message. A PDF has its own limit, `max_pdf_bytes`."""
 
 _INTEGERS_BELOW: Final = 2.0**63
 _DEEPEST: Final = 32
 _ROWS_AT_ONCE: Final = 50
+_UNREADABLE: Final = (
+    "the request is not a valid message: it is empty, cut off, compressed or nested too deeply, or has a text "
+    "that is not UTF-8. Send flat parameters."
+)
 _HOW: Final = (
     'Send {"<command>": {<parameters>}} or {"command": "<command>", <parameters>}; {"help": {}} lists the commands.'
 )
@@ -32,14 +53,51 @@ class Request(msgspec.Struct, frozen=True):
     nested: bool
 
 
-def parse(command: Struct) -> Request:
+async def receive(stream: Stream, codec: CodecBase, message_type: type[M]) -> M | None:
+    """The request of an RPC, in place of grpclib's own function: a request that is too large is never read.
+
+    Raises: GRPCError: `invalid_request`, for it and for one that cannot be read.
+    """
+    largest = _LARGEST_BYTES.get(message_type, _LARGEST_OTHER_BYTES)
+    problem = f"the request has more than {largest // 1024} KiB. Send less at once."
+    try:
+        prefix = await stream.recv_data(5)  # whether it is compressed, and its length
+        if not prefix and stream.data_received:
+            return None  # the end of several requests
+        size = int.from_bytes(prefix[1:], "big")
+        if size <= largest:
+            problem = _UNREADABLE
+            content = await stream.recv_data(size)
+            if prefix and not prefix[0] and len(content) == size:
+                message: Any = codec.decode(content, message_type)
+                if all(len(name) <= _LONGEST_NAME and name.isprintable() for name in _names(message)):
+                    return cast("M", message)
+                problem = f"a resource's name is not one line of at most {_LONGEST_NAME} characters. Correct it."
+    except (DecodeError, AssertionError):  # the second is grpclib's for a request that ends too early
+        pass
+    error = InvalidRequestError(problem)
+    raise GRPCError(error.status, error.message)
+
+
+def _names(message: Any) -> Iterator[str]:  # noqa: ANN401 - any request
+    """The names of resources, APIs and models in a request: the SDK's errors and log lines hold all of each."""
+    named = getattr(message, "config", message)
+    texts = (getattr(named, field, "") for field in ("name", "api", "model"))
+    yield from (text for text in texts if isinstance(text, str))
+    yield from getattr(message, "dependencies", ())
+
+
+def parse(command: Struct, secrets: Secrets | None = None) -> Request:
     """The command in a request, in either spelling; its parameters as native values, see `from_struct`.
+
+    The `secrets` are taken out of it first, before an error, a log or an audit entry can quote a part of one.
 
     Raises: InvalidRequestError: the request is too large, or has no command, several, or one of a wrong form.
     """
-    if command.ByteSize() > LARGEST_REQUEST_BYTES:
-        raise InvalidRequestError(f"the request has more than {LARGEST_REQUEST_BYTES // 1024} KiB. Send less at once.")
-    values = {key: _native(value, (key,)) for key, value in command.fields.items()}
+    has_secrets = secrets is not None and secrets.are_in(command.SerializeToString())
+    redact = secrets.redact if secrets is not None and has_secrets else str
+    left = [MOST_VALUES]
+    values = {redact(name): _native(value, [redact(name)], left, redact) for name, value in command.fields.items()}
     if "command" in values:
         name = values.pop("command")
         if not isinstance(name, str) or not name.strip():
@@ -58,15 +116,20 @@ def parse(command: Struct) -> Request:
 def from_struct(struct: Struct) -> dict[str, object]:
     """Native values; null is None, and a whole number is an `int`.
 
-    Raises: InvalidRequestError: a number is NaN or infinite, or the values are nested too deeply.
+    Raises: InvalidRequestError: there are too many values, nested too deeply, or a number is NaN or infinite.
     """
-    return {key: _native(value, (key,)) for key, value in struct.fields.items()}
+    left = [MOST_VALUES]
+    return {name: _native(value, [name], left, str) for name, value in struct.fields.items()}
 
 
-def _native(value: Value, path: tuple[str | int, ...]) -> object:
+def _native(value: Value, path: list[Any], left: list[int], redact: Callable[[str], str]) -> object:
+    """`path` is where the value is, which only errors need; `left[0]` is how many values may still come."""
+    left[0] -= 1
+    if left[0] < 0:
+        raise InvalidRequestError(f"the request has more than {MOST_VALUES:,} values. Send less at once.")
     kind = value.WhichOneof("kind")
     if kind == "string_value":
-        return value.string_value
+        return redact(value.string_value)
     if kind == "number_value":
         number = value.number_value
         if not math.isfinite(number):
@@ -78,12 +141,18 @@ def _native(value: Value, path: tuple[str | int, ...]) -> object:
         return None
     if len(path) > _DEEPEST + 1:
         raise InvalidRequestError(f"{_quoted(path)}: found more than {_DEEPEST} levels, expected flat parameters.")
-    if kind == "list_value":
-        return [_native(part, (*path, i)) for i, part in enumerate(value.list_value.values)]
-    return {key: _native(part, (*path, key)) for key, part in value.struct_value.fields.items()}
+    is_list = kind == "list_value"
+    parts: Any = enumerate(value.list_value.values) if is_list else value.struct_value.fields.items()
+    read = {}
+    path.append("")
+    for name, part in parts:
+        path[-1] = name if is_list else redact(name)
+        read[path[-1]] = _native(part, path, left, redact)
+    path.pop()
+    return list(read.values()) if is_list else read
 
 
-def _quoted(path: tuple[str | int, ...]) -> str:
+def _quoted(path: list[Any]) -> str:
     return quoted("".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)[1:])
 
 

@@ -15,12 +15,11 @@ from viam_billing.charging.access import ServiceAccess
 from viam_billing.charging.journal_rows import Figures
 from viam_billing.charging.service import ChargeService
 from viam_billing.cloud.calls import Calls, Counters
-from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.cloud.client import CloudClient
 from viam_billing.cloud.session import Session
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Context
-from viam_billing.core.errors import BillingError, redacted
+from viam_billing.core.errors import BillingError
 from viam_billing.core.money import to_dollars
 from viam_billing.core.tasks import retrieve_exception, wait_shared
 from viam_billing.core.times import to_rfc3339
@@ -50,17 +49,18 @@ class Container:
         self._look: asyncio.Task[Figures | None] | None = None
         self._counters = Counters()
         session: Session | None = None
-        cache = Cache(CircuitBreaker(config.app.text))  # without a key, where every call is not_configured
         private: Cache | None = None
         history: UsageHistory | None = None
-        if config.api_key is not None and config.api_key_id is not None:
-            key = Key(config.app, config.api_key_id, config.api_key, config.ca_file)
+        if config.api_key_id is not None:
+            key = Key(config.app, config.api_key_id, config.api_key or "", config.ca_file, config.api_key_file)
             session = lease.enter_context(shared.session(key))
             cache = lease.enter_context(shared.cache(key, session, config.state_dir))
             if config.reveal_payment_details:
                 private = lease.enter_context(shared.private_cache(key, session))
             if config.state_dir is not None:
                 history = lease.enter_context(shared.history(config.state_dir, config.app))
+        else:  # every call is not_configured; what earlier versions left on the disk is cleaned all the same
+            cache = lease.enter_context(shared.keyless_cache(config.app, config.state_dir))
         self._session = session
         gateway = CloudClient(Calls(session, self._counters, config.timeout_s))
         policy = Policy(config)
@@ -84,6 +84,8 @@ class Container:
             charge_service=charging,
             now=time.time,
             commands=COMMANDS,
+            secrets=shared.secrets,
+            api_key=session.api_key if session is not None and session.api_key.in_file else None,
         )
         charges = any(policy.allows(command, EFFECTS[command]) for command in _CHARGING)
         if charging is not None and session is not None and charges:
@@ -109,7 +111,7 @@ class Container:
             **charges,
             "allowed_commands": sorted(self.context.config.allowed_commands),
             "last_success": None if counters.last_success is None else to_rfc3339(counters.last_success),
-            "last_error": counters.last_error and redacted(counters.last_error, self.context.config.api_key),
+            "last_error": counters.last_error,
         }
         return {name: value for name, value in status.items() if value is not None}
 
@@ -154,6 +156,7 @@ class Container:
         if context.charge_service is not None:
             context.charge_service.drop_waiting(context.access)
             charges = {attempt.task for attempt in context.charge_service.under_way(context.access)}
+        context.audit_log.flush()
         if charges or not context.audit_log.idle.is_set():
             self._closing = asyncio.create_task(self._close_when_idle(charges), name="viam-billing closing")
         else:

@@ -7,7 +7,6 @@ import contextlib
 import math
 import sys
 import traceback
-from collections.abc import Mapping
 from typing import Final
 
 from google.protobuf.struct_pb2 import Struct
@@ -18,7 +17,8 @@ from viam_billing.cache.readings import Call
 from viam_billing.commands.context import Answer, Context
 from viam_billing.commands.meta import unknown_command
 from viam_billing.core import errors
-from viam_billing.core.errors import BillingError, quoted, redacted
+from viam_billing.core.errors import BillingError, Outcome, quoted
+from viam_billing.core.secrets import Secrets
 from viam_billing.core.times import Deadline
 from viam_billing.module import codec
 from viam_billing.settings import records
@@ -34,17 +34,14 @@ async def answer(command: Struct, context: Context, timeout_s: float | None) -> 
 
     Raises: BillingError: in every case that is not an answer.
     """
-    request, key = codec.parse(command), context.config.api_key
+    if context.api_key is not None:
+        with contextlib.suppress(errors.NotConfiguredError):
+            await context.api_key.read()  # a key that is in a file is to be known before it is met in a request
+    request = codec.parse(command, context.secrets)
     row = context.commands.get(request.name)
     if row is None:
-        raise unknown_command(redacted(request.name, key), context.commands)
-    parameters: Mapping[str, object] = request.parameters
-    if key and any(key in name or (isinstance(value, str) and key in value) for name, value in parameters.items()):
-        # Redacted before an error, a log or an audit entry can quote a part of it.
-        parameters = {
-            redacted(name, key): redacted(value, key) if isinstance(value, str) else value
-            for name, value in parameters.items()
-        }
+        raise unknown_command(request.name, context.commands)
+    parameters = request.parameters
     call = Call(Deadline(context.config.timeout_s, timeout_s), Deadline(math.inf, timeout_s))
     task = asyncio.current_task()
     permitted = context.policy.allows(row.name, row.effect)
@@ -55,7 +52,7 @@ async def answer(command: Struct, context: Context, timeout_s: float | None) -> 
                 if row.effect in _AUDITED:
                     sync = row.effect == "change"  # e-mails and charges sync their own record before they are sent
                     attempt = context.audit_log.attempt(row.name, parameters, permitted=permitted, sync=sync)
-                    await audited.enter_async_context(attempt)
+                    call.begin = await audited.enter_async_context(attempt)
                 typed = records.read(row.parameters, parameters, "parameter")
                 if not permitted:
                     raise not_allowed(row.name, row.effect)  # noqa: TRY301 - audited as a command's own errors are
@@ -64,11 +61,12 @@ async def answer(command: Struct, context: Context, timeout_s: float | None) -> 
                 help_ = f'{{"help": {{"name": "{row.name}"}}}}'
                 raise errors.InvalidRequestError(f"{error}. {help_} shows what it takes.") from None
             except asyncio.TimeoutError:
-                raise errors.CloudTimeoutError(f"{row.name} was not done in time. Try again later.") from None
+                why = f"{row.name} was not done in time. Try again later."
+                raise errors.CloudTimeoutError(why, Outcome.UNKNOWN) from None
             except BillingError:
                 raise
             except Exception as error:
-                raise _defect(row.name, error) from error
+                raise _defect(row.name, error, context.secrets) from error
             except asyncio.CancelledError as error:
                 by_caller = not context.access.closed or task is None or task not in context.in_flight
                 by_caller = by_caller or (sys.version_info >= (3, 11) and task.uncancel() > 0)
@@ -78,16 +76,20 @@ async def answer(command: Struct, context: Context, timeout_s: float | None) -> 
     return {row.name: result} if request.nested else result
 
 
-def grpc_error(where: str, error: Exception, key: str | None = None) -> GRPCError:
-    """What a caller of `where` is told of an error, in which the service's key and any token are redacted."""
-    told = error if isinstance(error, BillingError) else _defect(where, error)
-    return GRPCError(told.status, redacted(told.message, key))
+def grpc_error(where: str, error: Exception, secrets: Secrets | None = None) -> GRPCError:
+    """What a caller of `where` is told of an error, without secrets."""
+    secrets = secrets or Secrets()
+    told = error if isinstance(error, BillingError) else _defect(where, error, secrets)
+    return GRPCError(told.status, type(told)(secrets.redact(told.text)).message)
 
 
-def _defect(where: str, error: Exception) -> errors.InternalError:
+def _defect(where: str, error: Exception, secrets: Secrets) -> errors.InternalError:
     """The error for a defect in the module. Logs, on one line and without paths, what a maintainer needs."""
     frames = traceback.walk_tb(error.__traceback__)
     places = [f"{frame.f_globals.get('__name__')}:{line}" for frame, line in frames]
     kind = type(error).__name__
-    LOGGER.error("defect in %s: %s: %s (at %s)", where, kind, quoted(str(error)), " < ".join(places[::-1][:6]))
-    return errors.InternalError(f"the module has a defect in {where} ({kind}). Please report it with the log.")
+    LOGGER.error(
+        "defect in %s: %s: %s (at %s)", where, kind, quoted(secrets.redact(str(error))), " < ".join(places[::-1][:6])
+    )
+    told = f"the module has a defect in {where} ({kind}). Please report it with the log."
+    return errors.InternalError(told, Outcome.UNKNOWN)

@@ -23,6 +23,8 @@ from typing import Any, Final, NoReturn
 from viam import logging
 from viam.module.module import Module
 
+from viam_billing.core.memory import return_large_blocks
+from viam_billing.core.secrets import Secrets
 from viam_billing.core.tasks import within
 from viam_billing.module import sensor, service
 from viam_billing.module.shared import Shared
@@ -43,6 +45,7 @@ def main() -> NoReturn:
     library = python_logging.getLogger("grpclib")  # it logs a caller that hangs up as an error with a traceback
     library.addHandler(python_logging.NullHandler())
     library.propagate = False
+    return_large_blocks()
     gc.freeze()  # what was imported stays: looking through it for garbage would delay callers by tens of milliseconds
     with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(_serve())
@@ -56,6 +59,7 @@ async def _serve() -> None:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_log_lost_error)
     shared = Shared()
+    _keep_out_of_logs(shared.secrets)
     service.register(shared)
     sensor.register()
     module = Module.from_args()
@@ -88,6 +92,22 @@ async def _serve() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+def _keep_out_of_logs(secrets: Secrets) -> None:
+    """Take secrets out of every line that is logged: libraries log texts of their own."""
+    make = python_logging.getLogRecordFactory()
+
+    def made(*args: Any, **kwargs: Any) -> python_logging.LogRecord:  # noqa: ANN401 - those of a LogRecord
+        record = make(*args, **kwargs)
+        with contextlib.suppress(Exception):  # the arguments do not fit: the handler says so
+            record.msg, record.args = secrets.redact(record.getMessage()), None
+        if record.exc_info:
+            record.exc_text = secrets.redact(python_logging.Formatter().formatException(record.exc_info))
+            record.exc_info = None
+        return record
+
+    python_logging.setLogRecordFactory(made)
 
 
 def _log_lost_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -13,13 +13,15 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
 from grpclib.exceptions import GRPCError
+from grpclib.server import Stream
 from msgspec import UNSET, Meta, Struct, UnsetType
 from typing_extensions import Self
 from viam import logging
 from viam.components.sensor import Sensor
+from viam.components.sensor.service import SensorRPCService
 from viam.errors import NoCaptureToStoreError, ValidationError
 from viam.proto.app.robot import ComponentConfig
-from viam.proto.common import ResourceName
+from viam.proto.common import DoCommandRequest, DoCommandResponse, ResourceName
 from viam.resource.base import ResourceBase
 from viam.resource.registry import Registry, ResourceCreatorRegistration
 from viam.resource.types import Model, ModelFamily
@@ -177,8 +179,19 @@ def flat(usage: Usage, invoices: Invoices | None, status: Status | None) -> Read
     return {name: value for name, value in readings.items() if value is not None}
 
 
+class UsageSensorRPCService(SensorRPCService):
+    """Serves the sensors. The SDK's handler converts all of a command, which takes long, only to have it refused."""
+
+    async def DoCommand(self, stream: Stream[DoCommandRequest, DoCommandResponse]) -> None:  # noqa: N802 - the RPC's name
+        """Raises: GRPCError: always, see `UsageSensor.do_command`."""
+        request = await stream.recv_message()
+        assert request is not None  # noqa: S101 - see `codec.receive`
+        await self.get_resource(request.name).do_command({})
+
+
 def register() -> None:
-    """Register the model with the SDK."""
+    """Register the model, and the handler of sensors, with the SDK. Call it before the Module is made."""
+    Registry.lookup_api(Sensor.API).rpc_service = UsageSensorRPCService
     creator = ResourceCreatorRegistration(UsageSensor.new, UsageSensor.validate_config)
     Registry.register_resource_creator(UsageSensor.API, UsageSensor.MODEL, creator)
 

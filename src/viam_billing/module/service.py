@@ -11,9 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from google.protobuf.message import DecodeError
-from grpclib.const import Status
-from grpclib.exceptions import GRPCError
+import grpclib.server
 from grpclib.server import Stream
 from typing_extensions import Self
 from viam.errors import ValidationError
@@ -76,14 +74,14 @@ class BillingService(Generic):
         try:
             return await dispatch.answer(codec.to_struct(command), self.context, timeout)
         except Exception as error:  # noqa: BLE001 - every request ends in an answer or in an error of the contract
-            raise dispatch.grpc_error("do_command", error, self.context.config.api_key) from None
+            raise dispatch.grpc_error("do_command", error, self.context.secrets) from None
 
     async def get_status(self, **_: Any) -> Mapping[str, ValueTypes]:  # noqa: ANN401 - the SDK's signature
         """Versions and counters, without a call to the cloud."""
         try:
             return await self._container.status()
         except Exception as error:  # noqa: BLE001 - as above
-            raise dispatch.grpc_error("get_status", error, self.context.config.api_key) from None
+            raise dispatch.grpc_error("get_status", error, self.context.secrets) from None
 
     async def close(self) -> None:
         """Close connection and files. May be called twice."""
@@ -100,34 +98,33 @@ class BillingRPCService(GenericRPCService):
 
     async def DoCommand(self, stream: Stream[DoCommandRequest, DoCommandResponse]) -> None:  # noqa: N802 - the RPC's name
         """Answer one command. Raises: GRPCError: with a code of the contract, its status, and what to do."""
-        try:
-            request = await stream.recv_message()
-        except DecodeError:
-            what = "the request is not a valid message: it is nested too deeply, or a text is not UTF-8."
-            raise GRPCError(Status.INVALID_ARGUMENT, f"invalid_request: {what} Send flat parameters.") from None
-        if request is None:
-            return
+        request = await stream.recv_message()
+        assert request is not None  # noqa: S101 - see `codec.receive`
         service: BillingService = self.get_resource(request.name)
         timeout_s = stream.deadline.time_remaining() if stream.deadline else None
         response = DoCommandResponse()
         try:
-            answer = await dispatch.answer(request.command, service.context, timeout_s)
-            has_lists = await codec.fill(response.result, answer)
+            answering = dispatch.answer(request.command, service.context, timeout_s)
+            has_lists = await codec.fill(response.result, await answering)  # a PDF is not kept beside the response
             if has_lists and response.ByteSize() > codec.LARGEST_ANSWER_BYTES:
                 raise ResultTooLargeError(  # noqa: TRY301 - its status is set below, as for every other error
                     f"the answer would have more than {codec.LARGEST_ANSWER_BYTES // 2**20} MiB. "
                     "Ask for less: a fleet in parts with location_ids, a list with limit or since."
                 )
         except Exception as error:  # noqa: BLE001 - every request ends in an answer or in an error of the contract
-            raise dispatch.grpc_error("do_command", error, service.context.config.api_key) from None
+            raise dispatch.grpc_error("do_command", error, service.context.secrets) from None
         await stream.send_message(response)
 
 
 def register(shared: Shared) -> None:
-    """Register the model, and the handler of generic services, with the SDK. Call it before the Module is made."""
+    """Register the model, and the handler of generic services, with the SDK. Call it before the Module is made.
+
+    All requests to the process, whatever their RPC, are received by `codec.receive` from now on.
+    """
     creator = ResourceCreatorRegistration(partial(BillingService.new, shared=shared), BillingService.validate_config)
     Registry.register_resource_creator(BillingService.API, BillingService.MODEL, creator)
     Registry.lookup_api(Generic.API).rpc_service = BillingRPCService
+    grpclib.server.recv_message = codec.receive
 
 
 def _parsed(config: ComponentConfig) -> Config:

@@ -18,7 +18,10 @@ from viam_billing.charging.identity import Identity
 from viam_billing.charging.journal import Journal
 from viam_billing.charging.recovery import FolderLock
 from viam_billing.charging.service import ChargeService
+from viam_billing.cloud.api_key import ApiKey
+from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.cloud.session import Session
+from viam_billing.core.secrets import Secrets
 from viam_billing.settings.app_address import AppAddress
 from viam_billing.storage import journal_schema
 from viam_billing.storage.database import Database
@@ -29,12 +32,13 @@ T = TypeVar("T")
 
 
 class Key(Struct, frozen=True):
-    """An API key at its address: the services that have the same one share session and answers."""
+    """An API key, or the file with it, at its address: services that have the same one share session and answers."""
 
     address: AppAddress
     key_id: str
     key: str
     ca_file: str | None = None
+    key_file: str | None = None
 
 
 class Shared:
@@ -45,6 +49,7 @@ class Shared:
 
     def __init__(self) -> None:
         self.disk = Disk()
+        self.secrets = Secrets()
         self.sent_emails: defaultdict[tuple[str | None, str], dict[str, float]] = defaultdict(dict)
         self._stopping = False
         self._parts: dict[tuple[Hashable, ...], tuple[Any, ExitStack]] = {}
@@ -53,25 +58,44 @@ class Shared:
 
     def session(self, key: Key) -> AbstractContextManager[Session]:
         """The login and the connection of a key."""
-        return self._part(("session", key), lambda: closing(Session(key.address, key.key_id, key.key, key.ca_file)))
+
+        def make() -> AbstractContextManager[Session]:
+            api_key = ApiKey(self.secrets, key.key, key.key_file)
+            return closing(Session(key.address, key.key_id, api_key, key.ca_file))
+
+        return self._part(("session", key), make)
 
     def cache(self, key: Key, session: Session, folder: str | None) -> AbstractContextManager[Cache]:
         """The answers that a key got, of all services that keep theirs in `folder`."""
         file = CacheFile(self.disk, folder, cloud_name(key.address, key.key_id, key.key)) if folder else None
         return self._part(("cache", key, folder), lambda: self.private_cache(key, session, file))
 
+    def keyless_cache(self, address: AppAddress, folder: str | None) -> AbstractContextManager[Cache]:
+        """A cache that gets no answers; what is in `folder` is looked after as for any other."""
+        file = CacheFile(self.disk, folder, cloud_name(address, "", "")) if folder else None
+        return closing(Cache(CircuitBreaker(address.text), file))
+
     @contextmanager
     def private_cache(self, key: Key, session: Session, file: CacheFile | None = None) -> Iterator[Cache]:
         """A cache for one user. A change through any cache of the address outdates it, and a rejected key clears it."""
+
+        async def named() -> str:
+            return cloud_name(key.address, key.key_id, await session.api_key.known())
+
+        def change_key(secret: str) -> None:
+            cache.rename(cloud_name(key.address, key.key_id, secret))
+
         siblings = self._caches[key.address.text]
-        cache = Cache(session.circuit_breaker, file, siblings=siblings)
+        cache = Cache(session.circuit_breaker, file, siblings=siblings, named=named if key.key_file else None)
         siblings.append(cache)
         session.when_key_rejected.append(cache.clear)
+        session.when_key_changed.append(change_key)
         try:
             yield cache
         finally:
             siblings.remove(cache)
             session.when_key_rejected.remove(cache.clear)
+            session.when_key_changed.remove(change_key)
             cache.close()
 
     def history(self, folder: str, address: AppAddress) -> AbstractContextManager[UsageHistory]:

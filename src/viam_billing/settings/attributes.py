@@ -61,6 +61,7 @@ class Attributes(Record, frozen=True, kw_only=True):
     """The attributes block as it stands in the machine's configuration."""
 
     api_key: Annotated[str, Meta(min_length=1, title="an API key of Viam, a non-empty text")] | UnsetType = UNSET
+    api_key_file: Annotated[str, Meta(title="the absolute path of a file with an API key")] | UnsetType = UNSET
     api_key_id: Annotated[str, Meta(title="the API key's ID, a UUID")] | UnsetType = UNSET
     app_address: Annotated[str, Meta(title=app_address.FORMS)] = app_address.DEFAULT_ADDRESS
     org_id: Text | UnsetType = UNSET
@@ -80,19 +81,21 @@ class Attributes(Record, frozen=True, kw_only=True):
     budget: Annotated[Budget, Meta(title='{"monthly": dollars, "warn_at": [fractions]}')] | UnsetType = UNSET
 
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {
+        "api_key_file": _is_absolute_path,
         "api_key_id": lambda text: _UUID.fullmatch(text) is not None,
         "app_address": lambda text: app_address.parse(text) is not None,
         "state_dir": _is_absolute_path,
         "ca_file": _is_absolute_path,
     }
-    secrets: ClassVar[frozenset[str]] = frozenset({"api_key", "api_key_id"})
-    """The ID too: somebody may mix the two up, and the key would be in the log."""
+    secrets: ClassVar[frozenset[str]] = frozenset({"api_key", "api_key_file", "api_key_id"})
+    """All three: somebody may mix them up, and the key would be in the log."""
 
 
 class Config(Struct, frozen=True):
     """The configuration of one service, with the defaults from the environment; None where nothing is known."""
 
     api_key: str | None
+    api_key_file: str | None
     api_key_id: str | None
     app: app_address.AppAddress
     org_id: str | None
@@ -130,7 +133,8 @@ def parse_attributes(
         errors = error.errors
         # The rules between attributes are checked on those that are valid by themselves: one mistake hides no other.
         names = {name for name, _ in errors}
-        valid = records.read(Attributes, {n: v for n, v in attributes.items() if n not in names}, "attribute")
+        kept = {n: v for n, v in attributes.items() if n in Attributes.__struct_fields__ and n not in names}
+        valid = records.read(Attributes, kept, "attribute")
     errors += [("", text) for text in _errors_between(valid, attributes, environment, effects)]
     if errors:
         raise InvalidRecordError(errors)
@@ -140,11 +144,7 @@ def parse_attributes(
 def _errors_between(
     valid: Attributes, attributes: Mapping[str, object], environment: Mapping[str, str], effects: Mapping[str, str]
 ) -> list[str]:
-    errors = [
-        f"{missing}: found nothing, expected both api_key and api_key_id or neither"
-        for missing, other in (("api_key", "api_key_id"), ("api_key_id", "api_key"))
-        if other in attributes and missing not in attributes
-    ]
+    errors = _errors_of_key(attributes)
     key = attributes.get("api_key")
     wanted = records.expected(Attributes, "allowed_commands")
     for name in valid.allowed_commands:
@@ -174,12 +174,21 @@ def _errors_between(
     return errors
 
 
+def _errors_of_key(attributes: Mapping[str, object]) -> list[str]:
+    keys = attributes.keys() & {"api_key", "api_key_file"}
+    errors = ["api_key_file: found api_key beside it, expected one of the two"] if len(keys) > 1 else []
+    if bool(keys) is not ("api_key_id" in attributes):
+        missing = "api_key_id" if keys else "api_key"
+        errors.append(f"{missing}: found nothing, expected both api_key (or api_key_file) and api_key_id or neither")
+    return errors
+
+
 _TAKEN_OVER: Final = ("reveal_payment_details", "timeout_s", "cache_ttl_s", "max_stale_s", "max_pdf_bytes")
 
 
 def _resolved(valid: Attributes, environment: Mapping[str, str]) -> Config:
     key, key_id = given(valid.api_key), given(valid.api_key_id)
-    if key is None and environment.get("VIAM_API_KEY") and environment.get("VIAM_API_KEY_ID"):
+    if key_id is None and environment.get("VIAM_API_KEY") and environment.get("VIAM_API_KEY_ID"):
         key, key_id = environment["VIAM_API_KEY"], environment["VIAM_API_KEY_ID"]
     org = given(valid.org_id) or environment.get("VIAM_PRIMARY_ORG_ID") or None
     location = given(valid.location_id) or environment.get("VIAM_LOCATION_ID") or None
@@ -190,6 +199,7 @@ def _resolved(valid: Attributes, environment: Mapping[str, str]) -> Config:
     state_dir = given(valid.state_dir) or environment.get("VIAM_MODULE_DATA") or None
     return Config(
         api_key=key,
+        api_key_file=given(valid.api_key_file),
         api_key_id=key_id,
         app=app,
         org_id=org,

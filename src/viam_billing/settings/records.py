@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 import msgspec
 from msgspec import UNSET
 
 from viam_billing.core.errors import quoted
+
+_MOST_UNKNOWN: Final = 10
+"""Unknown names that errors name; more are counted."""
+LONGEST_COMPARED: Final = 80
+"""Characters of a name for which a close one is looked for: that takes time with the square of it."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,14 +74,19 @@ def _errors(
     """The errors of the fields, each looked at alone: the name and the text."""
     types = {field.name: field.type for field in _fields(shape)}
     errors: list[tuple[str, str]] = []
-    for name, value in sorted(values.items()):
+    unknown = sorted(name for name in values if shape.aliases.get(name, name) not in types)
+    counted = frozenset(unknown[_MOST_UNKNOWN:])
+    if counted:
+        errors.append(("", f"{prefix}found {len(unknown)} unknown {kind}s, expected none; the first are named here"))
+    for name in sorted(values.keys() - counted):
+        value = values[name]
         field = shape.aliases.get(name, name)
         inner = _inner_record(types.get(field))
         if field not in types:
             from difflib import get_close_matches  # noqa: PLC0415 - for errors only
 
             shown = "***" if hidden and hidden in name else name  # the value is not: it may be a key, its name misspelt
-            close = get_close_matches(shown, [*shape.__struct_fields__, *shape.aliases], 1)
+            close = get_close_matches(shown[:LONGEST_COMPARED], [*shape.__struct_fields__, *shape.aliases], 1)
             hint = f"{close[0]} (a name close to it)" if close else f"one of {', '.join(types) or 'none'}"
             errors.append((name, f"{prefix}{quoted(shown)}: found an unknown {kind}, expected {hint}"))
         elif field != name and field in values:

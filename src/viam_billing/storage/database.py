@@ -10,8 +10,11 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
+import msgspec
+
 from viam_billing.core.errors import StateUnavailableError, quoted
-from viam_billing.storage.disk import Disk, make_folder, sync_folder
+from viam_billing.storage.disk import Disk
+from viam_billing.storage.strict_folder import look, open_in, opened
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,6 +28,12 @@ _DISK_ERROR: Final = re.compile(
     "database or disk is full|disk I/O error|locking protocol|unable to open database file"
 )
 """How SQLite's errors begin that blame the disk, its permissions or another process; Python 3.10 tells no codes."""
+
+_DAMAGE: Final = re.compile(
+    "Could not decode to UTF-8|malformed JSON|malformed database schema|unsupported file format|"
+    "no such (table|column|index)|(table|index) .* already exists|duplicate column name|table .* has no column named"
+)
+"""What SQLite says of files in which a disk has changed bytes: tests hold the module's own statements."""
 
 
 class DamagedFileError(StateUnavailableError):
@@ -79,18 +88,33 @@ class Database:
 
     def _exists(self, guard: Guard) -> bool:
         try:
-            os.stat(self._path)
-        except OSError as error:
-            if isinstance(error, (FileNotFoundError, NotADirectoryError)):
-                guard(None)
-                return False
-        return True
+            return self._look(guard) is not None
+        except OSError:
+            return True
 
-    async def checkpoint(self) -> None:
-        """Bring the write-ahead log into the file, and empty it: nothing that was deleted is left on the disk."""
+    def _look(self, guard: Guard | None) -> os.stat_result | None:
+        """The file, None where there is none; `guard` may refuse that. Raises `OSError` where it is not safe to use."""
+        try:
+            if self._connection is None:  # all that is in the folder is looked at before the first use
+                with opened(self._folder, make=False):
+                    pass
+            return look(self._folder, self._file_name)
+        except (FileNotFoundError, NotADirectoryError):
+            if guard is not None:
+                guard(None)
+            return None
+
+    async def checkpoint(self, *, rebuild: bool = False) -> None:
+        """Bring the write-ahead log into the file, and empty it: nothing that was deleted is left in them.
+
+        `rebuild` makes the file anew, without what was deleted before deleting overwrote it.
+        """
 
         def work() -> None:
             if self._connection is not None:
+                if rebuild:
+                    self._connection.execute("PRAGMA temp_store = MEMORY")
+                    self._connection.execute("VACUUM")
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
         with contextlib.suppress(Exception):  # another process may be reading; the next start does it again
@@ -101,9 +125,10 @@ class Database:
 
         def work() -> None:
             self._disconnect()
-            for ending in ("", "-wal", "-shm"):
-                with contextlib.suppress(OSError):
-                    os.unlink(self._path + ending)
+            with contextlib.suppress(OSError), opened(self._folder, make=False) as folder:
+                for ending in ("", "-wal", "-shm"):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(self._file_name + ending, dir_fd=folder)
 
         self._thread.submit(work)
 
@@ -117,9 +142,7 @@ class Database:
 
         sys.audit("viam_billing.storage.begin", self._file_name, name)
         try:
-            if guard is not None:
-                self._exists(guard)
-            connection = self._connected()
+            connection = self._connected(guard)
             connection.execute(f"PRAGMA synchronous = {'FULL' if sync else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -137,27 +160,30 @@ class Database:
                 raise
         except sqlite3.Error as error:
             self._disconnect()
-            if type(error) is sqlite3.DatabaseError:  # its subclasses have causes outside of the file
+            # Of its other subclasses most have causes outside of the file.
+            if type(error) is sqlite3.DatabaseError or _DAMAGE.match(str(error)):
                 raise self._unusable(str(error), DamagedFileError) from None
             if _DISK_ERROR.match(str(error)):
                 raise self._unusable(str(error)) from None
             raise  # a defect of the module
+        except (TypeError, ValueError, msgspec.ValidationError) as error:  # a row that the module never wrote
+            raise self._unusable(f"it has an invalid value ({error})", DamagedFileError) from None
         except OSError as error:
             self._disconnect()
             raise self._unusable(error.strerror or type(error).__name__) from None
         sys.audit("viam_billing.storage.returned", self._file_name, name)
         return result
 
-    def _connected(self) -> Connection:
+    def _connected(self, guard: Guard | None) -> Connection:
         """The open file, opened anew where the folder was replaced: the next start would not find the old one."""
         import sqlite3  # noqa: PLC0415 - as above
 
-        with contextlib.suppress(OSError):
-            if self._connection and self._identity and os.path.samestat(self._identity, os.stat(self._path)):
-                return self._connection
+        found = self._look(guard)
+        if found and self._connection and self._identity and os.path.samestat(self._identity, found):
+            return self._connection
         self._disconnect()
-        make_folder(self._folder)
-        self._make_file()
+        with opened(self._folder) as folder:
+            self._make_file(folder)
         # A transaction waits for those of other processes, by default for 5 s.
         connection = self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         try:
@@ -168,29 +194,33 @@ class Database:
                 connection.execute("PRAGMA checkpoint_fullfsync = ON")
             connection.execute(f"PRAGMA synchronous = {'FULL' if self._synced else 'NORMAL'}")
             self._migrate(connection)
-            self._identity = os.stat(self._path)
+            self._identity = os.lstat(self._path)
         except BaseException:
             self._disconnect()
             raise
         return connection
 
-    def _make_file(self) -> None:
+    def _make_file(self, folder: int) -> None:
         """Make an empty file of mode 0600, unless there is one: to open and close that would end SQLite's locks on it.
 
         A synced database begins with a synced folder, or a power cut could lose the whole file.
         """
         try:
-            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            os.close(open_in(folder, self._file_name, os.O_CREAT | os.O_EXCL | os.O_RDWR))
         except FileExistsError:
             return
         if self._synced:
-            for folder in (self._folder, os.path.dirname(self._folder)):
-                sync_folder(folder)
+            os.fsync(folder)
+            parent = os.open(os.path.dirname(self._folder), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(parent)
+            finally:
+                os.close(parent)
 
     def _migrate(self, connection: Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > len(self._migrations):
+        if not 0 <= version <= len(self._migrations):
             raise self._unusable("it was written by a newer version of this module", DamagedFileError)
         for script in self._migrations[version:]:
             for statement in script.split(";"):
@@ -208,5 +238,6 @@ class Database:
     def _unusable(self, why: str, kind: type[StateUnavailableError] = StateUnavailableError) -> StateUnavailableError:
         return kind(
             f"{self._file_name} in state_dir {quoted(self._folder)} cannot be used: {why}. "
-            "Make the folder writable, free disk space, or set the attribute state_dir to another folder."
+            "Make the folder writable for the module's user alone, free disk space, or set the attribute state_dir to "
+            "another folder."
         )

@@ -1,6 +1,6 @@
-"""The disk: a thread for each path, so that none of it blocks the event loop; folders for the owner alone; new files.
+"""The disk: a thread for each path, so that none of it blocks the event loop; files that are complete or not there.
 
-Functions and `NewFile` block, so they run on such a thread, and raise `OSError`.
+The methods of `NewFile` block, so they run on such a thread, and raise `OSError`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import tempfile
+import re
+import stat
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -18,11 +19,13 @@ from weakref import WeakValueDictionary
 
 from viam_billing.core.errors import StateUnavailableError, quoted
 from viam_billing.core.tasks import retrieve_exception
+from viam_billing.storage.strict_folder import open_in
 
 T = TypeVar("T")
 
 _IDLE_S: Final = 0.2
 _MOST_WAITING: Final = 1000
+_TEMPORARY: Final = re.compile("tmp[a-z0-9_]{8}")  # earlier versions had Python's tempfile make the names
 
 
 class DiskThread:
@@ -89,29 +92,25 @@ class Disk:
         return self._threads.setdefault(path, DiskThread(path))
 
 
-def make_folder(folder: str) -> None:
-    """Make a folder for the owner alone, unless it is there; its parent has to be."""
-    try:
-        os.mkdir(folder, 0o700)
-    except FileExistsError:
-        if not os.path.isdir(folder):
-            raise NotADirectoryError(0, "state_dir is not a folder") from None
-
-
-def sync_folder(folder: str) -> None:
-    """Bring the names in a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 class NewFile:
     """A file that is written in a temporary folder on the same disk, and put in its place once it is complete."""
 
-    def __init__(self, temporary_folder: str) -> None:
-        self._descriptor, self._path = tempfile.mkstemp(dir=temporary_folder)
+    def __init__(self, temporary_folder: int) -> None:
+        """`temporary_folder` is a descriptor, as is the folder of `put`; it stays open as long as the file."""
+        self._folder = temporary_folder
+        self._name = f"tmp{os.urandom(4).hex()}"
+        self._descriptor = open_in(self._folder, self._name, os.O_CREAT | os.O_EXCL | os.O_RDWR)
+
+    @staticmethod
+    def remove_older(temporary_folder: int, than_s: float) -> None:
+        """Remove what a killed process left here: files of this user, with such a name, last written before a time."""
+        with os.scandir(temporary_folder) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):  # its process has just removed it
+                    found = entry.stat(follow_symlinks=False)
+                    own = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+                    if own and found.st_mtime < than_s and _TEMPORARY.fullmatch(entry.name):
+                        os.unlink(entry.name, dir_fd=temporary_folder)
 
     def write(self, content: bytes) -> None:
         """Append all of `content`."""
@@ -124,14 +123,14 @@ class NewFile:
         os.ftruncate(self._descriptor, 0)
         os.lseek(self._descriptor, 0, os.SEEK_SET)
 
-    def put(self, path: str) -> None:
+    def put(self, folder: int, name: str) -> None:
         """Give the file its place, where it replaces another one. It is on the disk when this returns."""
         os.fsync(self._descriptor)
-        os.replace(self._path, path)
-        sync_folder(os.path.dirname(path))
+        os.replace(self._name, name, src_dir_fd=self._folder, dst_dir_fd=folder)
+        os.fsync(folder)
 
     def discard(self) -> None:
         """Close the file, and remove it unless it has its place. To be called once, in every case."""
         os.close(self._descriptor)
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path)
+            os.unlink(self._name, dir_fd=self._folder)

@@ -45,4 +45,11 @@ MIGRATIONS: Final = (
         PRIMARY KEY (app_address, key, attempt)
     ) STRICT
     """,
+    """
+    ALTER TABLE audit ADD COLUMN executed INTEGER NOT NULL DEFAULT 0;
+    UPDATE audit SET executed = 1 WHERE allowed AND parameters NOT LIKE '%"dry_run": true%' AND (code IS NULL OR
+        code IN ('unfinished', 'cancelled', 'cloud_unreachable', 'cloud_timeout', 'cloud_rate_limited', 'cloud_error',
+        'charge_outcome_unknown', 'internal_error'));
+    CREATE INDEX audit_by_ring ON audit (executed)
+    """,
 )

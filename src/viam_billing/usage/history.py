@@ -15,7 +15,7 @@ from msgspec import Struct
 from viam import logging
 
 from viam_billing.core.errors import StateUnavailableError
-from viam_billing.core.money import Cents, exact, rounded
+from viam_billing.core.money import TOO_LARGE, Cents, exact, rounded
 from viam_billing.core.tasks import within
 from viam_billing.core.times import DAY_S, HOUR_S
 from viam_billing.storage.database import Connection, Database
@@ -119,8 +119,8 @@ class UsageHistory:
             rows = db.execute(
                 "SELECT time, month_start, cost FROM points JOIN series ON id = series "
                 "WHERE app_address = ? AND org_id = ? AND hour BETWEEN ? AND ? AND time >= ? AND time < ? "
-                "ORDER BY hour",
-                (self._app, org_id, since_s // HOUR_S, until_s // HOUR_S, since_s, until_s),
+                "AND abs(cost) < ? ORDER BY hour",  # a disk may change it
+                (self._app, org_id, since_s // HOUR_S, until_s // HOUR_S, since_s, until_s, TOO_LARGE),
             )
             return [Point(*row) for row in rows]
 

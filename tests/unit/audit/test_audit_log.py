@@ -1,8 +1,9 @@
+"""The audit log: when an attempt is noted, how it ends, and what is counted in one entry."""
+
 from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,48 +11,10 @@ from typing import Any
 
 import pytest
 
-from support.fake_parts import NOON_S, Clock, make_journal
-from viam_billing.audit.audit_log import AuditLog
-from viam_billing.core.errors import NotFoundError, OutOfScopeError
-from viam_billing.storage.database import Database
-from viam_billing.storage.disk import Disk
-from viam_billing.storage.journal_schema import FILE_NAME, MIGRATIONS
-
-ERRORS = {error.code: error for error in (OutOfScopeError, NotFoundError)}
-
-
-class Case:
-    """An audit log on a real file, its clock, and a look into the file."""
-
-    def __init__(self, folder: Path) -> None:
-        self.clock = Clock(NOON_S)
-        self.database = Database(Disk(), str(folder), FILE_NAME, MIGRATIONS)
-        self.log = self.of("https://app.viam.com")
-
-    def of(self, app_address: str) -> AuditLog:
-        """The log for an address, in the same file."""
-        return AuditLog(make_journal(self.database, app_address), app_address, self.clock)
-
-    async def attempt(self, command: str = "do", code: str | None = "out_of_scope", **parameters: object) -> None:
-        """An attempt from its begin to its end."""
-
-        async def made() -> None:
-            async with self.log.attempt(command, parameters, permitted=True, sync=True):
-                if code is not None:
-                    raise ERRORS[code]("no.")
-
-        await asyncio.gather(made(), return_exceptions=True)
-        await self.log.idle.wait()
-
-    async def entries(self) -> list[dict[str, Any]]:
-        """The audit log, oldest first."""
-
-        def work(db: sqlite3.Connection) -> list[dict[str, Any]]:
-            cursor = db.execute("SELECT * FROM audit ORDER BY id")
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor]
-
-        return await self.database.run(work)
+from support.fake_parts import NOON_S
+from unit.audit.audit_scene import Case
+from viam_billing.audit.audit_log import LOGGER
+from viam_billing.core.errors import Outcome
 
 
 @pytest.fixture
@@ -64,7 +27,9 @@ async def case(tmp_path: Path) -> AsyncIterator[Case]:
 
 async def test_an_attempt_is_written_before_it_is_made(case: Case) -> None:
     """A process that is killed meanwhile leaves its entry, without an end."""
-    async with case.log.attempt("do", {"a": 1, "idempotency_key": "k"}, permitted=True, sync=True):
+    async with case.log.attempt("do", {"a": 1, "idempotency_key": "k"}, permitted=True, sync=True) as begin:
+        assert await case.entries() == []
+        await begin()
         (entry,) = await case.entries()
     assert (entry["command"], json.loads(entry["parameters"]), entry["code"]) == (
         "do",
@@ -81,7 +46,8 @@ async def test_an_attempt_whose_caller_leaves_while_it_is_written_is_ended(case:
     slow = case.database.begin(lambda _: disk_works.wait(30))
 
     async def attempt() -> None:
-        async with case.log.attempt("do", {}, permitted=True, sync=True):
+        async with case.log.attempt("do", {}, permitted=True, sync=True) as begin:
+            await begin()
             raise AssertionError("it is not made")
 
     caller = asyncio.create_task(attempt())
@@ -147,52 +113,33 @@ async def test_an_attempt_at_another_address_is_no_repeat(case: Case) -> None:
     assert len(await case.entries()) == 2
 
 
-async def test_ten_thousand_entries_are_kept(case: Case) -> None:
-    """The oldest goes when the next one comes."""
-    await case.attempt("oldest")
-    fill = (
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999) "
-        "INSERT INTO audit (app_address, time, command, parameters, allowed) SELECT '', 0, i, '{}', 1 FROM n"
-    )
-    await case.database.run(lambda db: db.execute(fill).rowcount)
-    assert [len(await case.entries()), (await case.entries())[0]["command"]] == [10_000, "oldest"]
-    await case.attempt("newest")
-    entries = await case.entries()
-    assert (len(entries), entries[0]["command"], entries[-1]["command"]) == (10_000, "1", "newest")
+async def test_what_was_executed_is_in_the_modules_log_too(case: Case, caplog: pytest.LogCaptureFixture) -> None:
+    """With its IDs and amounts, quoted, and no other parameter; what was not executed is not."""
+    LOGGER.addHandler(caplog.handler)
+    about: dict[str, Any] = {
+        "org_id_to_charge": "o\n1",
+        "subtotal": 2.5,
+        "idempotency_key": "k",
+        "description": "secret",
+    }
+    await case.attempt("charge", code=None, sent=Outcome.UNKNOWN, **about)
+    await case.attempt("update", code="cloud_timeout", sent=Outcome.UNKNOWN, location_id="l")
+    await case.attempt("reconcile", code=None, sent=Outcome.UNKNOWN)
+    await case.attempt("charge", code="not_found", sent=Outcome.REFUSED, **about)
+    await case.attempt("charge", code="out_of_scope", **about)
+    LOGGER.removeHandler(caplog.handler)
+    assert list(dict.fromkeys((record.levelname, record.getMessage()) for record in caplog.records)) == [
+        ("INFO", 'executed: charge (org_id_to_charge: "o\\n1", subtotal: 2.5, idempotency_key: "k"): done'),
+        ("INFO", 'executed: update (location_id: "l"): cloud_timeout'),
+    ]
 
 
-async def test_repeats_push_no_other_entry_out(case: Case) -> None:
-    """However many: counted in one, they take the room of one. Numbers given out before stand for as many repeats."""
-    await case.attempt("the one that matters", code=None)
-    await case.attempt("refused")
-    await case.attempt("refused")
-    await case.database.run(
-        lambda db: db.execute("UPDATE sqlite_sequence SET seq = seq + 10000 WHERE name = 'audit'").rowcount
-    )
-    await case.attempt("refused")
-    entries = await case.entries()
-    assert [(entry["command"], entry["repeats"]) for entry in entries] == [("the one that matters", 0), ("refused", 2)]
-
-
-async def test_long_values_are_cut(case: Case) -> None:
-    """An attempt may carry anything."""
-    await case.attempt(text="x" * 100_000, number=2.5, flag=True, nothing=None, parts=[1] * 100_000)
-    (entry,) = await case.entries()
-    kept = json.loads(entry["parameters"])
-    assert (len(kept.pop("text")), kept) == (200, {"number": 2.5, "flag": True, "nothing": None, "parts": "a list"})
-
-
-async def test_many_parameters_are_cut(case: Case) -> None:
-    """A thousand unknown names are not worth the disk."""
-    many: dict[str, Any] = {f"p{i}" + "x" * 1000: i for i in range(1000)}
-    await case.attempt(**many)
-    (entry,) = await case.entries()
-    assert len(entry["parameters"]) < 5000
-
-
-async def test_a_long_key_is_not_kept(case: Case) -> None:
-    """No charge can have it: what is refused must not fill the disk. A long one that a charge can have is."""
-    for key in ("x" * 200, "x" * 201, "x" * 5_000_000):
-        await case.attempt(idempotency_key=key)
-    assert [entry["idempotency_key"] for entry in await case.entries()] == ["x" * 200, None]
-    assert len((await case.entries())[1]["parameters"]) < 300
+async def test_what_waits_is_shown_as_unfinished(case: Case) -> None:
+    """By the service that it waits in: it is not written before it is refused or sent."""
+    await case.attempt("before")
+    async with case.log.attempt("waits", {"a": 1}, permitted=True, sync=True):
+        shown = await case.log.entries(lambda *_: True, since_s=0, limit=10)
+        assert [(entry.command, entry.code) for entry in shown] == [("waits", "unfinished"), ("before", "out_of_scope")]
+        assert shown[0].parameters == {"a": 1}
+        assert len(await case.log.entries(lambda *_: True, since_s=0, limit=1)) == 1
+    assert [entry["command"] for entry in await case.entries()] == ["before"]

@@ -27,6 +27,10 @@ class FakeFile(CacheFile):
         self.ready.set()
 
     @override
+    async def clean(self) -> None:
+        return
+
+    @override
     async def load(self) -> dict[str, Entry]:
         stored = dict(self.stored)
         await self.ready.wait()

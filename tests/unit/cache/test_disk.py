@@ -143,13 +143,20 @@ async def test_removed_answers_are_gone(opened: Callable[..., CacheFile], folder
 async def test_revealed_details_of_an_earlier_version_are_in_no_file_any_more(
     opened: Callable[..., CacheFile], folder: Path
 ) -> None:
+    """Of another key; nor what the first versions had replaced, and did not overwrite. Other answers stay."""
     first = opened("other")
-    await saved(first, "revealed:o", value={"billing_email": "jane@example.com"})
-    assert b"jane@example.com" in all_bytes(folder)
-    first.close()
-    assert await loaded(opened()) == {}
-    assert b"jane@example.com" not in all_bytes(folder)
-    assert rows(folder) == []
+    await saved(first)
+    with contextlib.closing(sqlite3.connect(folder / FILE_NAME)) as db:
+        db.execute("PRAGMA secure_delete = OFF")
+        for number in range(3):
+            for length in (10, 9000):
+                details = f"jane{number}@example.com" + "x" * length
+                db.execute("REPLACE INTO answers VALUES ('other', ?, ?, 1, 9e9)", (f"revealed:{length}", details))
+            db.commit()
+    assert all(f"jane{number}@example.com".encode() in all_bytes(folder) for number in range(3))
+    await opened().clean()
+    assert b"@example.com" not in all_bytes(folder)
+    assert rows(folder) == [("other", "q")]
 
 
 async def test_what_is_removed_right_before_the_end_is_removed(
@@ -209,7 +216,24 @@ def with_a_broken_value(folder: Path) -> None:
         db.execute("UPDATE answers SET value = '{'")
 
 
-@pytest.mark.parametrize("damage", [broken_bytes, cut_off, of_a_newer_version, with_a_broken_value])
+def with_another_value(folder: Path) -> None:
+    """A value that is right in itself, and not what was written."""
+    with contextlib.closing(sqlite3.connect(folder / FILE_NAME, isolation_level=None)) as db:
+        changed = db.execute("UPDATE answers SET value = substr(value, 1, 8) || '{}'").rowcount
+    assert changed
+
+
+def with_another_age(folder: Path) -> None:
+    """A time that makes an old answer a new one."""
+    with contextlib.closing(sqlite3.connect(folder / FILE_NAME, isolation_level=None)) as db:
+        changed = db.execute("UPDATE answers SET as_of = as_of + 60").rowcount
+    assert changed
+
+
+DAMAGES = [broken_bytes, cut_off, of_a_newer_version, with_a_broken_value, with_another_value, with_another_age]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 async def test_a_damaged_file_costs_the_old_answers(
     opened: Callable[..., CacheFile], folder: Path, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:

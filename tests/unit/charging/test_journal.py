@@ -197,3 +197,16 @@ async def test_an_entry_is_read_as_it_was_written(scene: Scene) -> None:
     )
     await scene.store.run(lambda db: Rows(db, "https://app.viam.com", 0.0).put(full))
     assert await scene.entry() == full
+
+
+@pytest.mark.parametrize(
+    "damage", ["times = '[null]'", "times = '{'", "candidates = '5'", "known_invoices = '[1]'", "times = '[\"a\"]'"]
+)
+async def test_an_entry_that_the_disk_has_changed_is_not_read(scene: Scene, damage: str) -> None:
+    """Nothing is charged on what it might mean."""
+    await charged(scene, "k", 3000, state="unknown")
+    await scene.store.run(lambda db: db.execute(f"UPDATE charges SET {damage}").rowcount)  # noqa: S608 - ours
+    with pytest.raises(StateUnavailableError, match=r"journal\.db"):
+        await scene.journal.find("k")
+    with pytest.raises(StateUnavailableError):
+        await scene.journal.reserve(request("l", "a", 100), LIMITS, [])

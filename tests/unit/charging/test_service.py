@@ -42,7 +42,7 @@ async def test_the_same_key_with_other_parameters_is_a_conflict(scene: Scene) ->
 async def test_callers_that_join_an_attempt_get_its_error_each_in_an_object_of_its_own(scene: Scene) -> None:
     tasks = [asyncio.ensure_future(scene.charge()) for _ in range(3)]
     sending = await scene.cloud.arrived()
-    await until(lambda: scene.charging.attempts["k"].waiting == 3)
+    await until(lambda: len(scene.charging.attempts["k"].callers) == 3)
     sending.refuse(Status.NOT_FOUND)
     errors = await asyncio.gather(*tasks, return_exceptions=True)
     assert {getattr(error, "code", None) for error in errors} == {"not_found"}
@@ -56,7 +56,7 @@ async def test_a_charge_outlives_its_caller(scene: Scene) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     again = asyncio.ensure_future(scene.charge())
-    await until(lambda: scene.charging.attempts["k"].waiting == 1)
+    await until(lambda: len(scene.charging.attempts["k"].callers) == 1)
     scene.cloud.sendings[0].succeed()
     entry, replayed = await again
     assert (entry.state, replayed, len(scene.cloud.sendings)) == ("succeeded", True, 1)
@@ -225,7 +225,7 @@ async def test_a_dropped_attempt_is_not_reserved_though_its_cancellation_was_swa
     with pytest.raises(asyncio.CancelledError):
         await task
     access.released.set()
-    await asyncio.wait({attempt.task})
+    assert await code_of(attempt.task) == "cloud_unreachable"
     assert not scene.cloud.sendings
     assert await scene.journal.find("k") is None
 

@@ -26,6 +26,7 @@ from support.fake_parts import (
     usage,
     waiting,
 )
+from viam_billing.cloud.api_key import ApiKey
 from viam_billing.cloud.calls import Calls, Counters
 from viam_billing.cloud.client import CloudClient
 from viam_billing.cloud.failures import CallFailedError, UnreadableAnswerError
@@ -38,6 +39,7 @@ from viam_billing.core.errors import (
     Outcome,
     StateUnavailableError,
 )
+from viam_billing.core.secrets import Secrets
 from viam_billing.core.times import Deadline
 from viam_billing.settings.app_address import AppAddress
 
@@ -305,7 +307,7 @@ async def silent_session(tmp_path: Path) -> AsyncIterator[Session]:
     path = str(tmp_path / "cloud.sock")
     connections: list[asyncio.StreamWriter] = []
     server = await asyncio.start_unix_server(lambda _, writer: connections.append(writer), path)
-    session = Session(AppAddress(path, path=path), "id", "key")
+    session = Session(AppAddress(path, path=path), "id", ApiKey(Secrets(), "key"))
     yield session
     session.close()
     server.close()

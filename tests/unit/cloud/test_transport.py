@@ -17,10 +17,12 @@ import pytest
 from google.protobuf.empty_pb2 import Empty
 
 from support.conditions import holds
+from viam_billing.cloud.api_key import ApiKey
 from viam_billing.cloud.failures import CallFailedError, outcome_of_charge
 from viam_billing.cloud.session import Session
 from viam_billing.cloud.transport import Channel, Method
 from viam_billing.core.errors import NotConfiguredError, Outcome
+from viam_billing.core.secrets import Secrets
 from viam_billing.settings.app_address import AppAddress
 
 EMPTY_SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
@@ -121,7 +123,7 @@ async def test_certificates_on_a_disk_that_hangs_hold_up_nothing_else(tmp_path: 
     os.mkfifo(path)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
     address = AppAddress("https://127.0.0.2", "127.0.0.2", 443, tls=True, verified=True)
-    session = Session(address, "id", "key", str(path))
+    session = Session(address, "id", ApiKey(Secrets(), "key"), str(path))
     login = session.begin_login()
     writers: list[int] = []
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from support.fake_charges import Scene, away
+from unit.charging.scene import until
 from unit.cloud_fakes import answer, refused
 from viam_billing.core.errors import KeyLacksPermissionError
 
@@ -168,3 +169,20 @@ async def test_the_other_command_charges_too(scene: Scene) -> None:
     sending = await scene.cloud.arrived()
     sending.succeed()
     assert ((await task)["total"], sending.cents) == (10.5, 1050)
+
+
+async def test_a_charge_is_written_down_for_one_caller_who_still_waits(scene: Scene) -> None:
+    """The one that began it has left; what joined it and is not needed for it sent nothing."""
+    scene.cloud.reading.clear()
+    context = scene.context()
+    callers = [asyncio.create_task(answer(context, CHARGE)) for _ in range(3)]
+    await scene.cloud.asked()
+    await until(lambda: len(scene.charging.attempts["k"].callers) == 3)
+    callers[0].cancel()
+    await asyncio.wait(callers[:1])
+    scene.cloud.reading.set()
+    assert [(await each)["state"] for each in callers[1:]] == ["succeeded"] * 2
+    context.audit_log.flush()
+    await context.audit_log.idle.wait()
+    rows = await scene.store.run(lambda db: db.execute("SELECT code, executed FROM audit ORDER BY executed").fetchall())
+    assert sorted(rows, key=str) == [("cancelled", 0), (None, 0), (None, 1)]

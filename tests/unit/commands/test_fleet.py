@@ -139,4 +139,4 @@ async def test_wrong_input_is_named(parameters: dict[str, object]) -> None:
 async def test_what_is_wrong_in_a_list_is_told(value: list[object]) -> None:
     """A list was found: that a list is expected would say nothing."""
     error = await small().refused(FLEET, location_ids=value)
-    assert "at least one location ID, each a non-empty text of at most 128 characters" in error.text
+    assert "1 to 10,000 location IDs, each a non-empty text of at most 128 characters" in error.text

@@ -50,10 +50,23 @@ def test_one_file_name_is_good(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", "a/b", "/a", "a\\b", "a\nb", "a\n", "a\0", "\x7f", "\x85", "x" * 256, "é" * 128, "../x", "😀" * 64],
+    [
+        *("", ".", "..", "a/b", "/a", "a\\b", "a\nb", "a\n", "a\0", "\x7f", "\x85", "x" * 256, "é" * 128, "../x"),
+        *(
+            "😀" * 64,
+            "fdp.\u202egpj",
+            "a\u200bb",
+            "a\u2028b",
+            "\ufeffa",
+            "a\u00adb",
+            "a\U000e0041",
+            "a\ue000b",
+            "a\u2066b",
+        ),
+    ],
 )
 def test_what_is_no_file_name_is_refused(name: str) -> None:
-    """Paths, control characters, and more than 255 bytes, whatever the number of characters."""
+    """Paths, what nobody sees or what turns the text around, more than 255 bytes whatever the number of characters."""
     with pytest.raises(InvalidRecordError, match=r"save_as: found .*, expected one file name"):
         records.read(PdfParameters, {"id": "i", "save_as": name}, "parameter")
 
@@ -174,14 +187,14 @@ async def test_room_that_another_took_meanwhile_is_gone(tmp_path: Path) -> None:
 
 
 async def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
-    """After an hour; what another one may be writing is younger."""
+    """After an hour, as another one may be writing what is younger; a file of another name is somebody's own."""
     incoming = tmp_path / "incoming"
     incoming.mkdir()
-    for name, age_s in (("old", 4000), ("young", 60)):
+    for name, age_s in (("tmp0d_older", 4000), ("tmpyounger", 60), ("tmp.pdf", 4000), ("notes.pdf", 4000)):
         (incoming / name).touch()
         os.utime(incoming / name, (time.time() - age_s,) * 2)
     await take(SavedPdf(Disk(), str(tmp_path), "a.pdf"), PDF)
-    assert files(incoming) == ["young"]
+    assert files(incoming) == ["notes.pdf", "tmp.pdf", "tmpyounger"]
 
 
 def test_without_a_folder_nothing_can_be_saved() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from support.fake_charges import APP, FOR_EVER, ChargeCloud, Scene, request, settings
 from support.fake_parts import Clock
-from viam_billing.audit.audit_log import AuditEntry
+from viam_billing.audit.entries import AuditEntry
 from viam_billing.cache.readings import Call
 from viam_billing.charging.recovery import FolderLock
 from viam_billing.commands import EFFECTS

@@ -76,6 +76,7 @@ async def test_a_change_goes_on_without_a_folder(client: FakeClient, caplog: pyt
     context = make_context(client, {"allowed_commands": ["change"]}, commands=command("change"))
     dispatch.LOGGER.addHandler(caplog.handler)
     assert await answer(context, {"do": {}}) == {"do": {"done": True}}
+    await context.audit_log.idle.wait()
     dispatch.LOGGER.removeHandler(caplog.handler)
     assert "not in the audit log" in caplog.text
 
@@ -102,6 +103,7 @@ async def test_a_change_whose_service_is_closed_meanwhile_is_told_as_it_ended(tm
 async def test_a_secret_is_not_written_down(context: Context, tmp_path: Path) -> None:
     """Neither as a value nor as a name, nor a token that somebody copied."""
     await refused(context, {"charge_organization": {"description": f"x {KEY}", KEY: 1, "token": "Bearer abc.def"}})
+    await context.audit_log.idle.wait()
     with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
         ((parameters,),) = db.execute("SELECT parameters FROM audit")
     assert KEY not in parameters

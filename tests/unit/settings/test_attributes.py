@@ -33,6 +33,7 @@ def test_an_empty_block_is_good() -> None:
     """Every attribute has a default, or is not known."""
     assert parsed({}) == Config(
         api_key=None,
+        api_key_file=None,
         api_key_id=None,
         app=parsed({"app_address": "https://app.viam.com"}).app,
         org_id=None,
@@ -91,7 +92,7 @@ def test_half_a_key_of_the_environment_is_none(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["api_key", "api_key_id"])
 def test_half_a_key_is_an_error(name: str) -> None:
-    assert "expected both api_key and api_key_id or neither" in refused({name: KEY[name]})
+    assert "expected both api_key (or api_key_file) and api_key_id or neither" in refused({name: KEY[name]})
 
 
 def test_the_scope_is_the_own_org_and_location_by_default() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import json
 import os
 import sqlite3
 import stat
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from viam_billing.core.errors import NotFoundError, StateUnavailableError
@@ -130,8 +132,6 @@ async def test_an_error_undoes_the_whole_transaction(open_database: Callable[...
 @pytest.mark.parametrize(
     ("wrong", "kind"),
     [
-        ("INSERT INTO nowhere VALUES (1)", sqlite3.OperationalError),
-        ("INSERT INTO t (y) VALUES (1)", sqlite3.OperationalError),
         ("INSRT", sqlite3.OperationalError),
         ("INSERT INTO t VALUES ('text')", sqlite3.IntegrityError),
         ("INSERT INTO t VALUES (?)", sqlite3.ProgrammingError),
@@ -149,6 +149,39 @@ async def test_a_wrong_statement_is_a_defect_and_undoes_the_whole_transaction(
     with pytest.raises(kind):
         await database.run(half)
     assert await database.run(rows) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *("PRAGMA user_version = -1", "PRAGMA user_version = 2", "PRAGMA user_version = 0", "DROP TABLE t"),
+        "ALTER TABLE t RENAME COLUMN x TO y",
+    ],
+)
+async def test_a_file_that_is_not_as_the_module_left_it_is_damaged(
+    open_database: Callable[..., Database], folder: Path, damage: str
+) -> None:
+    """And stays as it is, for a person to look at."""
+    await open_database(FIRST).run(put(1))
+    with contextlib.closing(sqlite3.connect(folder / "x.db")) as db:
+        db.execute(damage)
+        db.commit()
+    with pytest.raises(DamagedFileError):
+        await open_database(FIRST).run(lambda db: db.execute("SELECT x FROM t").fetchall())
+
+
+@pytest.mark.parametrize("value", [b"\xff", "{", 1.5])
+async def test_a_row_that_the_module_never_wrote_is_damage(
+    open_database: Callable[..., Database], value: object
+) -> None:
+    """Whatever a disk has made of it."""
+
+    def work(db: sqlite3.Connection) -> object:
+        ((found,),) = db.execute("SELECT CAST(? AS TEXT)", (value,))
+        return msgspec.convert(json.loads(found), list[int])
+
+    with pytest.raises(DamagedFileError):
+        await open_database(FIRST).run(work)
 
 
 async def test_a_full_disk_is_told_where_sqlite_has_rolled_back_by_itself(
@@ -245,7 +278,7 @@ async def test_a_migration_that_fails_changes_nothing(open_database: Callable[..
     """The next version of the module finds what the last one left."""
     await open_database(FIRST).run(put(1))
     with pytest.raises(sqlite3.OperationalError):
-        await open_database(FIRST, "INSERT INTO t VALUES (2); INSERT INTO nowhere VALUES (1)").run(rows)
+        await open_database(FIRST, "INSERT INTO t VALUES (2); INSRT").run(rows)
     assert version(folder) == 1
     assert await open_database(FIRST).run(rows) == [1]
 

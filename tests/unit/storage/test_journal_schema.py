@@ -50,7 +50,7 @@ async def use():
 for _ in range(2):
     asyncio.run(use())
     for path, _, flags in opened:
-        if str(path).startswith(os.path.dirname(sys.argv[1])):
+        if path == "x.db" or str(path).startswith(os.path.dirname(sys.argv[1])):
             print(os.path.basename(path), "new" if flags & os.O_EXCL else "there")
     print("--")
     opened.clear()
@@ -77,7 +77,7 @@ def version(folder: str) -> int:
 async def test_an_older_journal_gets_what_charges_need(scene: Scene) -> None:
     """And charges."""
     assert (await scene.charge())[0].state == "succeeded"
-    assert version(scene.folder) == len(MIGRATIONS) == 2
+    assert version(scene.folder) == len(MIGRATIONS) == 3
 
 
 async def test_what_an_older_journal_has_is_kept(scene: Scene) -> None:
@@ -90,14 +90,40 @@ async def test_what_an_older_journal_has_is_kept(scene: Scene) -> None:
         await EmailCooldown(scene.journal, APP, scene.clock, {}).check("a")
 
 
+async def test_old_entries_keep_their_place_and_get_their_ring(tmp_path: Path) -> None:
+    """What may have been done is in the ring of its own; what was refused, or only tried, is not."""
+    ends = {
+        "done": None,
+        "lost": "cloud_timeout",
+        "died": "unfinished",
+        "no": "out_of_scope",
+        "limit": "charge_blocked",
+    }
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
+        for script in MIGRATIONS[:2]:
+            db.executescript(script)
+        insert = "INSERT INTO audit (app_address, time, command, parameters, allowed, code) VALUES (?, 1, ?, ?, 1, ?)"
+        db.executemany(insert, [(APP, name, "{}", code) for name, code in ends.items()])
+        db.execute(insert, (APP, "dry", '{"org_id": "a", "dry_run": true}', None))
+        db.execute("PRAGMA user_version = 2")
+        db.commit()
+    scene = Scene(str(tmp_path))
+    log = AuditLog(scene.journal, APP, scene.clock)
+    assert [e.command for e in await log.entries(lambda *_: True, since_s=0, limit=10)] == [*ends, "dry"][::-1]
+    scene.close()
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
+        executed = db.execute("SELECT command FROM audit WHERE executed ORDER BY id").fetchall()
+    assert executed == [("done",), ("lost",), ("died",)]
+
+
 async def test_a_journal_of_a_newer_version_is_refused_and_left_alone(scene: Scene) -> None:
     """Nothing is charged with it."""
     path = Path(scene.folder, "journal.db")
     with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA user_version = 3")
+        db.execute("PRAGMA user_version = 4")
     with pytest.raises(StateUnavailableError, match="newer version"):
         await scene.charge()
-    assert (version(scene.folder), scene.cloud.sendings, scene.cloud.lists) == (3, [], 0)
+    assert (version(scene.folder), scene.cloud.sendings, scene.cloud.lists) == (4, [], 0)
 
 
 def test_a_file_is_made_once_and_its_folder_synced(tmp_path: Path) -> None:
@@ -106,8 +132,8 @@ def test_a_file_is_made_once_and_its_folder_synced(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOW_FILES_ARE_OPENED, str(folder)]
     found = subprocess.run(command, capture_output=True, text=True, check=True, env={"PYTHONPATH": _source()})  # noqa: S603 - our own script
     first, second, _ = found.stdout.split("--\n")
-    assert first.splitlines() == ["x.db new", "state there", f"{tmp_path.name} there"]
-    assert second.splitlines() == ["x.db new"]
+    assert first.splitlines() == ["state there", "x.db new", f"{tmp_path.name} there"]
+    assert second.splitlines() == ["state there", "state there", "x.db new"]
 
 
 def _source() -> str:
