@@ -4,7 +4,7 @@ python := .venv/bin/python
 # in the order of the files: the long ones come early, and no worker is left alone with one at the end
 PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 LOCK_ARGS ?=
-SECONDS ?= 180
+SECONDS ?=
 KILLS ?= 330
 SEED ?=
 TAG ?=
@@ -52,14 +52,14 @@ bench: setup ## measure next to the bare SDK and the naive way; prints a table a
 bench-archive: setup build ## measure the start of the archive's module, next to run.sh and to what Viam's template makes
 	$(python) tests/benchmarks/bench_archive.py
 
-soak: setup ## let callers and faults at the module for 3 minutes (SECONDS=N; SEED=N has an earlier run's faults again)
-	$(python) tests/soak/soak.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+soak: setup ## let callers and faults at the module for 3 minutes (SECONDS=N; SEED=N repeats an earlier run's faults)
+	$(python) tests/soak/soak.py --seconds $(or $(SECONDS),180) $(if $(SEED),--seed $(SEED))
 
 crash: setup ## kill the module at every boundary of a charge, 330 times (KILLS=N; SEED=N), then let a storm at it
 	$(python) tests/crash/crash.py --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
-fuzz: setup ## let any bytes at the module, as requests, answers and files (SECONDS=600; SEED=N has an earlier run again)
-	$(python) tests/fuzz/fuzz.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+fuzz: setup ## feed the module arbitrary requests, answers and files for 10 minutes (SECONDS=N; SEED=N repeats a run)
+	$(python) tests/fuzz/fuzz.py --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED))
 
 build: ## build the archive for the registry, check it and start it once
 	./build.sh

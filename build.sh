@@ -31,9 +31,8 @@ archive=dist/archive.tar.gz
 rm -f "$archive" # a build that fails leaves none behind
 . requirements/install.sh
 
-# --- a repeatable build: no Python settings of the caller, and the commit's time for the files in the archive ---
+# --- a repeatable build: the commit's time for the files in the archive ---
 
-unset PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE
 export PYTHONNOUSERSITE=1 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
 export PYINSTALLER_CONFIG_DIR="$here/build/cache"
 export PYINSTALLER_ZLIB_COMPRESSION_LEVEL=0 # the archive's own compression finds more in modules that are not

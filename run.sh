@@ -15,10 +15,10 @@ done
 here=${self%/*}
 umask go-w # Python writes __pycache__ beside the sources, and nobody else may write there
 
-# [ -O / ] is true for root alone. Where not all belongs to root, setup.sh decides whether root may run it.
+# [ -O / ] is true for root alone, which runs nothing that others could have changed: setup.sh says why.
 ready() {
     [ -x "$here/.venv/bin/python" ] && cmp -s "$here/requirements/runtime.txt" "$here/.venv/runtime.txt" || return 1
-    ! [ -O / ] || { [ -O "$here/" ] && [ -O "$here/src" ] && [ -O "$here/.venv" ]; }
+    ! [ -O / ] || { . "$here/requirements/unsafe.sh" && [ -z "$(unsafe_path "$here")" ]; }
 }
 
 if ! ready; then

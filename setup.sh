@@ -42,31 +42,15 @@ cd "$here"
 
 # --- may root run this? ---
 
-# Prints a file or folder through which somebody else could have root run code: one that belongs to neither root nor
-# the user whose sudo this is (who is trusted with root already), or that everybody can write. The folders above count,
-# because their owners can put another checkout in this one's place.
-unsafe_path() {
-    set --
-    folder=$here
-    while [ -n "$folder" ]; do
-        set -- "$@" "$folder"
-        folder=${folder%/*}
-    done
-    if [ -e .venv ]; then set -- "$@" "$here/.venv"; fi
-    {
-        find "$@" -prune \( ! -user 0 ${SUDO_UID:+! -user "$SUDO_UID"} -o ! -type l -perm -002 ! -perm -1000 \)
-        find run.sh setup.sh build.sh requirements bundle src 2>/dev/null \
-            \( ! -user 0 ${SUDO_UID:+! -user "$SUDO_UID"} -o ! -type l -perm -002 \)
-    } | head -n 1
-}
+. requirements/unsafe.sh
 
 if [ -O / ]; then # this is root
-    unsafe=$(unsafe_path)
+    unsafe=$(unsafe_path "$here")
     if [ -n "$unsafe" ]; then
         # shellcheck disable=SC2012 # only the owner is read, and no standard tool prints it alone
         owner=$(ls -ld "$unsafe" | awk '{ print $3 }')
         case $owner in
-        root) fault="everybody can write $unsafe" instead= ;;
+        root) fault="others can write $unsafe" instead= ;;
         *) fault="$unsafe belongs to $owner" instead="; or run viam-server as $owner" ;;
         esac
         fail "root does not run the code in $here: $fault, and whoever can change it could become root." \

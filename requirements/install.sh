@@ -6,7 +6,7 @@
 # `say`, and `fail`, which ends it.
 
 umask go-w
-for name in $(env | sed -nE 's/^((UV|PIP|XDG)_[A-Za-z0-9_]+)=.*/\1/p'); do unset "$name"; done
+for name in $(env | sed -nE 's/^((UV_|PIP_|XDG_|PYTHON)[A-Za-z0-9_]+)=.*/\1/p'); do unset "$name"; done
 if [ -O / ] && ! [ -O "${HOME:-/}" ]; then unset HOME; fi # root takes nothing from the cache of another user
 
 uv=$(command -v uv) || uv=

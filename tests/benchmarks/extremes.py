@@ -63,7 +63,7 @@ def answers() -> Mapping[str, tuple[dict[str, Any], Mapping[str, bytes]]]:
     tiers, usage, invoices = "GetAvailableBillingTiers", "GetCurrentMonthUsage", "GetInvoicesSummary"
     long_text = billing_pb2.GetAvailableBillingTiersResponse(tiers=[16_000_000 * "t"]).SerializeToString()
     costs = _counted(1, 1_000_000 * b"\x0a\x02\x08\x09")
-    pdf = billing_pb2.GetInvoicePdfResponse(chunk=16_000_000 * b"x").SerializeToString()
+    pdf = billing_pb2.GetInvoicePdfResponse(chunk=4 * _MIB * b"x").SerializeToString()
     ask_tiers: dict[str, Any] = {"command": "get_available_billing_tiers", "max_age_s": 0}
     ask_invoices = {**ask_tiers, "command": "get_invoices_summary"}
     ask_fleet = {**ask_tiers, "command": "get_fleet_usage"}
@@ -81,7 +81,7 @@ def answers() -> Mapping[str, tuple[dict[str, Any], Mapping[str, bytes]]]:
         "16 MB of locations": (ask_fleet, {"ListLocations": _many(1, location, 16_000_000)}),
         "8 million empty locations": (ask_fleet, {"ListLocations": 8_000_000 * b"\x0a\x00"}),
         "a million costs": ({**ask_tiers, "command": "get_current_month_usage"}, {usage: _counted(14, costs)}),
-        "a PDF of 16 MB": ({"command": "get_invoice_pdf", "invoice_id": "i"}, {"GetInvoicePdf": pdf}),
+        "a piece of 4 MiB of a PDF": ({"command": "get_invoice_pdf", "invoice_id": "i"}, {"GetInvoicePdf": pdf}),
     }
 
 

@@ -15,7 +15,8 @@ The module announces its fault points as audit events (PEP 578), which cost noth
 | `charging.reserved`, `.sent` | key | the reservation, the mark as sent is on the disk |
 | `charging.settling`, `.settled` | key | around writing the outcome |
 
-Transactions have the names of the methods of `Journal`, and `begin_attempt` and `end_attempt` of the audit log.
+Transactions have the names of the methods of `Journal`, and `begin_attempt` and `end_attempt` of the audit log, whose
+`note_attempts` writes what was not sent.
 """
 
 from __future__ import annotations

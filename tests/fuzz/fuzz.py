@@ -2,7 +2,7 @@
 
 python tests/fuzz/fuzz.py [--seconds N] [--seed N] [NAME ...]
 
-Ends with 1 at the first finding, whose smallest example it prints, with the seed that has it again.
+Ends with 1 at the first finding, whose smallest example it prints, with the seed that repeats it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
         try:
             fuzz(make, number, examples)
         except BaseException:
-            sys.stdout.write(f"{name}: found something; --seed {number} {name} has it again\n")
+            sys.stdout.write(f"{name}: found something; --seed {number} {name} repeats it\n")
             raise
         tried += examples
         if time.monotonic() >= end_s:

@@ -141,6 +141,8 @@ BAD_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda file: file.write_text("\n"), "does not hold a key"),
     "two lines": (lambda file: file.write_text("one\ntwo\n"), "does not hold a key"),
     "binary": (lambda file: file.write_bytes(b"\xff\xfe\0key"), "does not hold a key"),
+    "quotes": (lambda file: file.write_text(f'"{DEFAULT_API_KEY}"'), "does not hold a key"),
+    "a blank": (lambda file: file.write_text(f"{DEFAULT_API_KEY} "), "does not hold a key"),
     "not ASCII": (lambda file: file.write_text("schlüssel-von-hier"), "does not hold a key"),
 }
 
@@ -293,6 +295,11 @@ async def test_answers_of_the_key_before_are_forgotten(by_file: dict[str, Any], 
             await module.restart()
             await module.add(block)
             assert (await module.ask("get_current_month_usage", max_age_s=0))["stale"] is True
+            cloud.start()
+            put(file, "the-next-key-of-the-owner")  # before any login of this process
+            await comes_to(lambda: module.ask("check_access"), authenticated=True)
+            cloud.kill()
+            assert (await refused(module.ask("get_current_month_usage"))).code == "cloud_unreachable"
 
 
 async def test_a_key_in_a_file_is_told_nowhere(by_file: dict[str, Any], file: Path, control: SandboxControl) -> None:

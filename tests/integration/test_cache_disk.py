@@ -184,7 +184,7 @@ async def test_revealed_payment_details_are_never_on_disk(
     assert control.stats().calls["GetOrgBillingInformation"] == 2
 
 
-@pytest.mark.parametrize("key", ["same", "other", "in a file that is not there"])
+@pytest.mark.parametrize("key", ["same", "other", "in a file that is not there", "none"])
 async def test_what_earlier_versions_revealed_is_gone_from_the_disk(
     module: ModuleProcess, block: dict[str, Any], state_dir: Path, key: str
 ) -> None:
@@ -194,6 +194,8 @@ async def test_what_earlier_versions_revealed_is_gone_from_the_disk(
         await power_cut(module)
     if key == "other":
         block |= {"api_key_id": HARBOR_KEY[0], "api_key": HARBOR_KEY[1]}
+    if key == "none":
+        del block["api_key"], block["api_key_id"]
     if key == "in a file that is not there":
         del block["api_key"]
         block["api_key_file"] = str(state_dir.parent / "missing")

@@ -8,10 +8,13 @@ from typing import Any
 import grpc.aio
 import pytest
 from google.protobuf.struct_pb2 import Struct
+from viam.gen.app.v1 import robot_pb2
 from viam.gen.common.v1 import common_pb2
+from viam.gen.module.v1 import module_pb2
 
-from support.module_process import ModuleProcess, Service, refused
+from support.module_process import API, ModuleProcess, Service, refused
 from support.raw_request import DO_COMMAND, compressed, request, sent
+from viam_billing.version import BILLING_MODEL
 from viam_billing_sandbox.server.grpc import framed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -86,6 +89,17 @@ async def test_an_odd_name_of_a_resource_is_refused_without_it(module: ModulePro
     """The SDK's own error would repeat it: a long one ends the caller's connection, another one fakes a line."""
     message = common_pb2.GetStatusRequest(name=name).SerializeToString()
     refusal = await refused(sent(module.channel, framed(message), path))
+    assert (refusal.code, name in refusal.text) == ("invalid_request", False)
+
+
+@pytest.mark.parametrize("name", [f"a:b:{'n' * 900_000}", "two\nlines", "\u202e"], ids=["long", "lines", "bidi"])
+@pytest.mark.parametrize("place", ["name", "api", "model", "dependencies"])
+async def test_an_odd_name_in_a_configuration_is_refused_too(module: ModuleProcess, place: str, name: str) -> None:
+    """A long one stopped the event loop for minutes, while the SDK's error was made ready for its way."""
+    config: dict[str, Any] = {"name": "odd", "api": API, "model": BILLING_MODEL, place: name}
+    dependencies = config.pop("dependencies", "rdk:service:generic/other")
+    message = module_pb2.AddResourceRequest(config=robot_pb2.ComponentConfig(**config), dependencies=[dependencies])
+    refusal = await refused(sent(module.channel, framed(message.SerializeToString()), ADD))
     assert (refusal.code, name in refusal.text) == ("invalid_request", False)
 
 

@@ -20,6 +20,7 @@ NOBODY = 65534
 TOOLS = pytest.mark.parametrize("tool", ["uv", "pip"])
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
 HOSTILE = {"UV_CACHE_DIR": "/x", "UV_INDEX_URL": "http://x", "PIP_INDEX_URL": "http://x", "XDG_CONFIG_DIRS": "/x"}
+HOSTILE |= {"PYTHONPYCACHEPREFIX": "/x"}  # venv starts a Python without -I, which would run what is compiled there
 
 # Makes a folder that looks like a virtual environment, with a file that everybody can write, and installs nothing.
 STAND_IN = """#!/bin/sh
@@ -173,10 +174,24 @@ def test_root_does_not_run_a_checkout_that_another_user_can_replace(tmp_path: Pa
 
 
 @AS_ROOT
-def test_root_does_not_run_what_everybody_can_write(fresh: Path) -> None:
-    (fresh / "src/viam_billing/version.py").chmod(0o666)
+@pytest.mark.parametrize("script", ["setup.sh", "run.sh"])
+@pytest.mark.parametrize(
+    ("path", "mode", "group"),
+    [
+        ("src/viam_billing/version.py", 0o666, 0),
+        ("src", 0o777, 0),
+        ("src/viam_billing", 0o775, NOBODY),
+        (".venv/bin", 0o777, 0),
+        ("..", 0o777, 0),
+    ],
+)
+def test_root_does_not_run_what_others_can_write(script: str, path: str, mode: int, group: int, fresh: Path) -> None:
+    """Whether or not it has been set up before."""
+    set_up(fresh)
+    os.chown(fresh / path, 0, group)
+    (fresh / path).chmod(mode)
 
-    assert refused(run(fresh / "setup.sh"), "everybody can write src/viam_billing/version.py")
+    assert refused(run(fresh / script), f"others can write {(fresh / path).resolve() if path == '..' else path}, ")
 
 
 @AS_ROOT

@@ -28,7 +28,7 @@ from viam_billing.storage.database import Connection
 LOGGER: Final = logging.getLogger(__name__)
 
 _KEPT_IN_AN_HOUR: Final = 100
-"""Attempts of one command that were not sent and get an entry each."""
+"""Attempts of one command that did nothing and get an entry each."""
 _FLOOD: Final = json.dumps(
     {LEFT_OUT: f"a flood: more than {_KEPT_IN_AN_HOUR} in an hour are counted, without parameters"}, ensure_ascii=False
 )
@@ -131,7 +131,7 @@ class AuditLog:
         """Have the end of an attempt written, or count it in an entry of the same."""
         slot: Hashable = row.executed
         last = self._last.get(slot)
-        if not row.begun and not (last is not None and last.repeated_by(row)):
+        if not row.executed and not (last is not None and last.repeated_by(row)):
             slot = self._slot(row)
             last = self._last.get(slot)
         if last is not None and last.repeated_by(row):
@@ -142,12 +142,12 @@ class AuditLog:
         self._last[slot] = row
         self._pending.append(row)
         if row.begun:
-            self.flush()
+            self.flush("end_attempt")
         elif self._writer is None:
             self._writer = asyncio.create_task(self._write_pending(), name="viam-billing audit log")
 
     def _slot(self, row: Row) -> Hashable:
-        """The ring of an attempt that was not sent; beyond the hour's room the flood that it is counted in."""
+        """The ring of an attempt that did nothing; beyond the hour's room the flood that it is counted in."""
         now_s = self._clock_s()
         if now_s >= self._hour_ends_s:
             self._hour_ends_s = now_s + HOUR_S
@@ -172,18 +172,18 @@ class AuditLog:
             if self._writes:
                 await asyncio.wait(self._writes)
 
-    def flush(self) -> None:
-        """Have written what waits for its second."""
+    def flush(self, name: str = "note_attempts") -> None:
+        """Have written what waits for its second. `name` is the transaction's, for whoever follows the writing."""
         if self._pending:
             rows, self._pending = self._pending, []
-            self._write(rows, "end_attempt", sync=False)
+            self._write(rows, name, sync=False)
 
     def _write(self, rows: list[Row], name: str, *, sync: bool) -> asyncio.Future[None]:
         """Write entries, and log those that cannot be written."""
 
         def work(db: Connection) -> None:
             entries.write(db, rows)
-            if name == "end_attempt":  # not before it is known which ring an attempt belongs to
+            if name != "begin_attempt":  # not before it is known which ring an attempt belongs to
                 entries.prune(db)
 
         def written(writing: asyncio.Future[None]) -> None:

@@ -77,6 +77,7 @@ class Cache:
         self.changing_now: Counter[str] = Counter()
         self._memory = memory or Memory()
         self._named = named
+        self._cloud: str | None = None
         self._siblings = [self] if siblings is None else siblings
         self._fetches: dict[str, tuple[asyncio.Task[Reading | BillingError], Deadline]] = {}
         self._timeout_s = 0.0
@@ -88,7 +89,8 @@ class Cache:
     async def _restore(self, file: CacheFile) -> None:
         await file.clean()
         if self._named is not None:
-            file.rename(await self._named())
+            self._cloud = await self._named()
+            file.rename(self._cloud)
         self._memory.restore(await file.load())
 
     def join(self, reader: Reader) -> None:
@@ -219,9 +221,13 @@ class Cache:
             self.file.delete(None)
 
     def rename(self, cloud: str) -> None:
-        """Forget all answers, as those of another key; the file keeps them under that one's name."""
-        self._fetches.clear()
-        self._memory.clear()
+        """Forget all answers of another key than this one's; the file keeps them under that one's name."""
+        before, self._cloud = self._cloud, cloud
+        if before == cloud:
+            return
+        if before is not None:
+            self._fetches.clear()
+            self._memory.clear()
         if self.file is not None:
             self.file.rename(cloud)
 

@@ -6,10 +6,13 @@ import asyncio
 import contextlib
 import errno
 import os
+import re
 import stat
 import time
 from functools import partial
 from typing import Final
+
+from viam import logging
 
 from viam_billing.core.errors import NotConfiguredError, quoted
 from viam_billing.core.secrets import Secrets
@@ -17,9 +20,12 @@ from viam_billing.core.tasks import wait_shared
 from viam_billing.storage.disk import DiskThread
 from viam_billing.storage.strict_folder import check_parents
 
+LOGGER: Final = logging.getLogger(__name__)
+
 _LARGEST_BYTES: Final = 4096
 _READ_S: Final = 2.0
 _AT_MOST_EVERY_S: Final = 1.0
+_KEY: Final = re.compile(r"[!#-&(-~]+")  # ASCII without blanks and quotes
 _NO_LINK: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NOCTTY | os.O_NONBLOCK  # else a pipe would hang
 
 
@@ -36,6 +42,7 @@ class ApiKey:
         self._reading: asyncio.Future[str] | None = None
         self._begun_s = 0.0
         self._known = asyncio.Event()
+        self._told = False
         if file is None:
             secrets.add(key)
 
@@ -58,9 +65,17 @@ class ApiKey:
 
     def _take(self, reading: asyncio.Future[str]) -> None:
         """Know what was read, whether or not anybody still waits for it."""
-        if not reading.cancelled() and reading.exception() is None:
-            self._key = reading.result()
-            self.secrets.add(self._key)
+        if reading.cancelled():
+            return
+        if isinstance(error := reading.exception(), NotConfiguredError):
+            if not self._told:
+                LOGGER.warning("no API key can be read: %s", error.text)
+            self._told = True
+        elif error is None:
+            self._told = False
+            if self._key != reading.result():
+                self._key = reading.result()
+                self.secrets.add(self._key)
             self._known.set()
 
     async def known(self) -> str:
@@ -90,7 +105,7 @@ def _content(path: str) -> str:
         "it belongs to another user": found.st_uid != os.geteuid(),
         "others than its owner may use it": bool(found.st_mode & 0o077),
         f"it has more than {_LARGEST_BYTES} bytes": len(content) > _LARGEST_BYTES,
-        "it does not hold a key on a line of its own": not (key and key.isascii() and key.isprintable()),
+        "it does not hold a key, and nothing else, on one line": not _KEY.fullmatch(key),
     }
     for why, is_so in faults.items():
         if is_so:

@@ -135,10 +135,10 @@ class Session:
                 self._retire(channel)
         self.answered()
         self._keep_secret(token)
-        if self._key not in (None, key):
+        if self._key != key:
+            self._key = key
             for changed in self.when_key_changed:
                 changed(key)
-        self._key = key
         client: AppClient = app_client.AppClient(channel, token)
         if self._channel is channel:
             self._client = client

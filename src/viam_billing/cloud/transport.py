@@ -6,6 +6,7 @@ Imported in a thread when the first connection is needed: that costs more than a
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import ssl
 import sys
@@ -35,10 +36,27 @@ import grpc.aio
 from viam.gen.proto.rpc.v1 import auth_pb2
 
 LARGEST_ANSWER_BYTES: Final = 16 * 2**20
+_WITH_LISTS: Final = {
+    "viam.app.v1.BillingService": ("GetInvoicesSummary", "GetInvoicePdf"),
+    "viam.app.v1.AppService": ("ListLocations",),
+}
+"""The calls that have a large answer; any other may have 32 under way, so that theirs are small."""
+_LARGEST_OTHER_BYTES: Final = 256 * 1024
+_LARGE_NAMES: Final = [{"service": service, "method": name} for service, names in _WITH_LISTS.items() for name in names]
+_SERVICE_CONFIG: Final = {
+    "methodConfig": [
+        {"name": [{}], "maxResponseMessageBytes": _LARGEST_OTHER_BYTES},
+        {"name": _LARGE_NAMES, "maxResponseMessageBytes": LARGEST_ANSWER_BYTES},
+    ]
+}
 
 _OPTIONS: Final = (
     ("grpc.enable_retries", 0),  # `client` repeats reads itself: core cannot tell how often it did
     ("grpc.max_receive_message_length", LARGEST_ANSWER_BYTES),
+    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+    # Of a stream no more is read ahead; the probe would raise that as long as the cloud sends faster than a disk takes.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 2**20),
     # While a call is under way a silent connection is found dead within 15 s. Servers put up with the few pings that
     # core sends without data in between, also over the two minutes of the longest charge.
     ("grpc.keepalive_time_ms", 10_000),
@@ -87,6 +105,7 @@ class Channel:
                 options.append(("grpc.ssl_target_name_override", trust.name))
             credentials = grpc.ssl_channel_credentials(root_certificates=trust.roots)
             self._core = grpc.aio.secure_channel(target, credentials, options=options)
+        self._reading_large = asyncio.Lock()
         self._page_tls: asyncio.Future[ssl.SSLContext] | None = None
         self.closed = False
 
@@ -142,10 +161,10 @@ class Channel:
                 async for data in parts:
                     if wire.SUSPECT.search(data) is None:
                         yield method.reply_type.FromString(data)
-                    elif len(data) <= wire.LONG_BYTES:
+                    elif len(data) <= wire.LARGE_BYTES:
                         yield wire.read(method.reply_type, data)
                     else:
-                        reading = asyncio.to_thread(wire.read, method.reply_type, data)
+                        reading = self._read_large(method.reply_type, data)
                         del data  # megabytes are not kept while the message is used
                         yield await reading
         except _ENDS as error:
@@ -158,6 +177,10 @@ class Channel:
                 call = None
         if failure is not None:  # raised here, so that whoever keeps it keeps no call and no connection
             raise failure
+
+    async def _read_large(self, reply_type: Any, data: bytes) -> Any:  # noqa: ANN401 - as `wire.read`
+        async with self._reading_large:  # several at once would only be slower, and hold up others
+            return await asyncio.to_thread(wire.read, reply_type, data)
 
     async def told_apart(self, error: CallError, metadata: Mapping[str, str], timeout_s: float) -> CallError:
         """The error of a read, which is that of a page where something that is not gRPC answers."""

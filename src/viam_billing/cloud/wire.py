@@ -1,15 +1,16 @@
-"""From the bytes of the cloud's answer to its message. What the bytes hold is bounded before protobuf unfolds them.
+"""From the bytes of the cloud's answer to its message, which is bounded.
 
-Five million names of one letter fit into 16 MiB, and take half a gigabyte once they are decoded.
+large  count the parts in the bytes, before protobuf unfolds them: five million names of one letter fit into 16 MiB, and
+       take half a gigabyte once they are decoded
+all    decode -> look at each text and number of the message
 """
 
 from __future__ import annotations
 
 import math
 import re
-import struct
 from functools import cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError
@@ -18,20 +19,21 @@ from viam_billing.cloud.failures import UnreadableAnswerError
 
 SUSPECT: Final = re.compile(rb"(?s).{257}|[\xf0-\xff][\x7f\xff]")
 """What an answer has to hold to break any of the rules below: a certain size, or the last bytes of a NaN."""
-LONG_BYTES: Final = 16 * 1024
-"""An answer that is longer takes milliseconds to read, so it is read on a thread."""
+LARGE_BYTES: Final = 64 * 1024
+"""An answer that is larger may hold too much, and takes milliseconds to read: it is counted, and read on a thread."""
 
 _MOST_PARTS: Final = {"GetInvoicesSummaryResponse": 50_000, "ListLocationsResponse": 150_000}
-"""Messages and elements of lists in an answer: about 10,000 invoices, 50,000 locations."""
+"""Messages and elements of lists in a large answer: about 10,000 invoices, 20,000 locations."""
 _MOST_OTHER_PARTS: Final = 5_000
 _MOST_FIELDS: Final = 1_000_000
 _LONGEST_ID: Final = 256
 _LONGEST_TEXT_BYTES: Final = 8 * 1024
 _MOST_TEXT_BYTES: Final = 4 * 1024 * 1024
 """Of all texts together: what is made of an answer has each of them several times."""
+_LARGEST_PIECE_BYTES: Final = 4 * 1024 * 1024
+"""Of a file. It is what gRPC's clients take of a message unless told otherwise, and is in memory several times."""
 
 _Fields: TypeAlias = dict[int, FieldDescriptor]
-_DOUBLE: Final = struct.Struct("<d")
 _SEVEN_BITS: Final = 0x7F
 _VARINT, _EIGHT_BYTES, _COUNTED, _FOUR_BYTES = 0, 1, 2, 5
 
@@ -41,31 +43,31 @@ def read(reply_type: Any, data: bytes) -> Any:  # noqa: ANN401 - a class of mess
 
     Raises: UnreadableAnswerError: it is too much for an answer, or has NaN; DecodeError: it is no such message.
     """
-    left = [_MOST_FIELDS, _MOST_PARTS.get(reply_type.DESCRIPTOR.name, _MOST_OTHER_PARTS), _MOST_TEXT_BYTES]
-    try:
-        _look(data, 0, len(data), _fields(reply_type.DESCRIPTOR), left)
-    except (IndexError, struct.error):
-        raise DecodeError("it is cut off") from None
-    return reply_type.FromString(data)
+    if len(data) > LARGE_BYTES:
+        left = [_MOST_FIELDS, _MOST_PARTS.get(reply_type.DESCRIPTOR.name, _MOST_OTHER_PARTS)]
+        try:
+            _count(data, 0, len(data), _fields(reply_type.DESCRIPTOR), left)
+        except IndexError:
+            raise DecodeError("it is cut off") from None
+    message = reply_type.FromString(data)
+    if _look(message, _looked_at(reply_type.DESCRIPTOR)) > _MOST_TEXT_BYTES:
+        raise UnreadableAnswerError(f"it has texts of more than {_MOST_TEXT_BYTES // 2**20} MiB")
+    return message
 
 
-def _look(data: bytes, at: int, end: int, fields: _Fields, left: list[int]) -> None:
-    """Look at the fields of a message between two places."""
+def _count(data: bytes, at: int, end: int, fields: _Fields, left: list[int]) -> None:
+    """Count the fields and the parts of a message between two places; `left` is how many may still come."""
     while at < end:
         key, at = _varint(data, at)
-        field, kind, size = fields.get(key >> 3), key & 7, 0
+        kind, size = key & 7, 0
         left[0] -= 1
         if kind == _VARINT:
             at = _varint(data, at)[1]
         elif kind == _EIGHT_BYTES:
             size = 8
-            is_double = field is not None and field.type == FieldDescriptor.TYPE_DOUBLE
-            if is_double and not math.isfinite(_DOUBLE.unpack_from(data, at)[0]):
-                raise UnreadableAnswerError("it has a number that is none")
         elif kind == _COUNTED:
             size, at = _varint(data, at)
-            if field is not None:
-                _look_into(data, at, size, field, left)
+            _count_part(data, at, size, fields.get(key >> 3), left)
         elif kind == _FOUR_BYTES:
             size = 4
         else:
@@ -77,18 +79,16 @@ def _look(data: bytes, at: int, end: int, fields: _Fields, left: list[int]) -> N
         raise DecodeError("it is cut off")
 
 
-def _look_into(data: bytes, at: int, size: int, field: FieldDescriptor, left: list[int]) -> None:
-    if field.type == FieldDescriptor.TYPE_MESSAGE:
+def _count_part(data: bytes, at: int, size: int, field: FieldDescriptor | None, left: list[int]) -> None:
+    if field is None:
+        return
+    if field.message_type is not None:
         left[1] -= 1
-        _look(data, at, at + size, _fields(field.message_type), left)
-    elif field.type == FieldDescriptor.TYPE_STRING:
+        _count(data, at, at + size, _fields(field.message_type), left)
+    else:
         left[1] -= field.is_repeated
-        left[2] -= size
-        if size > _LONGEST_TEXT_BYTES:
-            raise UnreadableAnswerError(f"it has a text of more than {_LONGEST_TEXT_BYTES // 1024} KiB")
-        may_be_long = size > _LONGEST_ID and f"_{field.name}".endswith("_id")
-        if may_be_long and len(data[at : at + size].decode(errors="replace")) > _LONGEST_ID:
-            raise UnreadableAnswerError(f"it has an ID of more than {_LONGEST_ID} characters")
+        if field.type == FieldDescriptor.TYPE_BYTES and size > _LARGEST_PIECE_BYTES:
+            raise UnreadableAnswerError(f"it has a piece of more than {_LARGEST_PIECE_BYTES // 2**20} MiB")
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
@@ -104,5 +104,60 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 @cache
-def _fields(descriptor: Descriptor | None) -> _Fields:
-    return {} if descriptor is None else dict(descriptor.fields_by_number)
+def _fields(descriptor: Descriptor) -> _Fields:
+    return dict(descriptor.fields_by_number)
+
+
+class _Field(NamedTuple):
+    """A field to look at, with what its descriptor would have to be asked for at each message."""
+
+    name: str
+    is_list: bool
+    message_type: Descriptor | None
+    longest: int | None
+    """In characters, for a text."""
+
+
+def _look(message: Any, fields: tuple[_Field, ...]) -> int:  # noqa: ANN401 - as above
+    """The bytes of all texts of a message. Raises: UnreadableAnswerError: for one that is too long, or a NaN."""
+    text_bytes = 0
+    for name, is_list, message_type, longest in fields:
+        found = getattr(message, name)
+        if message_type is not None and not is_list and not message.HasField(name):
+            continue
+        for value in found if is_list else (found,):
+            if message_type is not None:
+                text_bytes += _look(value, _looked_at(message_type))
+            elif longest is None:
+                if not math.isfinite(value):
+                    raise UnreadableAnswerError("it has a number that is not finite")
+            elif len(value) > longest or (size := len(value.encode())) > _LONGEST_TEXT_BYTES:
+                raise UnreadableAnswerError("it has an ID of more than 256 characters, or a text of more than 8 KiB")
+            else:
+                text_bytes += size
+    return text_bytes
+
+
+@cache
+def _looked_at(descriptor: Descriptor) -> tuple[_Field, ...]:
+    """The fields with texts and numbers, and those that may have such fields in them; not maps, which no answer has."""
+    values = (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT)
+
+    def holds(field: FieldDescriptor) -> bool:
+        inner = field.message_type
+        if inner is None:
+            return field.type in values
+        return not inner.GetOptions().map_entry and any(
+            part.message_type or part.type in values for part in inner.fields
+        )
+
+    def longest(field: FieldDescriptor) -> int | None:
+        if field.type != FieldDescriptor.TYPE_STRING:
+            return None
+        return _LONGEST_ID if f"_{field.name}".endswith("_id") else _LONGEST_TEXT_BYTES
+
+    return tuple(
+        _Field(field.name, field.is_repeated, field.message_type, longest(field))
+        for field in descriptor.fields
+        if holds(field)
+    )

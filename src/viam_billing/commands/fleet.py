@@ -19,7 +19,14 @@ from viam_billing.cloud.session import CALLS_AT_ONCE
 from viam_billing.commands.context import ID_TITLE, Answer, Context, Id, OrgId, ReadParameters, command
 from viam_billing.commands.payers import no_payer
 from viam_billing.core import money
-from viam_billing.core.errors import BillingError, CloudAwayError, KeyRejectedError, NotConfiguredError
+from viam_billing.core.errors import (
+    BillingError,
+    CloudAwayError,
+    KeyRejectedError,
+    NotConfiguredError,
+    ResultTooLargeError,
+    quoted,
+)
 from viam_billing.core.times import Deadline
 from viam_billing.settings.records import given
 
@@ -37,9 +44,10 @@ _ROWS_AT_ONCE: Final = 50
 """Rows of the answer that are made before other callers get a turn."""
 
 
+_MOST_LOCATIONS: Final = 10_000
 LocationIds = Annotated[
     tuple[Id, ...],
-    Meta(min_length=1, max_length=10_000, title=f"a list of 1 to 10,000 location IDs, each {ID_TITLE}"),
+    Meta(min_length=1, max_length=_MOST_LOCATIONS, title=f"a list of 1 to 10,000 location IDs, each {ID_TITLE}"),
 ]
 
 
@@ -72,6 +80,11 @@ async def get_fleet_usage(parameters: FleetUsageParameters, context: Context, ca
             for location_id, name, machines in locations
             if context.policy.sees_location(location_id)
         }
+        if len(names) > _MOST_LOCATIONS:
+            raise ResultTooLargeError(
+                f"the organization {quoted(org_id)} has {len(names):,} locations, and an answer at most "
+                f"{_MOST_LOCATIONS:,}. Ask for parts with location_ids."
+            )
         out_of_scope = {"out_of_scope_count": len(locations) - len(names)}
     time_s = call.caller.remaining_s()
     to_answer_s = max(len(names) * _TO_ANSWER_ROW_S, min(_TO_ANSWER_SHARE * time_s, _TO_ANSWER_S))

@@ -14,6 +14,7 @@ from typing import Final
 
 from viam_billing.commands.context import Answer
 from viam_billing.core.errors import CloudError, ResultTooLargeError, StateUnavailableError, quoted
+from viam_billing.core.memory import return_small_blocks
 from viam_billing.settings.attributes import MIB
 from viam_billing.storage.disk import Disk, NewFile
 from viam_billing.storage.strict_folder import look, opened, opened_below
@@ -100,7 +101,8 @@ class InlinePdf(_Pdf):
         facts, rest = self._complete(), base64.b64encode(self._rest).decode("ascii")
         content = "".join([*self._encoded, rest])
         self._encoded.clear()
-        await asyncio.sleep(0)
+        if self.size_bytes > MIB:
+            await asyncio.to_thread(return_small_blocks)
         return {**facts, "content_base64": content}
 
 

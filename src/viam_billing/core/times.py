@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime, timezone
+from functools import partial
 from typing import Final
 
 HOUR_S: Final = 3_600.0
 DAY_S: Final = 86_400.0
 _LONGEST_DEADLINE_S: Final = 366 * DAY_S
 _FIRST_S, LAST_S = -62_135_596_800.0, 253_402_300_799.0  # of the years 1 and 9999; there are no other dates
-_BOOT_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 def to_rfc3339(unix_s: float) -> str:
-    """`2026-11-21T08:30:00.250Z`; milliseconds only where there are any. Times that no date has become the nearest."""
+    """`2026-11-21T08:30:00.250Z`; milliseconds only where there are any. Years are clamped to 1 to 9999."""
     moment = datetime.fromtimestamp(round(min(max(unix_s, _FIRST_S), LAST_S), 3), timezone.utc)
     return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds").replace("+00:00", "Z")
 
@@ -37,9 +38,10 @@ def next_month_s(unix_s: float) -> float:
     return month_start_s(min(month_start_s(unix_s) + 31 * DAY_S, LAST_S))
 
 
-def monotonic_s() -> float:
-    """Seconds on the monotonic clock; it also counts the time asleep where the system has such a clock."""
-    return time.clock_gettime(_BOOT_CLOCK) if _BOOT_CLOCK is not None else time.monotonic()
+monotonic_s: Final[Callable[[], float]] = (
+    partial(time.clock_gettime, time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic
+)
+"""Seconds on the monotonic clock; it also counts the time asleep where the system has such a clock."""
 
 
 class Deadline:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeVar, cast
 
 import msgspec
 from google.protobuf.message import DecodeError
-from google.protobuf.struct_pb2 import ListValue, Struct, Value
+from google.protobuf.struct_pb2 import Struct, Value
 from grpclib.encoding.base import CodecBase
 from grpclib.exceptions import GRPCError
 from grpclib.protocol import Stream
@@ -70,14 +70,21 @@ async def receive(stream: Stream, codec: CodecBase, message_type: type[M]) -> M 
             content = await stream.recv_data(size)
             if prefix and not prefix[0] and len(content) == size:
                 message: Any = codec.decode(content, message_type)
-                name = getattr(message, "name", "")
-                if not isinstance(name, str) or (len(name) <= _LONGEST_NAME and name.isprintable()):
-                    return cast("M", message)  # the SDK's errors hold all of a name
-                problem = f"the resource's name is not one line of at most {_LONGEST_NAME} characters. Correct it."
+                if all(len(name) <= _LONGEST_NAME and name.isprintable() for name in _names(message)):
+                    return cast("M", message)
+                problem = f"a resource's name is not one line of at most {_LONGEST_NAME} characters. Correct it."
     except (DecodeError, AssertionError):  # the second is grpclib's for a request that ends too early
         pass
     error = InvalidRequestError(problem)
     raise GRPCError(error.status, error.message)
+
+
+def _names(message: Any) -> Iterator[str]:  # noqa: ANN401 - any request
+    """The names of resources, APIs and models in a request: the SDK's errors and log lines hold all of each."""
+    named = getattr(message, "config", message)
+    texts = (getattr(named, field, "") for field in ("name", "api", "model"))
+    yield from (text for text in texts if isinstance(text, str))
+    yield from getattr(message, "dependencies", ())
 
 
 def parse(command: Struct, secrets: Secrets | None = None) -> Request:
@@ -87,11 +94,10 @@ def parse(command: Struct, secrets: Secrets | None = None) -> Request:
 
     Raises: InvalidRequestError: the request is too large, or has no command, several, or one of a wrong form.
     """
-    content = command.SerializeToString()
-    if secrets is not None and any(secret in content for secret in secrets.utf8):
-        command = _redacted(Value(struct_value=command), secrets).struct_value
+    has_secrets = secrets is not None and secrets.are_in(command.SerializeToString())
+    redact = secrets.redact if secrets is not None and has_secrets else str
     left = [MOST_VALUES]
-    values = {key: _native(value, [key], left) for key, value in command.fields.items()}
+    values = {redact(name): _native(value, [redact(name)], left, redact) for name, value in command.fields.items()}
     if "command" in values:
         name = values.pop("command")
         if not isinstance(name, str) or not name.strip():
@@ -107,36 +113,23 @@ def parse(command: Struct, secrets: Secrets | None = None) -> Request:
     return Request(name, parameters, nested=True)
 
 
-def _redacted(value: Value, secrets: Secrets) -> Value:
-    kind = value.WhichOneof("kind")
-    if kind == "string_value":
-        return Value(string_value=secrets.redact(value.string_value))
-    if kind == "list_value":
-        return Value(list_value=ListValue(values=[_redacted(part, secrets) for part in value.list_value.values]))
-    if kind == "struct_value":
-        fields = value.struct_value.fields.items()
-        redacted = {secrets.redact(name): _redacted(part, secrets) for name, part in fields}
-        return Value(struct_value=Struct(fields=redacted))
-    return value
-
-
 def from_struct(struct: Struct) -> dict[str, object]:
     """Native values; null is None, and a whole number is an `int`.
 
     Raises: InvalidRequestError: there are too many values, nested too deeply, or a number is NaN or infinite.
     """
     left = [MOST_VALUES]
-    return {key: _native(value, [key], left) for key, value in struct.fields.items()}
+    return {name: _native(value, [name], left, str) for name, value in struct.fields.items()}
 
 
-def _native(value: Value, path: list[Any], left: list[int]) -> object:
+def _native(value: Value, path: list[Any], left: list[int], redact: Callable[[str], str]) -> object:
     """`path` is where the value is, which only errors need; `left[0]` is how many values may still come."""
     left[0] -= 1
     if left[0] < 0:
         raise InvalidRequestError(f"the request has more than {MOST_VALUES:,} values. Send less at once.")
     kind = value.WhichOneof("kind")
     if kind == "string_value":
-        return value.string_value
+        return redact(value.string_value)
     if kind == "number_value":
         number = value.number_value
         if not math.isfinite(number):
@@ -152,8 +145,9 @@ def _native(value: Value, path: list[Any], left: list[int]) -> object:
     parts: Any = enumerate(value.list_value.values) if is_list else value.struct_value.fields.items()
     read = {}
     path.append("")
-    for path[-1], part in parts:
-        read[path[-1]] = _native(part, path, left)
+    for name, part in parts:
+        path[-1] = name if is_list else redact(name)
+        read[path[-1]] = _native(part, path, left, redact)
     path.pop()
     return list(read.values()) if is_list else read
 

@@ -19,7 +19,6 @@ from viam_billing.charging.journal_rows import Figures
 from viam_billing.charging.service import ChargeService
 from viam_billing.cloud import certificates
 from viam_billing.cloud.calls import Calls, Counters
-from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.cloud.client import CloudClient
 from viam_billing.cloud.session import Session
 from viam_billing.commands import COMMANDS, EFFECTS
@@ -56,7 +55,6 @@ class Container:
         self._look: asyncio.Task[Figures | None] | None = None
         self._counters = Counters()
         session: Session | None = None
-        cache = Cache(CircuitBreaker(config.app.text))  # without a key, where every call is not_configured
         private: Cache | None = None
         history: UsageHistory | None = None
         if config.api_key_id is not None:
@@ -67,6 +65,8 @@ class Container:
                 private = lease.enter_context(shared.private_cache(key, session))
             if config.state_dir is not None:
                 history = lease.enter_context(shared.history(config.state_dir, config.app))
+        else:  # every call is not_configured; what earlier versions left on the disk is cleaned all the same
+            cache = lease.enter_context(shared.keyless_cache(config.app, config.state_dir))
         self._session = session
         gateway = CloudClient(Calls(session, self._counters, config.timeout_s))
         policy = Policy(config)

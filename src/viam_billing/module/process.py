@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import gc
 import logging as python_logging
 import os
@@ -24,6 +23,7 @@ from typing import Any, Final, NoReturn
 from viam import logging
 from viam.module.module import Module
 
+from viam_billing.core.memory import return_large_blocks
 from viam_billing.core.secrets import Secrets
 from viam_billing.core.tasks import within
 from viam_billing.module import sensor, service
@@ -32,8 +32,6 @@ from viam_billing.module.shared import Shared
 LOGGER: Final = logging.getLogger(__name__)
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-_M_MMAP_THRESHOLD: Final = -3
-"""From malloc.h: what is larger goes back to the system as soon as it is freed."""
 _CHARGES_S: Final = 8.0
 _CLOSING_S: Final = 1.0
 _LAST_ANSWERS_S: Final = 0.1
@@ -47,8 +45,7 @@ def main() -> NoReturn:
     library = python_logging.getLogger("grpclib")  # it logs a caller that hangs up as an error with a traceback
     library.addHandler(python_logging.NullHandler())
     library.propagate = False
-    with contextlib.suppress(AttributeError):  # it is the C library of Linux's
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1024 * 1024)  # else it keeps the megabytes of a PDF for ever
+    return_large_blocks()
     gc.freeze()  # what was imported stays: looking through it for garbage would delay callers by tens of milliseconds
     with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(_serve())

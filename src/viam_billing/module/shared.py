@@ -19,6 +19,7 @@ from viam_billing.charging.journal import Journal
 from viam_billing.charging.recovery import FolderLock
 from viam_billing.charging.service import ChargeService
 from viam_billing.cloud.api_key import ApiKey
+from viam_billing.cloud.circuit_breaker import CircuitBreaker
 from viam_billing.cloud.session import Session
 from viam_billing.core.secrets import Secrets
 from viam_billing.settings.app_address import AppAddress
@@ -70,6 +71,11 @@ class Shared:
         """The answers that a key got, of all services that keep theirs in `folder`."""
         file = CacheFile(self.disk, folder, cloud_name(key.address, key.key_id, key.key)) if folder else None
         return self._part(("cache", key, folder), lambda: self.private_cache(key, session, file))
+
+    def keyless_cache(self, address: AppAddress, folder: str | None) -> AbstractContextManager[Cache]:
+        """A cache that gets no answers; what is in `folder` is looked after as for any other."""
+        file = CacheFile(self.disk, folder, cloud_name(address, "", "")) if folder else None
+        return closing(Cache(CircuitBreaker(address.text), file))
 
     @contextmanager
     def private_cache(self, key: Key, session: Session, file: CacheFile | None = None) -> Iterator[Cache]:

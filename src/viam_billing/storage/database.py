@@ -167,7 +167,7 @@ class Database:
                 raise self._unusable(str(error)) from None
             raise  # a defect of the module
         except (TypeError, ValueError, msgspec.ValidationError) as error:  # a row that the module never wrote
-            raise self._unusable(f"it has a value that is none ({error})", DamagedFileError) from None
+            raise self._unusable(f"it has an invalid value ({error})", DamagedFileError) from None
         except OSError as error:
             self._disconnect()
             raise self._unusable(error.strerror or type(error).__name__) from None

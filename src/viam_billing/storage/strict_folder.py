@@ -108,7 +108,8 @@ def _check(path: str, found: os.stat_result, *, parent: bool = False) -> None:
     elif mode & 0o022 and not is_link and not (parent and mode & stat.S_ISVTX):
         why = "can be written by others than its owner. Take that away (chmod go-w)"
     elif stat.S_ISREG(mode) and found.st_nlink > 1 and not parent:
-        why = "has a second name somewhere (a hard link). Put a copy in its place"
+        why = "has another name somewhere (a hard link). Delete that one, or put a copy in its place"
     else:
         return
-    raise PermissionError(errno.EPERM, f"{quoted(path)} {why}")
+    folder, name = os.path.split(path)
+    raise PermissionError(errno.EPERM, f"{quoted(name)} in {quoted(folder)} {why}")

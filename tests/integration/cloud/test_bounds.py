@@ -101,6 +101,15 @@ async def test_a_cost_that_is_no_number_is_an_error_of_the_cloud(
     assert (await ask(billing, "get_invoices_summary")).code == "cloud_error"
 
 
+@pytest.mark.parametrize("rpc", ["GetAvailableBillingTiers", "GetInvoicesSummary"])
+async def test_only_answers_with_lists_may_be_large(raw: RawCloud, billing: Service, rpc: str) -> None:
+    """Of others 32 may be under way at once."""
+    command = {"GetAvailableBillingTiers": "get_available_billing_tiers", "GetInvoicesSummary": "get_invoices_summary"}
+    unknown_field = b"\xfa\x7f\x80\x80\x14" + bytes(20 * 2**14)
+    raw.answer({rpc: unknown_field})
+    assert (await ask(billing, command[rpc])).code == ("" if rpc == "GetInvoicesSummary" else "cloud_error")
+
+
 async def test_an_absurd_answer_fails_its_row_alone(raw: RawCloud, billing: Service) -> None:
     answer(
         raw,
@@ -128,6 +137,16 @@ async def test_10_000_invoices_are_answered(raw: RawCloud, billing: Service) -> 
     answer(raw, GetInvoicesSummary=billing_pb2.GetInvoicesSummaryResponse(invoices=[invoice] * 10_000))
     found = (await ask(billing, "get_invoices_summary")).answer
     assert (len(found["invoices"]), found["overdue_count"], found["overdue_balance"]) == (10_000, 10_000, 5000)
+
+
+async def test_more_than_10_000_locations_are_not_asked_for(raw: RawCloud, billing: Service) -> None:
+    """Each would be a call to the cloud, and a row."""
+    names = [f"location{number}" for number in range(10_001)]
+    answer(raw, ListLocations=app_pb2.ListLocationsResponse(locations=[app_pb2.Location(id=name) for name in names]))
+    found = await outcome(billing.ask("get_fleet_usage"))
+    assert found.code == "result_too_large"
+    assert "10,001 locations" in found.text
+    assert (await billing.status())["cloud_calls"] == 1
 
 
 async def test_a_charge_whose_invoice_has_an_absurd_id_is_unknown(raw: RawCloud, billing: Service) -> None:

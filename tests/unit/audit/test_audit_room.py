@@ -56,6 +56,15 @@ async def test_what_was_done_or_may_have_been_is_in_a_ring_of_its_own(
     assert [bool(entry["executed"]) for entry in await case.entries()] == [executed]
 
 
+async def test_a_flood_of_what_the_cloud_refuses_is_counted_and_not_stored(case: Case) -> None:
+    """Though each attempt is on the disk before it is sent."""
+    for i in range(110):
+        await case.attempt(code="not_found", sent=Outcome.REFUSED, a=i)
+    *kept, flood = await case.entries()
+    assert [json.loads(entry["parameters"])["a"] for entry in kept] == list(range(100))
+    assert (flood["code"], flood["repeats"], "flood" in flood["parameters"]) == ("not_found", 9, True)
+
+
 async def test_a_flood_is_counted_and_not_stored(case: Case) -> None:
     """From the hundredth attempt of a command in an hour on, in one entry for each code, until the hour is over."""
     for i in range(150):

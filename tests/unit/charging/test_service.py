@@ -225,7 +225,7 @@ async def test_a_dropped_attempt_is_not_reserved_though_its_cancellation_was_swa
     with pytest.raises(asyncio.CancelledError):
         await task
     access.released.set()
-    await asyncio.wait({attempt.task})
+    assert await code_of(attempt.task) == "cloud_unreachable"
     assert not scene.cloud.sendings
     assert await scene.journal.find("k") is None
 

@@ -56,6 +56,19 @@ async def test_a_disk_that_hangs_holds_nobody_up_twice(file: Path) -> None:
     assert await key.known() == KEY
 
 
+async def test_that_a_file_cannot_be_used_is_logged_once(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """And again after it could be: a login may go on for days without it."""
+    key = ApiKey(Secrets(), "", str(file))
+    for _ in range(2):
+        os.chmod(file, 0o644)
+        for _ in range(3):
+            with pytest.raises(NotConfiguredError):
+                await key.read(newest=True)
+        os.chmod(file, 0o600)
+        await key.read(newest=True)
+    assert caplog.text.count("others than its owner") == 2
+
+
 async def test_whoever_waits_for_the_key_gets_it_when_it_can_be_read(file: Path) -> None:
     """Without asking again and again: whoever needs the key reads it."""
     key = ApiKey(Secrets(), "", str(file))

@@ -54,10 +54,15 @@ def test_texts_have_at_most_4_mib_together() -> None:
     assert is_refused(TIERS(tiers=["x" * 8192] * 513))
 
 
-def test_lists_are_bounded() -> None:
+@pytest.mark.parametrize(("size", "too_large"), [(4 * 2**20, False), (4 * 2**20 + 1, True)])
+def test_a_piece_of_a_file_has_at_most_4_mib(size: int, *, too_large: bool) -> None:
+    assert is_refused(billing_pb2.GetInvoicePdfResponse(chunk=size * b"x")) is too_large
+
+
+def test_lists_of_large_answers_are_bounded() -> None:
     """By what an organization may have."""
-    assert not is_refused(TIERS(tiers=["x"] * 5_000))
-    assert is_refused(TIERS(tiers=["x"] * 5_001))
+    assert not is_refused(TIERS(tiers=["x" * 20] * 5_000))
+    assert is_refused(TIERS(tiers=["x" * 20] * 5_001))
     assert not is_refused(invoices(10_000))
     assert is_refused(invoices(10_001))
     location = app_pb2.Location(id="l", organizations=[app_pb2.LocationOrganization(organization_id="o")])

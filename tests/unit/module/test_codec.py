@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from support.module_process import struct
 from support.turns import counted_turns
 from viam_billing.core.errors import InvalidRequestError
+from viam_billing.core.secrets import Secrets
 from viam_billing.module import codec
 from viam_billing.module.codec import Request
 
@@ -138,6 +140,13 @@ def test_a_request_of_more_than_20_000_values_is_refused() -> None:
         codec.parse(struct({**good, "c": [None] * 2_000}))
 
 
+def test_a_secret_is_taken_out_of_names_and_texts_wherever_they_are() -> None:
+    secrets = Secrets()
+    secrets.add("a-secret-of-an-owner")
+    request = codec.parse(struct({"do": {"a": ["a-secret-of-an-owner"], "x a-secret-of-an-owner": {"b": 1}}}), secrets)
+    assert request.parameters == {"a": ["***"], "x ***": {"b": 1}}
+
+
 LONG = [{"n": number, "inner": {}, "list": []} for number in range(120)]
 
 
@@ -165,3 +174,16 @@ async def test_others_have_their_turns_while_a_long_answer_is_written() -> None:
     with counted_turns() as turns:
         await codec.fill(Struct(), {"rows": LONG * 10})
     assert turns.count >= 20
+
+
+def test_how_long_a_request_takes_tells_nothing_of_a_secret() -> None:
+    """Where each of its letters stands could be read from the time that a long text of one letter takes."""
+    key = "abcdefgh-the-key-of-the-owner"
+    secrets, times_s = Secrets(), dict.fromkeys(f"#{key}", math.inf)
+    secrets.add(key)
+    for _ in range(10):
+        for letter in times_s:
+            command, began_s = struct({"help": {"name": 200_000 * letter}}), time.perf_counter()
+            codec.parse(command, secrets)
+            times_s[letter] = min(times_s[letter], time.perf_counter() - began_s)
+    assert max(times_s.values()) < 2 * min(times_s.values()), times_s
