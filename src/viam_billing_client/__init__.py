@@ -10,8 +10,9 @@ Amounts are US dollars as `Decimal`, times `datetime` in UTC; what is not known 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from viam_billing_client import answers
-from viam_billing_client.billing import Billing
 from viam_billing_client.errors import (
     BillingError,
     ChargeBlockedError,
@@ -41,6 +42,9 @@ from viam_billing_client.errors import (
     StateUnavailableError,
     UnknownCommandError,
 )
+
+if TYPE_CHECKING:
+    from viam_billing_client.billing import Billing
 
 __all__ = [
     "Billing",
@@ -73,3 +77,14 @@ __all__ = [
     "UnknownCommandError",
     "answers",
 ]
+
+if not TYPE_CHECKING:  # a type checker would take any name for one of this module
+
+    def __getattr__(name: str) -> object:
+        """Load the client, and with it the SDK, which the command line's `--help` does without."""
+        if name != "Billing":
+            raise AttributeError(f"module {__name__} has no attribute {name}")
+        from viam_billing_client.billing import Billing  # noqa: PLC0415 - as said
+
+        globals()[name] = Billing
+        return Billing

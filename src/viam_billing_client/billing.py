@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from grpclib.exceptions import GRPCError, StreamTerminatedError
 from typing_extensions import Self
+from viam.errors import ResourceNotFoundError, ViamError
+from viam.proto.common import DoCommandRequest, GetStatusRequest
+from viam.services.generic import Generic  # the SDK's connections know only the APIs that were imported before
 
 from viam_billing_client import errors
 from viam_billing_client.commands import AllCommands
@@ -20,7 +23,6 @@ from viam_billing_client.values import from_struct, given
 
 if TYPE_CHECKING:
     from viam.robot.client import RobotClient
-    from viam.services.generic import Generic
 
     from viam_billing_client.answers.base import Answer
 
@@ -50,8 +52,6 @@ class Billing(AllCommands):
 
         It is looked for at each call: NoServiceError of a call, where there is none.
         """
-        from viam.services.generic import Generic  # noqa: PLC0415 - the SDK is imported where it is used
-
         name = Generic.get_resource_name(service)
         return cls(lambda: machine.get_service(name), machine.refresh, service)
 
@@ -103,8 +103,6 @@ class Billing(AllCommands):
         return await self._send("DoCommand", command, timeout)
 
     async def _send(self, method: str, command: Mapping[str, Any] | None, timeout_s: float) -> dict[str, Any]:
-        from viam.proto.common import DoCommandRequest, GetStatusRequest  # noqa: PLC0415 - as above
-
         resource = await self._resource()
         # The SDK's own `do_command` drops the message of UNIMPLEMENTED, and its conversion is ten times as slow.
         request: DoCommandRequest | GetStatusRequest = GetStatusRequest(name=resource.name)
@@ -124,8 +122,6 @@ class Billing(AllCommands):
         return from_struct(answer.result)
 
     async def _resource(self) -> Any:  # noqa: ANN401 - the SDK's client, whose stub is not typed
-        from viam.errors import ResourceNotFoundError  # noqa: PLC0415 - as above
-
         try:
             return self._find()
         except ResourceNotFoundError:  # perhaps it was not ready when the machine was asked
@@ -141,10 +137,9 @@ class Billing(AllCommands):
 async def _machine(
     address: str, api_key: str | None, api_key_id: str | None, *, insecure: bool, timeout_s: float
 ) -> RobotClient:
-    from viam import logging  # noqa: PLC0415 - as above
-    from viam.errors import ViamError  # noqa: PLC0415 - as above
-    from viam.robot.client import RobotClient  # noqa: PLC0415 - as above
-    from viam.rpc.dial import DialOptions  # noqa: PLC0415 - as above
+    from viam import logging  # noqa: PLC0415 - a module that has the service as a dependency needs none of these
+    from viam.robot.client import RobotClient  # noqa: PLC0415
+    from viam.rpc.dial import DialOptions  # noqa: PLC0415
 
     if (api_key is None) != (api_key_id is None):
         raise ValueError("api_key and api_key_id: found one of them, expected both or neither")

@@ -109,11 +109,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """Load all records when one is asked for."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__} has no attribute {name}")
-    for family in ("base", "usage", "organizations", "charges", "service"):
-        loaded = import_module(f"{__name__}.{family}")
-        globals().update({each: value for each, value in vars(loaded).items() if each in __all__})
-    return globals()[name]
+if not TYPE_CHECKING:  # a type checker would take any name for one of this module
+
+    def __getattr__(name: str) -> object:
+        """Load all records when one is asked for."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__} has no attribute {name}")
+        for family in ("base", "usage", "organizations", "charges", "service"):
+            loaded = import_module(f"{__name__}.{family}")
+            globals().update({each: value for each, value in vars(loaded).items() if each in __all__})
+        return globals()[name]
