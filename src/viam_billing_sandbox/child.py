@@ -113,9 +113,7 @@ class Child:
 
 def start_sandbox(folder: Path, *arguments: str) -> Child:
     """Starts a simulated cloud on free ports of loopback."""
-    command = (sys.executable, "-m", "viam_billing_sandbox", "--quiet", *arguments)
-    # Also without an installed package, as in a checkout that another Python runs.
-    return Child("sandbox", command, folder, {"PYTHONPATH": str(Path(__file__).resolve().parents[1])})
+    return Child("sandbox", (sys.executable, "-m", "viam_billing_sandbox", "--quiet", *arguments), folder, {})
 
 
 async def sandbox_addresses(sandbox: Child) -> tuple[str, str]:

@@ -42,8 +42,8 @@ class Calls:
         self._module = module
         self._own = robot.methods()
 
-    def find(self, path: str) -> Answer | None:
-        """Returns what answers a call; None where the machine does not know it."""
+    def find(self, path: str) -> Answer:
+        """Returns what answers a call, also one that the machine does not know."""
         if path in _RESOURCE_CALLS:
             api, request_type = _RESOURCE_CALLS[path]
             return lambda request, timeout_s: self._pass_on(path, api, request_type, request, timeout_s)
@@ -55,7 +55,7 @@ class Calls:
                 return answered.SerializeToString()
 
             return answer
-        return None
+        return _unimplemented
 
     async def _pass_on(
         self, path: str, api: str, request_type: type[Message], request: bytes, timeout_s: float
@@ -63,10 +63,19 @@ class Calls:
         name: str = getattr(_parsed(request_type, request), "name", "")
         if (api, name) not in self._module.resources:
             raise Refused(grpc.StatusCode.UNKNOWN, f"no node found with api {api} and name {name}")
+        if not self._module.serves(api, name):
+            raise Refused(grpc.StatusCode.UNKNOWN, "not connected")
         try:
             return await self._module.call(path, request, timeout_s)
         except grpc.aio.AioRpcError as error:
-            raise Refused(error.code(), error.details() or "") from None
+            words = error.details() or ""
+            if error.code() is grpc.StatusCode.UNAVAILABLE and not self._module.serves(api, name):
+                words = "error reading from server: connection reset by peer"
+            raise Refused(error.code(), words) from None
+
+
+async def _unimplemented(_: bytes, __: float) -> bytes:
+    raise Refused(grpc.StatusCode.UNIMPLEMENTED, "Unimplemented")
 
 
 def _parsed(request_type: type[M], request: bytes) -> M:

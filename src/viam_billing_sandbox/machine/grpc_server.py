@@ -25,9 +25,9 @@ class _Handlers(grpc.GenericRpcHandler):
         self._calls = calls
         self._style = style
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
         answer = self._calls.find(handler_call_details.method)
-        return None if answer is None else grpc.unary_unary_rpc_method_handler(self._handler(answer))
+        return grpc.unary_unary_rpc_method_handler(self._handler(answer))
 
     def _handler(self, answer: Answer) -> Callable[..., object]:
         async def handle(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:

@@ -67,8 +67,6 @@ class GrpcWeb:
 
     async def _call(self, request: Request) -> bytes:
         answer = self._calls.find(request.path)
-        if answer is None:
-            raise Refused(grpc.StatusCode.UNIMPLEMENTED, f"unknown method {request.path}"[:200])
         if len(request.body) < _PREFIX.size or _PREFIX.unpack_from(request.body) != (
             0,
             len(request.body) - _PREFIX.size,

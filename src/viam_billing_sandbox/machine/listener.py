@@ -32,6 +32,8 @@ class Listener:
         self._http = http
         self._servers: list[asyncio.Server] = []
         self._connections: set[asyncio.Task[None]] = set()
+        self._silent: dict[asyncio.StreamWriter, None] = {}
+        """Connections that have said nothing yet, the oldest first."""
 
     async def listen(self, port: int) -> int:
         """Listens; 0 takes a free port. Returns the port.
@@ -59,15 +61,20 @@ class Listener:
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._connections) >= _MOST_CONNECTIONS:
-            writer.transport.abort()
-            return
+            oldest = next(iter(self._silent), writer)
+            self._silent.pop(oldest, None)
+            oldest.transport.abort()
+            if oldest is writer:
+                return
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._silent[writer] = None
         try:
             first = await within(_FIRST_BYTES_S, reader.readexactly(len(_PREFACE)))
+            self._silent.pop(writer, None)
             await (self._pass_on(first, reader, writer) if first == _PREFACE else self._http(first, reader, writer))
         except asyncio.CancelledError:
             writer.transport.abort()
@@ -75,6 +82,7 @@ class Listener:
         except (OSError, EOFError, asyncio.LimitOverrunError, asyncio.TimeoutError):
             writer.transport.abort()  # the client left, or is too slow
         finally:
+            self._silent.pop(writer, None)
             writer.close()
 
     async def _pass_on(self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

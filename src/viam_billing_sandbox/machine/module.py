@@ -63,6 +63,7 @@ class Module:
         self._socket = folder / "module.sock"
         self._environment = environment
         self._parent = parent
+        self._added: set[tuple[str, str]] = set()
         self._child: Child | None = None
         self._channel: grpc.aio.Channel | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -77,6 +78,10 @@ class Module:
     def pid(self) -> int | None:
         """The process, where there is one."""
         return None if self._child is None or self._child.status is not None else self._child.pid
+
+    def serves(self, api: str, name: str) -> bool:
+        """Whether it runs and has the resource."""
+        return (api, name) in self._added and self.pid is not None
 
     def log_tail(self) -> str:
         """Returns the last lines that it has printed."""
@@ -115,8 +120,7 @@ class Module:
             grpc.aio.AioRpcError: The module refused, or is away (UNAVAILABLE).
         """
         if self._channel is None:
-            words = f'connection error: desc = "transport: error while dialing: dial unix {self._socket}"'
-            raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), words)
+            raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata())
         method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(path)
         return await method(request, timeout=timeout_s)
 
@@ -130,6 +134,7 @@ class Module:
             await self._control("Ready", module_pb2.ReadyRequest(parent_address=self._parent), module_pb2.ReadyResponse)
             for resource in self.configured:
                 await self._add(resource)
+                self._added.add((resource.api, resource.name))
         except grpc.aio.AioRpcError as error:
             await self._stop(kill=True)
             raise ChildError(f"the module refused its configuration: {error.details()}") from None
@@ -141,6 +146,7 @@ class Module:
 
     async def _stop(self, *, kill: bool) -> None:
         self.is_ready = False
+        self._added.clear()
         if self._watch is not None and self._watch is not asyncio.current_task():
             self._watch.cancel()
             await asyncio.wait({self._watch})
