@@ -171,6 +171,6 @@ def of_status(status: Status, message: str, service: str) -> BillingError | Mach
         return NoServiceError(f'the machine has no billing service "{service}" {said}. Look at its configuration.')
     if status is Status.DEADLINE_EXCEEDED or "deadline exceeded" in message:
         return NoAnswerError(f'the service "{service}" did not answer in time {said}.')
-    if status is Status.UNAVAILABLE:
+    if status is Status.UNAVAILABLE or message == "not connected":  # what viam-server says of a module that is away
         return NoConnectionError(f'the service "{service}" cannot be reached {said}. Try again later.')
     return MachineError(f'the machine refused the call of the service "{service}" {said}.')

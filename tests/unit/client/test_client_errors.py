@@ -50,6 +50,7 @@ def test_an_error_of_a_remotes_module_is_told_in_viam_servers_words() -> None:
         (Status.NOT_FOUND, 'resource "rdk:service:generic/billing" not found', NoServiceError),
         (Status.UNIMPLEMENTED, "", NoServiceError),
         (Status.UNAVAILABLE, "connection refused", NoConnectionError),
+        (Status.UNKNOWN, "not connected", NoConnectionError),
         (Status.UNKNOWN, "context deadline exceeded", NoAnswerError),
         (Status.DEADLINE_EXCEEDED, "", NoAnswerError),
         (Status.UNAUTHENTICATED, "invalid credentials", MachineError),
