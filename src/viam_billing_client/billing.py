@@ -1,6 +1,6 @@
 """The client: finds the service on a machine, sends a command, reads its answer into a record.
 
-Billing.get_...  -> _ask -> _send -> the SDK's connection -> viam-server -> the module
+Billing.get_...  -> _ask -> do_command -> the SDK's connection -> viam-server -> the module
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from grpclib.exceptions import GRPCError, StreamTerminatedError
 from typing_extensions import Self
 from viam.errors import ResourceNotFoundError, ViamError
-from viam.proto.common import DoCommandRequest, GetStatusRequest
+from viam.proto.common import DoCommandRequest
 from viam.services.generic import Generic  # the SDK's connections know only the APIs that were imported before
 
 from viam_billing_client import errors
@@ -87,10 +87,7 @@ class Billing(AllCommands):
     async def _ask(self, record: type[A], command: str, timeout: float, /, **parameters: object) -> A:
         import msgspec  # noqa: PLC0415 - with the first answer, see answers
 
-        if command == "get_status":
-            answer = await self._send("GetStatus", None, timeout)
-        else:
-            answer = await self._send("DoCommand", {"command": command, **given(parameters)}, timeout)
+        answer = await self.do_command({"command": command, **given(parameters)}, timeout=timeout)
         try:
             return msgspec.convert(answer, record)
         except msgspec.ValidationError as error:
@@ -100,21 +97,16 @@ class Billing(AllCommands):
             raise errors.NoServiceError(text) from None
 
     async def do_command(self, command: Mapping[str, Any], *, timeout: float = READ_S) -> dict[str, Any]:  # noqa: D102 - as its base says
-        return await self._send("DoCommand", command, timeout)
-
-    async def _send(self, method: str, command: Mapping[str, Any] | None, timeout_s: float) -> dict[str, Any]:
         resource = await self._resource()
         # The SDK's own `do_command` drops the message of UNIMPLEMENTED, and its conversion is ten times as slow.
-        request: DoCommandRequest | GetStatusRequest = GetStatusRequest(name=resource.name)
-        if command is not None:
-            request = DoCommandRequest(name=resource.name)
-            request.command.update(dict(command))
+        request = DoCommandRequest(name=resource.name)
+        request.command.update(dict(command))
         try:
-            answer = await getattr(resource.client, method)(request, timeout=timeout_s)
+            answer = await resource.client.DoCommand(request, timeout=timeout)
         except GRPCError as error:
             raise errors.of_status(error.status, error.message or "", self._service) from error
         except asyncio.TimeoutError:
-            text = f'the service "{self._service}" did not answer within {timeout_s:g} s.'
+            text = f'the service "{self._service}" did not answer within {timeout:g} s.'
             raise errors.NoAnswerError(text) from None
         except (OSError, StreamTerminatedError) as error:
             text = f'the connection was lost on the way to the service "{self._service}" ({error}). Try again later.'

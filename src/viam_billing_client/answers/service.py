@@ -7,10 +7,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from viam_billing_client.answers.base import Answer, CloudAnswer
+from viam_billing_client.answers.base import Answer
 
 
-class AccessCheck(CloudAnswer, frozen=True, kw_only=True):
+class AccessCheck(Answer, frozen=True, kw_only=True):
     """Whether the service's API key works and what it may read."""
 
     api_key_id: str
@@ -19,6 +19,9 @@ class AccessCheck(CloudAnswer, frozen=True, kw_only=True):
     """False for a rejected key; None where the cloud was away and nothing is known of the key."""
     calls: Mapping[str, str]
     """For each call that reads, `ok` or a code of the module's errors."""
+    as_of: datetime | None = None
+    """When the cloud answered; None, as `stale`, where it did not. It is never stale: the cloud is always asked."""
+    stale: bool | None = None
 
 
 class AlertFailure(Answer, frozen=True, kw_only=True):

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, get_args, get_type_hints
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
 
+from support.answer_schemas import validator
 from viam_billing.commands import COMMANDS
+from viam_billing.settings import answers as answers_of_module
 from viam_billing.settings.records import schema
 from viam_billing_client import answers
 from viam_billing_client.billing import Billing
@@ -34,8 +40,7 @@ def records(name: str) -> list[type[answers.Answer]]:
 
 
 def test_there_is_a_method_for_every_command() -> None:
-    """`get_status` is the resource's own call."""
-    assert methods().keys() == COMMANDS.keys() | {"get_status"}
+    assert methods().keys() == COMMANDS.keys()
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -74,6 +79,69 @@ async def test_the_fake_answers_the_record_that_the_method_promises(name: str) -
         return  # of a charge that was made: see test_fake.py
     needed |= {money: 1 for money in ("subtotal", "amount") if money in needed}
     assert type(await method(**needed)) in records(name)
+
+
+KINDS: dict[tuple[object, object], type] = {
+    ("number", "usd"): Decimal,
+    ("number", None): float,
+    ("integer", None): int,
+    ("boolean", None): bool,
+    ("string", "date-time"): datetime,
+    ("string", None): str,
+}
+"""What a caller gets of a JSON value."""
+
+
+def faults(described: Mapping[str, Any], kind: Any, top: Mapping[str, Any], where: str) -> Iterator[str]:  # noqa: ANN401 - an annotation
+    """Where an annotation does not hold what a JSON Schema describes."""
+    described = top["$defs"][described["$ref"].rpartition("/")[2]] if "$ref" in described else described
+    kinds = [each for each in get_args(kind) or [kind] if each is not type(None)] if is_union(kind) else [kind]
+    if "anyOf" in described:
+        expected = {KINDS[each["type"], each.get("format")] for each in described["anyOf"]}
+        yield from [] if set(kinds) == expected else [f"{where}: {kinds}, not {expected}"]
+    elif "enum" in described:
+        yield from [] if set(kinds) == {type(each) for each in described["enum"]} else [f"{where}: {kinds}"]
+    elif described["type"] == "array":
+        yield from faults(described["items"], get_args(kinds[0])[0], top, f"{where}[]")
+    elif described["type"] != "object":
+        expected_kind = KINDS[described["type"], described.get("format")]
+        yield from [] if kinds == [expected_kind] else [f"{where}: {kinds}, not {expected_kind}"]
+    elif "properties" in described:
+        yield from record_faults(described, kinds, top, where)
+    elif isinstance(inner := described.get("additionalProperties"), dict):
+        yield from faults(inner, get_args(kinds[0])[1], top, f"{where}{{}}")
+
+
+def is_union(kind: Any) -> bool:  # noqa: ANN401 - an annotation
+    return get_origin(kind) in (Union, UnionType)
+
+
+def record_faults(
+    described: Mapping[str, Any], kinds: Sequence[type[msgspec.Struct]], top: Mapping[str, Any], where: str
+) -> Iterator[str]:
+    """Which fields the records lack, have too many of, need although they may be left out, or have of a wrong type."""
+    held = {field.name: field for kind in kinds for field in msgspec.structs.fields(kind)}
+    yield from (f"{where}.{name}: is lacking" for name in described["properties"].keys() - held.keys())
+    yield from (f"{where}.{name}: nobody answers it" for name in held.keys() - described["properties"].keys())
+    needed = [set(each["required"]) for each in described.get("oneOf", [described])]
+    for kind in kinds:
+        required = {field.name for field in msgspec.structs.fields(kind) if field.required}
+        yield from [] if any(required <= each for each in needed) else [f"{where}: {kind} needs too much"]
+    for name in described["properties"].keys() & held.keys():
+        yield from faults(described["properties"][name], held[name].type, top, f"{where}.{name}")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_record_has_the_answers_fields(name: str) -> None:
+    """As `help` describes it: each, of the right type, and none that may be left out is needed."""
+    described = answers_of_module.schema(COMMANDS[name].run)
+    of_charges = {f"{name}.reconcilable: nobody answers it"} if answers.DryRun in records(name) else set()
+    assert set(record_faults(described, records(name), described, name)) <= of_charges
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_is_an_answer_of_the_module(name: str) -> None:
+    validator(name).validate(SAMPLES[name])
 
 
 def test_there_is_a_sample_of_every_answer() -> None:
