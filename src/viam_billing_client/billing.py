@@ -74,8 +74,8 @@ class Billing(AllCommands):
     ) -> AsyncIterator[Self]:
         """Connect to a machine for the time of an `async with`.
 
-        The key opens the machine; it is not the organization owner's. `insecure` is for a viam-server on this computer:
-        no TLS and no WebRTC; its address has a port, `localhost:8080`. `timeout` is in seconds.
+        The key opens the machine; it is not the organization owner's. `insecure`: without TLS, for a viam-server on
+        this computer; its address has a port, `localhost:8080`. `timeout` is in seconds.
         Raises: NoConnectionError; ValueError: `api_key_id` is no UUID, or only one of key and id is given.
         """
         machine = await _machine(address, api_key, api_key_id, insecure=insecure, timeout_s=timeout)
@@ -136,7 +136,8 @@ async def _machine(
     if (api_key is None) != (api_key_id is None):
         raise ValueError("api_key and api_key_id: found one of them, expected both or neither")
     dial = DialOptions() if api_key is None else DialOptions.with_api_key(api_key, cast("str", api_key_id))
-    dial.insecure = dial.disable_webrtc = insecure
+    dial.insecure = insecure
+    dial.disable_webrtc = insecure and api_key is None  # the SDK logs in without TLS by its native library only
     dial.timeout = dial.initial_connection_attempt_timeout = timeout_s
     dial.initial_connection_attempts = 1
     options = RobotClient.Options(dial_options=dial, log_level=logging.LOG_LEVEL, disable_sessions=True)
