@@ -26,6 +26,7 @@ from benchmarks import (  # noqa: E402 - see above
     against_echo,
     bounds,
     charges,
+    client,
     functions,
     of_fleets,
     through_viam_server,
@@ -53,6 +54,8 @@ MEASUREMENTS: dict[str, Callable[[Size], Awaitable[list[Figure]]]] = {
     "start": against_echo.start,
     "import": against_echo.import_time,
     "memory": against_echo.memory,
+    "client_imports": client.imports,
+    "client_call": client.call,
 }
 
 

@@ -46,6 +46,9 @@ WITH_BAR = {
     "ready",
     "import",
     "memory",
+    "client_import",
+    "client_import_billing",
+    "client_call",
 }
 UNTRACED = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
 """What is measured is the product, not the coverage of it."""
@@ -58,6 +61,7 @@ WITHOUT_BAR = {
     "invoices_12",
     "invoices_120",
     "invoices_1200",
+    "client_import_records",
 }
 
 

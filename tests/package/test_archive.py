@@ -12,7 +12,17 @@ from support.module_process import CHECKOUT, COMMAND
 
 ARCHIVE = CHECKOUT / "dist" / "archive.tar.gz"
 ENTRYPOINT = json.loads((CHECKOUT / "meta.json").read_text())["entrypoint"]
-DEVELOPMENT = ("viam_billing_sandbox", "rich", "cryptography", "pytest", "_pytest", "hypothesis", "pip")
+DEVELOPMENT = (
+    "viam_billing_sandbox",
+    "viam_billing_client",
+    "typer",
+    "rich",
+    "cryptography",
+    "pytest",
+    "_pytest",
+    "hypothesis",
+    "pip",
+)
 
 
 @pytest.fixture(scope="module")
