@@ -129,10 +129,10 @@ def _is_typed(ctx: typer.Context, name: str) -> bool:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command. Returns the exit code; errors are said on stderr, none is raised but those that end a process."""
-    keep_arguments_secret(arguments)
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr] # they are files
     try:
+        keep_arguments_secret(arguments)
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr] # they are files
         code = app(list(arguments), prog_name="viam-billing", standalone_mode=False)
     except BrokenPipeError:
         raise
@@ -151,8 +151,9 @@ def run(arguments: Sequence[str]) -> int:
 
 def _say_usage(error: Any) -> None:  # noqa: ANN401 - Click's, wherever Typer has it
     """Say what is wrong with the command line, without words that stand where a key could."""
-    words = error.format_message()
-    if not words:  # the help was shown instead
+    words = error.format_message().removeprefix("Invalid value: ")
+    if not words or words.startswith("Usage: "):  # a command that needs another word shows its help
+        sys.stderr.write(f"{words}\n" if words else "")
         return
     if words.startswith("Got unexpected extra argument"):
         words = "there is an argument too many."

@@ -9,21 +9,22 @@ import secrets
 import sys
 from datetime import datetime, timezone
 from decimal import Decimal
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
-from viam_billing_client.cli.asking import ask_one, leave, one_place
+from viam_billing_client.cli.asking import ask_all, ask_one, exit_code, leave, one_place, say_failure
 from viam_billing_client.cli.journal import CHARGE
 from viam_billing_client.cli.messages import on_terminal, plain, say
-from viam_billing_client.cli.output import Outcome, write, write_json
+from viam_billing_client.cli.output import write, write_json
 from viam_billing_client.cli.page import dollars
 from viam_billing_client.cli.parameters import Yes, dollars_of
-from viam_billing_client.cli.places import Options, Place
 
 app: Final = typer.Typer()
 _CHARGE_S: Final = 90.0
 _DECLINED: Final = 2
+_FINAL: Final = ("invalid_request", "idempotency_conflict")
+"""Errors of a request that cannot succeed as it is."""
 
 
 @app.command(epilog="Example: viam-billing charge --org ORG-ID --subtotal 12.50 --key visit-4711")
@@ -47,7 +48,8 @@ def charge(  # noqa: PLR0913 - the command's parameters
         raise typer.BadParameter("off a terminal a charge needs --key: the same one when it is tried again.")
     demand_yes(yes=yes or dry_run)
     chosen_key = key or f"cli-{datetime.now(timezone.utc):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
-    parameters: dict[str, Any] = {
+    request = {
+        "command": "charge_organization",
         "org_id_to_charge": org,
         "subtotal": subtotal,
         "tax": tax,
@@ -58,20 +60,26 @@ def charge(  # noqa: PLR0913 - the command's parameters
     }
     with one_place(ctx.obj) as place:
         if dry_run or not yes:
-            tried = _ask(ctx.obj, place, {**parameters, "dry_run": True}, "DryRun")
+            tried = ask_one(ctx.obj, place, {**request, "dry_run": True}, "DryRun", _CHARGE_S)
         if dry_run:
             write_json(tried.answer)
             return
         say(f"idempotency key: {chosen_key}")
         if not yes:
-            again = "" if tried.record.would_send else " This key has charged already: it will not charge again."
+            known = "" if tried.record.would_send else " This key has charged already and will not charge again."
             total = dollars(subtotal + (tax or Decimal()))
-            demand_consent(f"Charge {org} {total}, tax included, from {place.name}?{again}")
+            demand_consent(f"Charge {org} {total}, tax included, from {place.name}?{known}")
+        again = f"Whatever happened, repeat the same command with --key {chosen_key}: it charges at most once."
         try:
-            outcome = _ask(ctx.obj, place, parameters, "ChargeMade")
-        except (typer.Exit, KeyboardInterrupt):
-            say(f"whatever happened: repeat the same command with --key {chosen_key}; it charges at most once.")
+            (outcome,) = ask_all(ctx.obj, [place], request, "ChargeMade", _CHARGE_S, slow=False)
+        except (KeyboardInterrupt, SystemExit):
+            say(again)
             raise
+        if outcome.error is not None:
+            say_failure(outcome)
+            if outcome.error[0] not in _FINAL:
+                say(again)
+            leave(exit_code([outcome]))
         write([outcome], CHARGE, ctx.obj.output)
 
 
@@ -88,7 +96,3 @@ def demand_consent(question: str) -> None:
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         say("nothing was done.")
         leave(_DECLINED)
-
-
-def _ask(options: Options, place: Place, parameters: dict[str, Any], record: str) -> Outcome:
-    return ask_one(options, place, {"command": "charge_organization", **parameters}, record, _CHARGE_S)

@@ -21,10 +21,10 @@ def keep_secret(*values: str | None) -> None:
 def keep_arguments_secret(arguments: Sequence[str]) -> None:
     """Never print a key that stands on the command line, however it is written, or in the environment."""
     keep_secret(os.environ.get("VIAM_BILLING_API_KEY"))
-    for argument, following in zip(arguments, [*arguments[1:], None], strict=True):
+    for at, argument in enumerate(arguments):
         name, _, value = argument.partition("=")
         if name == _KEY_OPTION:
-            keep_secret(value or following)
+            keep_secret(value, *arguments[at + 1 : at + 2])
 
 
 def plain(text: str) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from viam_billing_client.cli.page import Column, Page, dollars
+from viam_billing_client.cli.page import Column, Page, dollars, moment
 from viam_billing_client.cli.places import Place
 
 Row: TypeAlias = Mapping[str, object]
@@ -143,4 +143,6 @@ def _cell(value: object) -> str:
         return dollars(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return f"{moment(value)} UTC"
     return text(value)

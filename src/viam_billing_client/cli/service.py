@@ -12,7 +12,7 @@ import typer
 from viam_billing_client import answers
 from viam_billing_client.cli.asking import ask, ask_one, one_place
 from viam_billing_client.cli.output import Row, View, fields, write
-from viam_billing_client.cli.page import Column, Page, moment
+from viam_billing_client.cli.page import Column, Page
 
 app: Final = typer.Typer()
 _SLOWEST_S: Final = 180.0
@@ -83,7 +83,7 @@ def _status_row(answer: answers.ServiceStatus) -> dict[str, object]:
 
 
 def _status_lines(answer: answers.ServiceStatus, page: Page) -> Iterator[str]:
-    return fields({**_status_row(answer), "last_success": moment(answer.last_success)}, page)
+    return fields(_status_row(answer), page)
 
 
 def _status_summary(answer: answers.ServiceStatus) -> Row:
