@@ -6,7 +6,7 @@ Billing.get_...  -> _ask -> do_command -> the SDK's connection -> viam-server ->
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from viam_billing_client.answers.base import Answer
 
 A = TypeVar("A", bound="Answer")
+T = TypeVar("T")
 
 
 class Billing(AllCommands):
@@ -40,7 +41,9 @@ class Billing(AllCommands):
     closes its connection by itself, and the SDK's client connects again where a connection breaks.
     """
 
-    def __init__(self, find: Callable[[], Any], refresh: Callable[[], Any] | None, service: str) -> None:
+    def __init__(
+        self, find: Callable[[], Any], refresh: Callable[[], Coroutine[Any, Any, None]] | None, service: str
+    ) -> None:
         """`find` gives the SDK's client of the service, `refresh` reads anew which services there are."""
         self._find = find
         self._refresh = refresh
@@ -74,14 +77,16 @@ class Billing(AllCommands):
     ) -> AsyncIterator[Self]:
         """Connect to a machine for the time of an `async with`.
 
-        The key opens the machine; it is not the organization owner's. `insecure` is for a viam-server on this computer:
-        no TLS and no WebRTC; its address has a port, `localhost:8080`. `timeout` is in seconds.
+        The key opens the machine; it is not the organization owner's. `insecure`: without TLS, for a viam-server on
+        this computer; its address has a port, `localhost:8080`. `timeout` is in seconds.
         Raises: NoConnectionError; ValueError: `api_key_id` is no UUID, or only one of key and id is given.
         """
         machine = await _machine(address, api_key, api_key_id, insecure=insecure, timeout_s=timeout)
+        billing = cls.from_robot(machine, service)
         try:
-            yield cls.from_robot(machine, service)
+            yield billing
         finally:
+            billing._find = _closed  # noqa: SLF001 - its own; the SDK's channel would open again
             await machine.close()  # type: ignore[no-untyped-call] # the SDK's
 
     async def _ask(self, record: type[A], command: str, timeout: float, /, **parameters: object) -> A:
@@ -97,11 +102,11 @@ class Billing(AllCommands):
             raise errors.NoServiceError(text) from None
 
     async def do_command(self, command: Mapping[str, Any], *, timeout: float = READ_S) -> dict[str, Any]:  # noqa: D102 - as its base says
-        resource = await self._resource()
-        # The SDK's own `do_command` drops the message of UNIMPLEMENTED, and its conversion is ten times as slow.
-        request = DoCommandRequest(name=resource.name)
-        request.command.update(dict(command))
         try:
+            resource = await self._resource(timeout)
+            request = DoCommandRequest(name=resource.name)
+            request.command.update(dict(command))
+            # not the SDK's own `do_command`, which drops the message of UNIMPLEMENTED
             answer = await resource.client.DoCommand(request, timeout=timeout)
         except GRPCError as error:
             raise errors.of_status(error.status, error.message or "", self._service) from error
@@ -113,17 +118,33 @@ class Billing(AllCommands):
             raise errors.NoConnectionError(text) from error
         return from_struct(answer.result)
 
-    async def _resource(self) -> Any:  # noqa: ANN401 - the SDK's client, whose stub is not typed
+    async def _resource(self, timeout_s: float) -> Any:  # noqa: ANN401 - the SDK's client, whose stub is not typed
         try:
             return self._find()
         except ResourceNotFoundError:  # perhaps it was not ready when the machine was asked
             if self._refresh is not None:
-                await self._refresh()
+                await _within(self._refresh(), timeout_s)
         try:
             return self._find()
         except ResourceNotFoundError as error:
             text = f'the machine has no service "{self._service}". Look at its configuration.'
             raise errors.NoServiceError(text) from error
+
+
+def _closed() -> None:
+    raise errors.NoConnectionError("the connection was closed at the end of its `async with`.")
+
+
+async def _within(work: Coroutine[Any, Any, T], timeout_s: float) -> T:
+    """Raises: asyncio.TimeoutError: it was not done in time, and is cancelled."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({task}, timeout=timeout_s)
+        if task.done():
+            return task.result()
+        raise asyncio.TimeoutError
+    finally:
+        task.cancel()
 
 
 async def _machine(
@@ -136,18 +157,15 @@ async def _machine(
     if (api_key is None) != (api_key_id is None):
         raise ValueError("api_key and api_key_id: found one of them, expected both or neither")
     dial = DialOptions() if api_key is None else DialOptions.with_api_key(api_key, cast("str", api_key_id))
-    dial.insecure = dial.disable_webrtc = insecure
+    dial.insecure = insecure
+    dial.disable_webrtc = insecure and api_key is None  # the SDK logs in without TLS by its native library only
     dial.timeout = dial.initial_connection_attempt_timeout = timeout_s
     dial.initial_connection_attempts = 1
     options = RobotClient.Options(dial_options=dial, log_level=logging.LOG_LEVEL, disable_sessions=True)
-    connecting = asyncio.ensure_future(RobotClient.at_address(address, options))
     try:
-        await asyncio.wait({connecting}, timeout=timeout_s)
-        if not connecting.done():
-            raise errors.NoConnectionError(f"the machine at {address} did not answer within {timeout_s:g} s.")
-        return connecting.result()
+        return await _within(RobotClient.at_address(address, options), timeout_s)
+    except asyncio.TimeoutError:
+        raise errors.NoConnectionError(f"the machine at {address} did not answer within {timeout_s:g} s.") from None
     except (OSError, ViamError, GRPCError, StreamTerminatedError) as error:
         why = error.__context__ or error  # the SDK's own has no reason in it
         raise errors.NoConnectionError(f"the machine at {address} cannot be reached ({why}).") from error
-    finally:
-        connecting.cancel()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -178,6 +180,25 @@ async def test_a_machine_that_is_not_there_is_told() -> None:
     with pytest.raises(ValueError, match="expected both or neither"):
         async with Billing.connect("localhost:1", api_key="only a key"):
             pass
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # the SDK leaves a cancelled attempt to the garbage collector
+async def test_a_machine_that_says_nothing_is_given_up() -> None:
+    """Somebody takes the connection and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(NoConnectionError, match=r"did not answer within 0\.2 s"):
+            async with Billing.connect(f"localhost:{port}", insecure=True, timeout=0.2):
+                pass
+    await asyncio.sleep(0)
+    gc.collect()
+
+
+async def test_after_the_connection_was_closed_there_is_none(machine: MachineProcess) -> None:
+    async with Billing.connect(f"localhost:{machine.port}", insecure=True) as billing:
+        await billing.help()
+    with pytest.raises(NoConnectionError, match="was closed"):
+        await billing.help()
 
 
 async def test_many_tasks_use_one_client(billing: Billing) -> None:

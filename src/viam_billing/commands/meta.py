@@ -13,6 +13,7 @@ from viam_billing.commands.context import Context, Id, command
 from viam_billing.commands.status import Status
 from viam_billing.core import errors
 from viam_billing.core.errors import BillingError, NotConfiguredError, UnknownCommandError, quoted
+from viam_billing.core.tasks import off_loop
 from viam_billing.core.times import Deadline
 from viam_billing.settings import answers
 from viam_billing.settings.answers import AnswerRecord, AsOf, Stale, says
@@ -53,18 +54,21 @@ async def help_(parameters: HelpParameters, context: Context, call: Call) -> Hel
     name: str | None = given(parameters.name)
     if name is not None and name not in context.commands:
         raise unknown_command(name, context.commands)
-    commands = {
-        command.name: CommandHelp(
-            summary=command.summary,
-            effect=command.effect,
-            allowed=context.policy.allows(command.name, command.effect),
-            parameters=schema(command.parameters),
-            answer=answers.schema(command.run),
-        )
-        for command in context.commands.values()
-        if name in (None, command.name)
-    }
-    return Help(version=VERSION, commands=commands)
+
+    def told() -> dict[str, CommandHelp]:
+        return {
+            command.name: CommandHelp(
+                summary=command.summary,
+                effect=command.effect,
+                allowed=context.policy.allows(command.name, command.effect),
+                parameters=schema(command.parameters),
+                answer=answers.schema(command.run),
+            )
+            for command in context.commands.values()
+            if name in (None, command.name)
+        }
+
+    return Help(version=VERSION, commands=await off_loop(told, long=name is None))  # all schemas take tens of ms
 
 
 def unknown_command(name: str, names: Iterable[str]) -> UnknownCommandError:

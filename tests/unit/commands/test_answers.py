@@ -11,11 +11,11 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 from msgspec import structs, to_builtins
 from viam.gen.app.v1 import billing_pb2
 
-from support.answer_schemas import validator
+from support.answer_schemas import check, validator
 from support.fake_parts import FakeClient, answering
 from unit.charging.test_charge import entry
 from unit.cloud_fakes import answer, make_context
@@ -90,6 +90,15 @@ def test_a_dry_run_answers_in_another_way() -> None:
     assert held.is_valid(dry)
     assert not held.is_valid({**changed, **dry})
     assert not held.is_valid({"organization_id": "a"})
+
+
+def test_an_answer_that_is_not_as_it_is_told_is_found() -> None:
+    """In either spelling; the integration tests hold every answer so."""
+    right = {"sent": 1, "failed": []}
+    check({"test_alert": {}}, {"test_alert": right})
+    for wrong in ({"sent": 1}, {**right, "sent": "1"}, {**right, "more": 1}, {**right, "failed": [{"position": 1}]}):
+        with pytest.raises(ValidationError):
+            check({"command": "test_alert"}, wrong)
 
 
 def records_of_api() -> set[type[CloudRecord]]:
