@@ -21,12 +21,11 @@ def main() -> NoReturn:
 
         code = run(sys.argv[1:])
         sys.stdout.flush()
-        sys.stderr.flush()
     except KeyboardInterrupt:
         pass
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0
-    except BrokenPipeError:
+    except OSError:  # what was still to be written, such as a help text into a closed pipe
         code = _PIPE_CLOSED
     os._exit(code)  # a thread of the SDK may still be dialling, and nothing here has to wait for it
 

@@ -134,10 +134,11 @@ def run(arguments: Sequence[str]) -> int:
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr] # they are files
         code = app(list(arguments), prog_name="viam-billing", standalone_mode=False)
-    except BrokenPipeError:
-        raise
     except typer.Abort:
         raise KeyboardInterrupt from None
+    except OSError as error:  # of stdout, such as a full disk
+        say(str(error))
+        return _DEFECT
     except Exception as error:
         if not hasattr(error, "format_message"):
             if os.environ.get("VIAM_BILLING_TRACEBACK"):

@@ -42,7 +42,6 @@ def ask(options: Options, command: str, view: View, *, timeout_s: float = _READ_
                 say_failure(each, several=several)
         if several or outcomes[0].error is None:
             write(outcomes, view, options.output, several=several)
-            sys.stdout.flush()
     leave(exit_code(outcomes) or max(view.exit_code(each.record) for each in outcomes))
 
 
@@ -123,7 +122,7 @@ def ask_all(
 
             return list(await asyncio.gather(*(one(place) for place in asked)))
 
-        _quiet_sdk(native=not all(place.insecure for place in asked))
+        _quiet_sdk(native=not all(place.insecure and place.api_key is None for place in asked))
         return _in_loop(all_of_them())
 
 

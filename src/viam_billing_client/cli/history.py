@@ -75,7 +75,7 @@ def _history_lines(answer: answers.UsageHistory, page: Page) -> Iterator[str]:
     hourly = len({day(point.time) for point in answer.points}) < len(answer.points)
     deltas = [point.delta or Decimal() for point in answer.points]
     largest = max([abs(each) for each in deltas], default=Decimal())
-    beside = (16 if hourly else 10) + 12 + 14
+    beside = (16 if hourly else 10) + 28
     for point, delta in zip(answer.points, deltas, strict=True):
         when = moment(point.time) if hourly else day(point.time)
         bar = (

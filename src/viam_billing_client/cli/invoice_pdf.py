@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -14,7 +13,7 @@ import typer
 
 from viam_billing_client.cli.asking import NOT_REACHED, ask_one, leave, one_place
 from viam_billing_client.cli.messages import say
-from viam_billing_client.cli.output import Outcome, View, write
+from viam_billing_client.cli.output import Outcome, View, put, write
 from viam_billing_client.cli.parameters import Org
 
 app: Final = typer.Typer()
@@ -43,8 +42,7 @@ def invoice(
             say("the PDF arrived incomplete; nothing was saved. Try again.")
             leave(NOT_REACHED)
         if file == "-":
-            sys.stdout.buffer.write(content)
-            sys.stdout.buffer.flush()
+            put(content)
             return
         _save(target, content)
         saved = {name: each for name, each in (outcome.answer or {}).items() if name != "content_base64"}

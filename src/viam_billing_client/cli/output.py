@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from viam_billing_client.cli.page import Column, Page, dollars, moment
 from viam_billing_client.cli.places import Place
+
+_PIPE_CLOSED: Final = 128 + 13
+"""As a shell tells a process that SIGPIPE has ended."""
 
 Row: TypeAlias = Mapping[str, object]
 """Values by the names of their columns."""
@@ -57,12 +61,12 @@ def write_json(value: object) -> None:
     """Write JSON, with names in the order of the alphabet."""
     import msgspec  # noqa: PLC0415 - not for --help
 
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=2).decode() + "\n")
+    put(msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=2).decode() + "\n")
 
 
 def write_lines(lines: Iterable[str]) -> None:
     """Write lines of text."""
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    put("".join(f"{line}\n" for line in lines))
 
 
 def write_csv(columns: Sequence[str], rows: Iterable[Row], *, several: bool = False) -> None:
@@ -75,9 +79,22 @@ def write_csv(columns: Sequence[str], rows: Iterable[Row], *, several: bool = Fa
         names.update(dict.fromkeys(row))
     if several:
         names["error"] = names.pop("error", None)
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    lines = io.StringIO(newline="")
+    writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(names)
     writer.writerows([text(row.get(name)) for name in names] for row in found)
+    put(lines.getvalue())
+
+
+def put(what: str | bytes) -> None:
+    """Write to stdout. Raises: SystemExit: nobody reads it any more; Typer would take that for an error."""
+    left = memoryview(what if isinstance(what, bytes) else what.encode(sys.stdout.encoding, "replace"))
+    try:
+        while left:  # unbuffered, it may take a part only
+            left = left[sys.stdout.buffer.write(left) :]
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise SystemExit(_PIPE_CLOSED) from None
 
 
 def fields(row: Row, page: Page) -> Iterator[str]:

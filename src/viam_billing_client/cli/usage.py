@@ -82,9 +82,10 @@ def _usage_lines(answer: answers.LocationUsage, page: Page) -> Iterator[str]:
     yield from page.wrapped(f"Location {answer.location_id}, paid by {answer.billing_organization_id}")
     yield f"{'This month so far':20}{page.styled(f'{dollars(answer.month_to_date):>14}', 'bold')}"
     if answer.projection is not None:
-        low, high = answer.projection.low, answer.projection.high
-        band = "" if low is None or high is None else f"  ({dollars(low)} to {dollars(high)})"
-        yield f"{'The whole month':20}{dollars(answer.projection.total):>14}{band}"
+        yield f"{'The whole month':20}{dollars(answer.projection.total):>14}"
+        if answer.projection.low is not None and answer.projection.high is not None:
+            band = f"{dollars(answer.projection.low)} to {dollars(answer.projection.high)}"
+            yield from page.wrapped(f"in 8 of 10 months {band}", "dim")
     if answer.budget is not None:
         yield from _budget_bar(answer.budget, page)
     yield from costs(answer.cost_by_type, page)

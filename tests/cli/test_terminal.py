@@ -1,0 +1,147 @@
+"""What a person sees on a terminal: widths, colors, progress, questions, Ctrl-C."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pytest
+from rich.cells import cell_len
+
+from support.cli_process import on_terminal, run
+from support.conditions import holds
+from support.fake_robot import FakeRobot, failing
+from support.machine_process import MachineProcess
+from viam_billing_client.testing.samples import CUSTOMER, SAMPLES
+
+CHARGE = ("charge", "--org", CUSTOMER, "--subtotal", "1200.5")
+COMMANDS: Sequence[tuple[str, ...]] = [
+    ("usage",),
+    ("budget",),
+    ("fleet",),
+    ("fleet", "--locations"),
+    ("history", "--by-type"),
+    ("compare",),
+    ("invoices",),
+    ("payer",),
+    ("tiers",),
+    ("charges", "list"),
+    ("audit",),
+    ("access",),
+    ("status",),
+]
+
+
+@pytest.mark.parametrize("width", [60, 100])
+async def test_everything_fits_the_terminal(width: int) -> None:
+    with MachineProcess("--direct", "--scene", "overdue") as machine:
+        for command in COMMANDS:
+            where = ("--insecure", "--address", f"localhost:{machine.port}")
+            async with on_terminal(*command, *where, width=width) as terminal:
+                assert await terminal.code() == 0
+                lines = terminal.text.rstrip("\n").split("\n")
+                shown = [line.rpartition("\r")[2] for line in lines]
+                assert [line for line in shown if cell_len(line) > width] == []
+
+
+async def test_a_wide_name_takes_its_width(robot: FakeRobot) -> None:
+    sample = SAMPLES["get_fleet_usage"]
+    location = {**sample["locations"][0], "name": "倉庫" * 30}
+    robot.answer = lambda _: {**sample, "locations": [location]}
+    async with on_terminal("fleet", "--locations", *robot.options, width=60) as terminal:
+        assert await terminal.code() == 0
+        (row,) = (line for line in terminal.text.splitlines() if "倉庫" in line)
+        assert cell_len(row) <= 60
+        assert "…" in row
+
+
+async def test_ids_are_whole_where_there_is_no_terminal(robot: FakeRobot) -> None:
+    location = {**SAMPLES["get_fleet_usage"]["locations"][0], "name": "long " * 40}
+    robot.answer = lambda _: {**SAMPLES["get_fleet_usage"], "locations": [location]}
+    done = await run("fleet", "--locations", *robot.options)
+    assert ("long " * 40).rstrip() in done.output
+    assert "\x1b" not in done.output
+
+
+async def test_colors_are_for_terminals_that_want_them(robot: FakeRobot) -> None:
+    for env, colored in (({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)):
+        async with on_terminal("usage", *robot.options, env=env) as terminal:
+            assert await terminal.code() == 0
+            assert ("\x1b[" in terminal.raw) is colored
+
+
+async def test_a_terminal_without_unicode_gets_bars_of_ascii(robot: FakeRobot) -> None:
+    done = await run("usage", *robot.options, env={"PYTHONIOENCODING": "ascii"})
+    assert done.code == 0
+    assert "####" in done.output
+    assert done.output.isascii()
+
+
+async def test_progress_is_on_a_terminal_only(robot: FakeRobot) -> None:
+    """It is gone when the figures are there."""
+    robot.answer = lambda _: None
+    async with on_terminal("fleet", *robot.options) as terminal:
+        await holds(lambda: "asking localhost" in terminal.text)
+        terminal.type("\x03")
+        assert await terminal.code() == 130
+    robot.answer = lambda request: SAMPLES[request["command"]]
+    assert (await run("fleet", *robot.options)).errors == ""
+
+
+async def test_ctrl_c_ends_it_quietly(robot: FakeRobot) -> None:
+    robot.answer = lambda _: None
+    async with on_terminal("usage", *robot.options) as terminal:
+        await holds(lambda: bool(robot.asked))
+        terminal.type("\x03")
+        assert await terminal.code() == 130
+        assert terminal.text.replace("^C", "") == ""
+
+
+async def test_ctrl_c_while_the_sandbox_starts_leaves_nothing_behind() -> None:
+    async with on_terminal("--sandbox", "usage") as terminal:
+        await holds(lambda: "starting the sandbox" in terminal.text)
+        terminal.type("\x03")
+        assert await terminal.code() == 130
+        assert "Traceback" not in terminal.text
+
+
+async def test_a_charge_asks_first_and_shows_its_key(robot: FakeRobot) -> None:
+    async with on_terminal(*CHARGE, *robot.options) as terminal:
+        await holds(lambda: "[y/N]" in terminal.text)
+        assert [each.get("dry_run") for each in robot.asked] == [True]
+        assert f"Charge {CUSTOMER} $1,200.50" in terminal.text
+        found = re.search(r"idempotency key: (cli-\S+)", terminal.text)
+        assert found
+        terminal.type("y\n")
+        assert await terminal.code() == 0
+    dry, sent = robot.asked
+    assert {**dry, "dry_run": None} == {**sent, "dry_run": None}
+    assert sent["idempotency_key"] == found[1]
+    assert "dry_run" not in sent
+
+
+@pytest.mark.parametrize("typed", ["n\n", "\n", "\x04"])
+async def test_a_charge_that_is_declined_sends_nothing(robot: FakeRobot, typed: str) -> None:
+    """No, nothing, and the end of the input."""
+    async with on_terminal(*CHARGE, *robot.options) as terminal:
+        await holds(lambda: "[y/N]" in terminal.text)
+        terminal.type(typed)
+        assert await terminal.code() == 2
+        assert "nothing was done" in terminal.text
+    assert [each.get("dry_run") for each in robot.asked] == [True]
+
+
+async def test_a_charge_that_is_refused_does_not_ask(robot: FakeRobot) -> None:
+    robot.answer = failing("charge_limit_exceeded: too much today.")
+    async with on_terminal(*CHARGE, *robot.options) as terminal:
+        assert await terminal.code() == 1
+        assert "[y/N]" not in terminal.text
+
+
+async def test_ctrl_c_in_a_charge_says_how_to_go_on(robot: FakeRobot) -> None:
+    robot.answer = lambda _: None
+    async with on_terminal(*CHARGE, "--yes", "--key", "visit-1", *robot.options) as terminal:
+        await holds(lambda: bool(robot.asked))
+        terminal.type("\x03")
+        assert await terminal.code() == 130
+        assert "--key visit-1" in terminal.text
