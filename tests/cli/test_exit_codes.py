@@ -67,10 +67,13 @@ async def test_wrong_usage_is_2_and_says_what_is_right(arguments: tuple[str, ...
     assert SECRET not in done.errors
 
 
-async def test_no_connection_is_3() -> None:
-    done = await run("usage", "--insecure", "--address", "localhost:1")
+@pytest.mark.parametrize("way", [("--insecure",), ()])
+async def test_no_connection_is_3(way: tuple[str, ...]) -> None:
+    """Without TLS, and by the SDK's native library, which complains to stdout at length."""
+    done = await run("usage", *way, "--address", "localhost:1")
     assert (done.code, done.output) == (3, "")
     assert "localhost:1 cannot be reached" in done.errors
+    assert done.errors.count("\n") == 1
 
 
 @pytest.mark.parametrize("message", ['resource "rdk:service:generic/billing" not found', "not connected"])

@@ -80,6 +80,8 @@ def one_place(options: Options) -> Iterator[Place]:
 def say_failure(outcome: Outcome, *, several: bool = False) -> None:
     """Say on stderr what went wrong: the error's code first, if it is the module's."""
     code, words = outcome.error or ("", "")
+    if code == errors.NoConnectionError.__name__:
+        words += " Is it online, and are its address and its key right?"
     say(f"{f'{outcome.place.name}: ' if several else ''}{f'{code}: ' if code in errors.CLASSES else ''}{words}")
 
 
@@ -181,13 +183,21 @@ def _in_loop(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _quiet_sdk(*, native: bool) -> None:
-    """Keep the SDK's logs off the terminal; its native library, which dials WebRTC, writes to stderr by itself."""
+    """Keep the SDK's logs away; its native library, which dials WebRTC, writes to the process's own stdout and stderr.
+
+    Those lead to nowhere from then on, and Python's to where they led.
+    """
     logging.disable(logging.CRITICAL)
-    if native and sys.stderr.fileno() == 2:  # noqa: PLR2004 - stderr
-        sys.stderr = os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding, errors="backslashreplace")
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 2)
-        os.close(nowhere)
+    if not native or sys.stdout.fileno() != 1:
+        return
+    sys.stdout, sys.stderr = (
+        os.fdopen(os.dup(each.fileno()), "w", encoding=each.encoding, errors=each.errors)
+        for each in (sys.stdout, sys.stderr)
+    )
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(nowhere, number)
+    os.close(nowhere)
 
 
 @contextlib.contextmanager
