@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
-from support.cli_process import on_terminal, run
+from support.cli_process import on_terminal, run, start
 from support.conditions import holds
 from support.fake_robot import FakeRobot, failing
 from support.machine_process import MachineProcess
@@ -97,12 +99,22 @@ async def test_ctrl_c_ends_it_quietly(robot: FakeRobot) -> None:
         assert terminal.text.replace("^C", "") == ""
 
 
-async def test_ctrl_c_while_the_sandbox_starts_leaves_nothing_behind() -> None:
-    async with on_terminal("--sandbox", "usage") as terminal:
-        await holds(lambda: "starting the sandbox" in terminal.text)
+async def test_ctrl_c_while_the_sandbox_starts_leaves_nothing_behind(tmp_path: Path) -> None:
+    """The machine's own folder goes when the machine has ended."""
+    async with on_terminal("--sandbox", "usage", env={"TMPDIR": str(tmp_path)}) as terminal:
+        await holds(lambda: "starting the sandbox" in terminal.text and bool(os.listdir(tmp_path)))
         terminal.type("\x03")
         assert await terminal.code() == 130
         assert "Traceback" not in terminal.text
+        assert os.listdir(tmp_path) == []
+
+
+async def test_a_sandbox_ends_with_a_command_that_is_terminated(tmp_path: Path) -> None:
+    process = await start("--sandbox", "usage", env={"TMPDIR": str(tmp_path)})
+    await holds(lambda: bool(os.listdir(tmp_path)))
+    process.terminate()
+    assert await process.communicate() == (b"", b"")
+    assert (process.returncode, os.listdir(tmp_path)) == (143, [])
 
 
 async def test_a_charge_asks_first_and_shows_its_key(robot: FakeRobot) -> None:
