@@ -46,6 +46,22 @@ async def test_everything_fits_the_terminal(width: int) -> None:
                 assert [line for line in shown if cell_len(line) > width] == []
 
 
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+async def test_several_machines_fit_it_too(robot: FakeRobot, tmp_path: Path, command: tuple[str, ...]) -> None:
+    """With one that fails among them."""
+    folder = tmp_path / "viam-billing"
+    folder.mkdir()
+    ports = {"warehouse-north": robot.port, "nobody": 1}
+    profiles = (f'[machines.{name}]\naddress = "localhost:{port}"\ninsecure = true\n' for name, port in ports.items())
+    (folder / "config.toml").write_text("".join(profiles))
+    machines = ("--machine", "warehouse-north", "--machine", "nobody")
+    async with on_terminal(*command, *machines, width=60, env={"XDG_CONFIG_HOME": str(tmp_path)}) as terminal:
+        assert await terminal.code() == 3
+        table = terminal.text.rpartition("\r")[2].splitlines()[-3:]
+        assert [line.split()[0] for line in table] == ["machine", "warehouse-north", "nobody"]
+        assert [line for line in table if cell_len(line) > 60] == []
+
+
 async def test_a_wide_name_takes_its_width(robot: FakeRobot) -> None:
     sample = SAMPLES["get_fleet_usage"]
     location = {**sample["locations"][0], "name": "倉庫" * 30}

@@ -109,7 +109,6 @@ def _fleet_summary(answer: answers.FleetUsage) -> Row:
     return {
         "so far": answer.total_month_to_date,
         "locations": len(answer.locations),
-        "payers": len(answer.organizations),
         "failed": answer.failed_count,
     }
 

@@ -10,9 +10,8 @@ import typer
 
 from viam_billing_client import answers
 from viam_billing_client.cli.asking import ask
-from viam_billing_client.cli.messages import plain
 from viam_billing_client.cli.output import Row, View
-from viam_billing_client.cli.page import Column, Page, day, dollars, moment, percent
+from viam_billing_client.cli.page import Column, Page, day, dollars, moment
 from viam_billing_client.cli.parameters import Location, MaxAge, Org, Since, Until
 from viam_billing_client.cli.usage import age, costs
 
@@ -140,8 +139,6 @@ def _comparison_summary(answer: answers.UsageComparison) -> Row:
         "now": answer.month_to_date,
         "before": answer.previous_month_to_date,
         "change": answer.change,
-        "change %": percent(answer.change_fraction),
-        "changed most": plain(answer.by_type[0].type) if answer.by_type else None,
     }
 
 

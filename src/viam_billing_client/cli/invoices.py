@@ -78,10 +78,8 @@ def _invoice_lines(answer: answers.InvoicesSummary, page: Page) -> Iterator[str]
 
 def _invoice_summary(answer: answers.InvoicesSummary) -> Row:
     return {
-        "org": answer.org_id,
         "outstanding": answer.outstanding_balance,
         "overdue": answer.overdue_balance,
-        "invoices overdue": answer.overdue_count,
         "failed": answer.failed_payment_count,
     }
 

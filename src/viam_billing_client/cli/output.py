@@ -142,8 +142,12 @@ def _machines(outcomes: Sequence[Outcome], view: View, page: Page) -> Iterator[s
     summaries: list[Row] = [{} if each.error else view.summary(each.record) for each in outcomes]
     names = list(dict.fromkeys(name for row in summaries for name in row))
     failed = any(each.error for each in outcomes)
-    amounts = {name for row in summaries for name, value in row.items() if isinstance(value, (Decimal, int, float))}
-    columns = [Column("machine"), *(Column(name, name in amounts) for name in names), *([Column("error")] * failed)]
+    amounts = {name for row in summaries for name, value in row.items() if type(value) in (Decimal, int)}
+    columns = [
+        Column("machine", keep=True),
+        *(Column(name, name in amounts) for name in names),
+        *([Column("error")] * failed),
+    ]
     cells = [
         [
             each.place.name,

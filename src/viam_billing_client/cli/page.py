@@ -25,10 +25,11 @@ _DEFAULT_BAR: Final = 40
 
 @dataclass(frozen=True)
 class Column:
-    """A column: amounts stand at the right and keep their width, texts may shrink."""
+    """A column: amounts stand at the right and keep their width, texts may shrink, and those to `keep` do so last."""
 
     title: str
     right: bool = False
+    keep: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Page:
             able = [at for at, column in enumerate(columns) if not column.right and widths[at] > _NARROWEST]
             if not able:
                 return
-            widths[max(able, key=lambda at: widths[at])] -= 1
+            widths[max(able, key=lambda at: (not columns[at].keep, widths[at]))] -= 1
             over -= 1
 
     def wrapped(self, text: str, style: str | None = None) -> Iterator[str]:

@@ -87,8 +87,12 @@ def _status_lines(answer: answers.ServiceStatus, page: Page) -> Iterator[str]:
 
 
 def _status_summary(answer: answers.ServiceStatus) -> Row:
-    names = ("version", "connected", "stale_answers", "unknown_charges")
-    return {name.replace("_", " "): getattr(answer, name) for name in names}
+    return {
+        "version": answer.version,
+        "connected": answer.connected,
+        "stale": answer.stale_answers,
+        "unknown": answer.unknown_charges,
+    }
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[Row]:  # noqa: ANN401 - a JSON value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 import typer
 
@@ -120,8 +120,28 @@ def _budget_lines(answer: answers.BudgetCheck, page: Page) -> Iterator[str]:
     yield from age(answer, page)
 
 
-def _some(row: Mapping[str, Any], *names: str) -> Row:
-    return {name.replace("_", " "): row[name] for name in names}
+def _usage_summary(answer: answers.LocationUsage) -> Row:
+    return {
+        "so far": answer.month_to_date,
+        "whole month": answer.projection.total if answer.projection else None,
+        "budget": answer.budget.status if answer.budget else None,
+        **_if_stale(answer),
+    }
+
+
+def _budget_summary(answer: answers.BudgetCheck) -> Row:
+    return {
+        "status": answer.status,
+        "so far": answer.month_to_date,
+        "budget": answer.monthly_budget,
+        "used": percent(answer.used_fraction),
+        **_if_stale(answer),
+    }
+
+
+def _if_stale(answer: answers.CloudAnswer) -> Row:
+    """A column that is there only where it says something."""
+    return {"stale": True} if answer.stale else {}
 
 
 USAGE: Final = View(
@@ -132,9 +152,7 @@ USAGE: Final = View(
     ),
     lambda answer: [_usage_row(answer)],
     _usage_lines,
-    lambda answer: _some(
-        _usage_row(answer), "location_id", "month_to_date", "projected_total", "budget_status", "stale"
-    ),
+    _usage_summary,
 )
 BUDGET: Final = View(
     "BudgetCheck",
@@ -144,6 +162,6 @@ BUDGET: Final = View(
     ),
     lambda answer: [_budget_row(answer)],
     _budget_lines,
-    lambda answer: _some(_budget_row(answer), "status", "month_to_date", "monthly_budget", "used_fraction", "stale"),
+    _budget_summary,
     lambda answer: _EXIT.get(answer.status, 0),
 )
