@@ -14,7 +14,8 @@ set -eu
 
 wait_s=240 # for another set-up of this folder; viam-server gives a start 5 minutes
 
-say() { printf 'viam-billing setup: %s\n' "$*"; }
+trap '' PIPE # what is told may get lost: a stream that is closed, full or read by nobody stops no set-up
+say() { printf 'viam-billing setup: %s\n' "$*" 2>/dev/null || :; }
 fail() {
     say "$*" >&2
     exit 1

@@ -14,26 +14,32 @@ import sys
 from typing import Any
 
 from grpclib import GRPCError
+from viam.errors import ResourceNotFoundError, ViamError
 from viam.robot.client import RobotClient
 from viam.rpc.dial import DialOptions
 from viam.services.generic import Generic
 
 
 async def main(options: argparse.Namespace) -> int:
-    if options.insecure:
-        client_options = RobotClient.Options(dial_options=DialOptions(insecure=True, disable_webrtc=True))
-    else:
-        client_options = RobotClient.Options.with_api_key(api_key=options.api_key, api_key_id=options.api_key_id)
-    async with await RobotClient.at_address(options.address, client_options) as machine:
-        billing = Generic.from_robot(machine, options.service)
-        try:
+    try:
+        if options.insecure:
+            client_options = RobotClient.Options(dial_options=DialOptions(insecure=True, disable_webrtc=True))
+        else:
+            client_options = RobotClient.Options.with_api_key(api_key=options.api_key, api_key_id=options.api_key_id)
+        async with await RobotClient.at_address(options.address, client_options) as machine:
+            billing = Generic.from_robot(machine, options.service)
             print_fleet(await ask(billing, "get_fleet_usage"))
             await print_if_configured(billing)
             print_days(await ask(billing, "get_usage_history", step="day"))
-        except GRPCError as error:
-            print(f"no answer: {error.message}", file=sys.stderr)
-            return 1
-    return 0
+    except GRPCError as error:
+        print(f"no answer: {error.message}", file=sys.stderr)
+    except ResourceNotFoundError:
+        print(f'the machine has no generic service "{options.service}": --service names another', file=sys.stderr)
+    except (OSError, ConnectionError, ViamError, ValueError) as error:  # TimeoutError is an OSError
+        print(f"no connection to {options.address}: {error or 'it does not answer'}", file=sys.stderr)
+    else:
+        return 0
+    return 1
 
 
 async def ask(billing: Generic, command: str, **parameters: object) -> dict[str, Any]:

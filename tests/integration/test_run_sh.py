@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 START_S = 30.0
+NEEDS_FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 pytestmark = [
     pytest.mark.timeout(INSTALL_S + 60),
     pytest.mark.skipif(PACKAGED, reason="about run.sh and setup.sh, which are not in the archive"),
@@ -180,6 +181,16 @@ def test_a_killed_setup_is_made_good(checkout: Path, socket_dir: Path, tmp_path:
     with started(killed / "run.sh", address):
         wait_until(lambda: accepts(address), "the module accepts connections", INSTALL_S)
     assert (killed / ".venv/runtime.txt").read_bytes() == (killed / "requirements/runtime.txt").read_bytes()
+
+
+@pytest.mark.parametrize("place", ["&-", pytest.param("/dev/full", marks=NEEDS_FULL)])
+def test_a_setup_whose_progress_cannot_be_told_is_done_all_the_same(checkout: Path, tmp_path: Path, place: str) -> None:
+    fresh = tmp_path / "fresh"
+    shutil.copytree(checkout, fresh, symlinks=True)
+    (fresh / ".venv/runtime.txt").unlink()
+
+    assert run("sh", "-c", f'exec "$0" >{place}', fresh / "setup.sh") == Outcome(0, "", "")
+    assert (fresh / ".venv/runtime.txt").exists()
 
 
 def test_sigterm_ends_a_setup(checkout: Path, socket_dir: Path, tmp_path: Path) -> None:

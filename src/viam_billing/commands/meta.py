@@ -14,7 +14,7 @@ from viam_billing.commands.context import Answer, Context, Id, command
 from viam_billing.core import errors
 from viam_billing.core.errors import BillingError, NotConfiguredError, UnknownCommandError, quoted
 from viam_billing.core.times import Deadline
-from viam_billing.settings.records import LONGEST_COMPARED, Record, given, schema
+from viam_billing.settings.records import Record, close_names, given, schema
 from viam_billing.version import VERSION
 
 _Read: TypeAlias = Callable[..., Awaitable[object]]
@@ -48,9 +48,7 @@ async def help_(parameters: HelpParameters, context: Context, call: Call) -> Ans
 
 def unknown_command(name: str, names: Iterable[str]) -> UnknownCommandError:
     """The error for a name that no command has."""
-    from difflib import get_close_matches  # noqa: PLC0415 - for errors only
-
-    close = get_close_matches(name[:LONGEST_COMPARED], names, 3)
+    close = close_names(name, names, 3)
     hint = f"Did you mean {' or '.join(close)}? " if close else ""
     return UnknownCommandError(f'there is no command {quoted(name)}. {hint}{{"help": {{}}}} lists the commands.')
 
