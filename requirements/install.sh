@@ -89,7 +89,7 @@ install() { # $1: a virtual environment; then lock files
         step "$uv" --no-config pip "$@" --python "$venv/bin/python" 2>"$log"
     else
         # an environment that uv made has no pip
-        "$venv/bin/python" -I -c 'import pip' 2>/dev/null || step "$venv/bin/python" -I -m ensurepip
+        "$venv/bin/python" -I -c 'import pip' 2>/dev/null || step "$venv/bin/python" -I -m ensurepip >/dev/null
         step "$venv/bin/python" -I -m pip --isolated --disable-pip-version-check --no-input "$@" --no-compile --no-user 2>"$log"
     fi || install_failed
     cat "$log" >&2

@@ -183,6 +183,20 @@ def test_a_killed_setup_is_made_good(checkout: Path, socket_dir: Path, tmp_path:
     assert (killed / ".venv/runtime.txt").read_bytes() == (killed / "requirements/runtime.txt").read_bytes()
 
 
+def test_the_demonstration_needs_no_checkers_and_110_megabytes(tmp_path: Path) -> None:
+    """Nothing is done again for what is there, and what comes later is added."""
+    fresh = copy_checkout(tmp_path / "demo")
+    assert run(fresh / "setup.sh", "--demo").status == 0
+
+    size = sum(path.lstat().st_blocks * 512 for path in (fresh / ".venv").rglob("*"))
+    assert size <= 110_000_000
+    packages = {path.name for path in fresh.glob(".venv/lib/*/site-packages/*")}
+    assert {"rich", "h2", "cryptography", "viam", "msgspec"} <= packages
+    assert packages.isdisjoint({"pytest", "mypy", "ruff", "hypothesis", "pip"})
+    for options in ("--demo",), ():
+        assert run(fresh / "setup.sh", *options) == Outcome(0, "", "")
+
+
 @pytest.mark.parametrize("place", ["&-", pytest.param("/dev/full", marks=NEEDS_FULL)])
 def test_a_setup_whose_progress_cannot_be_told_is_done_all_the_same(checkout: Path, tmp_path: Path, place: str) -> None:
     fresh = tmp_path / "fresh"
