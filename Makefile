@@ -14,10 +14,10 @@ entrypoint := dist/viam-billing/viam-billing
 tools := build/tools/bin
 compile := $(tools)/uv --no-config pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test lint forecast bench soak build test-archive test-viam-server lock tools audit sbom clean check-release bench-archive crash fuzz mutate namespace
+.PHONY: help setup demo test lint forecast bench soak build test-archive test-viam-server lock tools audit sbom clean check-release bench-archive crash fuzz mutate namespace test-arm64
 
 help: ## list the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:/ { printf "make %-16s  %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:/ { printf "make %-16s  %s\n", $$1, $$2 }' Makefile
 
 setup: ## make .venv with everything for development, or bring it up to date
 	./setup.sh --dev
@@ -73,6 +73,9 @@ test-archive: setup build ## run the integration suite against the archive, and 
 	tar -xzf dist/archive.tar.gz -C build/unpacked
 	MODULE_COMMAND="'$(CURDIR)/build/unpacked/$(entrypoint)'" \
 		$(python) -m pytest $(PYTEST_ARGS) tests/package tests/integration
+
+test-arm64: ## run set-up, demo, core tests and build on arm64, natively or emulated (docker with qemu-user)
+	./bundle/arm64.sh
 
 test-viam-server: setup build ## run the module, as folder and as archive, under a real viam-server (VIAM_SERVER=its path)
 	$(python) -m pytest $(PYTEST_ARGS) tests/viam_server

@@ -111,7 +111,7 @@ find_python() {
     if [ -n "${PYTHON:-}" ]; then
         set -- "$PYTHON"
     else
-        set -- python3 python3.13 python3.12 python3.11 python3.10 /usr/local/bin/python3 /opt/homebrew/bin/python3
+        set -- python3 python3.14 python3.13 python3.12 python3.11 python3.10 /usr/local/bin/python3 /opt/homebrew/bin/python3
     fi
     tried=$*
     without_venv=

@@ -107,7 +107,7 @@ install_failed() {
     if [ -n "$without_wheel" ] && ! grep -q Retrying "$log"; then
         fail "there is no wheel of $without_wheel for this system" \
             "($(uname -s) $(uname -m), $("$venv/bin/python" -I -V)), and building it from source would run code that no" \
-            "hash covers. Use Python 3.10 to 3.13 on 64-bit Linux or macOS: PYTHON=/path/to/python3 names another one."
+            "hash covers. Use Python 3.10 to 3.14 on 64-bit Linux or macOS: PYTHON=/path/to/python3 names another one."
     fi
     fail "the locked packages could not be installed; the lines above say why. Start it again when that is mended."
 }
