@@ -64,6 +64,7 @@ class SupportEmailParameters(ServiceParameters, frozen=True, kw_only=True):
             pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+$",
             title="an e-mail address",
             description="Where its customers find help.",
+            examples=["help@example.com"],
         ),
     ]
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"email": lambda text: not text.endswith("\n")}
@@ -76,18 +77,20 @@ def _logo(text: str) -> bytes:
         return b""
 
 
-def _is_logo(text: str) -> bool:
-    content = _logo(text)
-    return len(content) <= LARGEST_LOGO_BYTES and is_png(content)
-
-
 class LogoParameters(ServiceParameters, frozen=True, kw_only=True):
     """Parameters of `organization_set_logo`."""
 
     content_base64: Annotated[
-        str, Meta(title="a PNG of at most 200,000 bytes, as base64", description="The logo on invoices and e-mails.")
+        str,
+        Meta(
+            pattern="^iVBORw0KGgo[A-Za-z0-9+/]+={0,2}$",  # a PNG's first bytes
+            title="a PNG of at most 200,000 bytes, as base64",
+            description="The logo on invoices and e-mails.",
+        ),
     ]
-    checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"content_base64": _is_logo}
+    checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {
+        "content_base64": lambda text: len(logo := _logo(text)) <= LARGEST_LOGO_BYTES and is_png(logo)
+    }
 
 
 class ServiceChange(AnswerRecord, frozen=True, kw_only=True):
