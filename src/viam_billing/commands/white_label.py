@@ -72,9 +72,10 @@ class SupportEmailParameters(ServiceParameters, frozen=True, kw_only=True):
 
 def _logo(text: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        logo = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return b""
+    return logo if len(logo) <= LARGEST_LOGO_BYTES else b""
 
 
 class LogoParameters(ServiceParameters, frozen=True, kw_only=True):
@@ -88,9 +89,7 @@ class LogoParameters(ServiceParameters, frozen=True, kw_only=True):
             description="The logo on invoices and e-mails.",
         ),
     ]
-    checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {
-        "content_base64": lambda text: len(logo := _logo(text)) <= LARGEST_LOGO_BYTES and is_png(logo)
-    }
+    checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"content_base64": lambda text: is_png(_logo(text))}
 
 
 class ServiceChange(AnswerRecord, frozen=True, kw_only=True):
@@ -214,8 +213,8 @@ async def organization_set_logo(parameters: LogoParameters, context: Context, ca
     if parameters.dry_run:
         return DryRunAnswer(dry_run=True, would_send={"org_id": org_id, "size_bytes": len(logo)})
     await _send("OrganizationSetLogo", {"org_id": org_id, "logo": logo}, context, call)
-    url = await _after("OrganizationGetLogo", "url", org_id, context, call)
-    return LogoChange(org_id=org_id, size_bytes=len(logo), url=url or UNSET)
+    url = await _after("OrganizationGetLogo", "url", org_id, context, call) or UNSET
+    return LogoChange(org_id=org_id, size_bytes=len(logo), url=url)
 
 
 async def _before(rpc: str, field: str, parameters: ServiceParameters, context: Context, call: Call) -> Any:  # noqa: ANN401 - a field of the API
