@@ -8,25 +8,28 @@ SECONDS ?=
 KILLS ?= 330
 SEED ?=
 TAG ?=
+NAME ?=
 WORDS ?=
 entrypoint := dist/viam-billing/viam-billing
 tools := build/tools/bin
 compile := $(tools)/uv --no-config pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test lint forecast bench soak build dist test-archive test-viam-server validate-focus lock tools audit sbom clean check-release bench-archive crash fuzz mutate
+.PHONY: help setup demo test lint forecast bench soak build dist test-archive test-viam-server validate-focus lock tools audit sbom clean check-release bench-archive crash fuzz mutate namespace test-arm64
 
 help: ## list the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:/ { printf "make %-16s  %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:/ { printf "make %-16s  %s\n", $$1, $$2 }' Makefile
 
 setup: ## make .venv with everything for development, or bring it up to date
 	./setup.sh --dev
 
-demo: setup ## show the module at work against a simulated cloud
+demo: ## show the module at work against a simulated cloud
+	./setup.sh --demo
 	$(python) -m viam_billing_sandbox.demo
 
 test: lint ## run the checks and the whole test suite with branch coverage (PYTEST_ARGS for pytest)
 	$(python) -m coverage erase
 	$(python) -m coverage run -m pytest $(PYTEST_ARGS)
+	$(python) tests/whole_coverage.py
 	$(python) -m coverage combine --quiet
 	$(python) -m coverage report
 
@@ -77,8 +80,14 @@ test-archive: setup build ## run the integration suite against the archive, and 
 	MODULE_COMMAND="'$(CURDIR)/build/unpacked/$(entrypoint)'" \
 		$(python) -m pytest $(PYTEST_ARGS) tests/package tests/integration
 
+test-arm64: ## run set-up, demo, core tests and build on arm64, natively or emulated (docker with qemu-user)
+	./bundle/arm64.sh
+
 test-viam-server: setup build ## run the module, as folder and as archive, under a real viam-server (VIAM_SERVER=its path)
 	$(python) -m pytest $(PYTEST_ARGS) tests/viam_server
+
+namespace: ## put the module under another namespace of Viam's registry (NAME=your-namespace)
+	@python3 -I bundle/set_namespace.py "$(NAME)"
 
 check-release: ## say whether a tag may be released (TAG=0.1.0): it is the version, and the changelog has it
 	@python3 -I bundle/check_release.py "$(TAG)"
@@ -102,6 +111,7 @@ sbom: tools ## write dist/sbom.cdx.json, the packages that the archive ships, as
 lock: tools ## remake requirements/*.txt from pyproject.toml with uv (LOCK_ARGS=--upgrade for newer versions)
 	$(compile) $(LOCK_ARGS) -o requirements/runtime.txt --extra module pyproject.toml
 	$(compile) $(LOCK_ARGS) -o requirements/dev.txt -c requirements/runtime.txt --extra module --extra cli --group dev pyproject.toml
+	$(compile) -o requirements/demo.txt -c requirements/dev.txt --extra module --group demo pyproject.toml
 	$(compile) $(LOCK_ARGS) -o requirements/build.txt -c requirements/runtime.txt --group build
 	$(compile) $(LOCK_ARGS) -o requirements/tools.txt -c requirements/runtime.txt --group tools
 	$(compile) $(LOCK_ARGS) -o requirements/focus.txt --group focus

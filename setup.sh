@@ -1,11 +1,12 @@
 #!/bin/sh
-# Makes .venv beside this file from the locked requirements: `setup.sh`, or `setup.sh --dev` for tests and checks too.
+# Makes .venv beside this file from the locked requirements: `setup.sh`; with `--demo` what the sandbox and the
+# demonstration need, too; with `--dev` that and what tests and checks need.
 #
-#   no .venv, or not a finished one  -> a new one: runtime, and dev if asked for or there before
-#   requirements/runtime.txt changed -> the same
-#   dev asked for, missing           -> added to what is there
-#   dev asked for, lock changed      -> a new one
-#   otherwise                        -> nothing, and no Python is started
+#   no .venv, or not a finished one   -> a new one: runtime, and demo or dev if asked for or there before
+#   requirements/runtime.txt changed  -> the same
+#   demo or dev asked for, missing    -> added to what is there
+#   the one asked for, lock changed   -> a new one
+#   otherwise                         -> nothing, and no Python is started
 #
 # A set of requirements counts as installed when .venv holds a copy of its lock file, which is written last.
 # PYTHON names the interpreter to use; without it the first one found that is new enough is taken. Progress goes to
@@ -14,18 +15,17 @@ set -eu
 
 wait_s=240 # for another set-up of this folder; viam-server gives a start 5 minutes
 
-say() { printf 'viam-billing setup: %s\n' "$*"; }
+trap '' PIPE # what is told may get lost: a stream that is closed, full or read by nobody stops no set-up
+say() { printf 'viam-billing setup: %s\n' "$*" 2>/dev/null || :; }
 fail() {
     say "$*" >&2
     exit 1
 }
 
-case $# in
-0) dev=no ;;
-*)
-    [ "$#" = 1 ] && [ "$1" = --dev ] || fail "usage: setup.sh [--dev]"
-    dev=yes
-    ;;
+case $#$* in
+0) extra= ;;
+1--demo | 1--dev) extra=${1#--} ;;
+*) fail "usage: setup.sh [--demo | --dev]" ;;
 esac
 
 self=$0
@@ -61,10 +61,17 @@ fi
 
 # --- is there anything to do? ---
 
-installed() { # $1: runtime or dev
+installed() { # $1: runtime, demo or dev
     [ -x .venv/bin/python ] && cmp -s "requirements/$1.txt" ".venv/$1.txt"
 }
-complete() { installed runtime && { [ "$dev" = no ] || installed dev; }; }
+complete() {
+    installed runtime || return 1
+    case $extra in
+    '') ;;
+    demo) installed demo || installed dev ;;
+    dev) installed dev ;;
+    esac
+}
 
 if complete; then exit 0; fi
 command -v cmp >/dev/null || fail "the command cmp is missing; it comes with the package diffutils."
@@ -88,7 +95,7 @@ find_python() {
     if [ -n "${PYTHON:-}" ]; then
         set -- "$PYTHON"
     else
-        set -- python3 python3.13 python3.12 python3.11 python3.10 /usr/local/bin/python3 /opt/homebrew/bin/python3
+        set -- python3 python3.14 python3.13 python3.12 python3.11 python3.10 /usr/local/bin/python3 /opt/homebrew/bin/python3
     fi
     tried=$*
     without_venv=
@@ -124,29 +131,43 @@ mark_installed() { # a rename, so that a reader never sees half a copy
     mv -f ".venv/$1.txt.new" ".venv/$1.txt"
 }
 
+# What made .venv without uv is 40 MB that nothing here uses; `install` brings it back where it is needed again.
+forget_pip() {
+    rm -rf .venv/bin/pip* .venv/lib/*/site-packages/pip .venv/lib/*/site-packages/pip-* \
+        .venv/lib/*/site-packages/setuptools .venv/lib/*/site-packages/setuptools-* \
+        .venv/lib/*/site-packages/pkg_resources .venv/lib/*/site-packages/_distutils_hack \
+        .venv/lib/*/site-packages/distutils-precedence.pth
+}
+
 # pip takes a package that was being unpacked when it was killed for an installed one, so an unfinished .venv is not
-# continued but made again. While dev is being added, the runtime part stays good: the locks agree on it.
-if [ ! -e .venv/unfinished ] && installed runtime && [ ! -e .venv/dev.txt ]; then
+# continued but made again. While demo or dev is being added, the runtime part stays good: the locks agree on it.
+if [ ! -e .venv/unfinished ] && installed runtime && [ ! -e ".venv/$extra.txt" ] && [ ! -e .venv/dev.txt ]; then
     : >.venv/unfinished
+    install .venv "requirements/$extra.txt"
+    forget_pip
 else
-    if [ -e .venv/dev.txt ]; then dev=yes; fi
-    rm -f .venv/runtime.txt .venv/dev.txt
+    if [ -e .venv/dev.txt ]; then extra=dev; elif [ -e .venv/demo.txt ]; then extra=${extra:-demo}; fi
+    rm -f .venv/runtime.txt .venv/demo.txt .venv/dev.txt
     make_venv .venv "$python"
     : >.venv/unfinished
-    install .venv requirements/runtime.txt
+    install .venv "requirements/${extra:-runtime}.txt" # those of demo and dev hold all of runtime
+    forget_pip
     # src by its place relative to site-packages: the folder may be moved or copied
     for site in .venv/lib/*/site-packages; do
         printf '%s\n' ../../../../src >"$site/viam_billing.pth"
     done
-    step .venv/bin/python -OO -I -m compileall -q .venv/lib src/viam_billing || : # as run.sh starts it, for a fast first start
+    # as run.sh starts it, for a fast first start, which the demonstration does not need; not every system has what compiling in parallel needs
+    if [ "$extra" != demo ]; then
+        step .venv/bin/python -OO -I -m compileall -q -j 0 .venv/lib src/viam_billing 2>/dev/null ||
+            step .venv/bin/python -OO -I -m compileall -q .venv/lib src/viam_billing || :
+    fi
     mark_installed runtime
 fi
-if [ "$dev" = yes ]; then
-    install .venv requirements/dev.txt
+if [ "$extra" = dev ]; then
     # the command line of the checkout, by its place beside this Python: the folder may be moved or copied
     printf '%s\n' '#!/bin/sh' 'exec "${0%/*}/python" -I -m viam_billing_client.cli "$@"' >.venv/bin/viam-billing
     chmod +x .venv/bin/viam-billing
-    mark_installed dev
 fi
+if [ -n "$extra" ]; then mark_installed "$extra"; fi
 rm -f .venv/unfinished
 say "done"

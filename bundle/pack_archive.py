@@ -1,4 +1,4 @@
-"""Packs the built folder and meta.json into the archive; packing the same files twice gives the same bytes.
+"""Packs the built folder, meta.json and the licence; packing the same files twice gives the same bytes.
 
 A link is packed as the file it points to, because machines refuse to unpack some links. libdeflate compresses 3% better
 than zlib does at its best.
@@ -27,11 +27,11 @@ def member(name: str, path: Path, time_s: int) -> tarfile.TarInfo:
 
 
 def pack(root: Path, folder: Path, archive: Path, time_s: int) -> None:
-    """Write the archive: `meta.json`, then the folder under its path from the root, in order of names."""
+    """Write the archive: `meta.json` and `LICENSE`, then the folder under its path from the root, in order of names."""
     built = sorted((path for path in folder.rglob("*") if not path.is_dir()), key=Path.as_posix)
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:
-        for path in (root / "meta.json", *built):
+        for path in (root / "meta.json", root / "LICENSE", *built):
             with path.open("rb") as content:
                 tar.addfile(member(path.relative_to(root).as_posix(), path, time_s), content)
     archive.write_bytes(deflate.gzip_compress(packed.getvalue(), _BEST))

@@ -27,7 +27,7 @@ async def main(options: argparse.Namespace) -> int:
             print_fleet(await billing.get_fleet_usage())
             await print_budget(billing)
             print_days(await billing.get_usage_history(step="day"))
-    except (BillingError, MachineError) as error:
+    except (BillingError, MachineError, ValueError) as error:  # ValueError: the API key and its ID do not fit
         print(f"no answer: {error}", file=sys.stderr)
         return 1
     return 0

@@ -89,7 +89,7 @@ install() { # $1: a virtual environment; then lock files
         step "$uv" --no-config pip "$@" --python "$venv/bin/python" 2>"$log"
     else
         # an environment that uv made has no pip
-        "$venv/bin/python" -I -c 'import pip' 2>/dev/null || step "$venv/bin/python" -I -m ensurepip
+        "$venv/bin/python" -I -c 'import pip' 2>/dev/null || step "$venv/bin/python" -I -m ensurepip >/dev/null
         step "$venv/bin/python" -I -m pip --isolated --disable-pip-version-check --no-input "$@" --no-compile --no-user 2>"$log"
     fi || install_failed
     cat "$log" >&2
@@ -107,7 +107,7 @@ install_failed() {
     if [ -n "$without_wheel" ] && ! grep -q Retrying "$log"; then
         fail "there is no wheel of $without_wheel for this system" \
             "($(uname -s) $(uname -m), $("$venv/bin/python" -I -V)), and building it from source would run code that no" \
-            "hash covers. Use Python 3.10 to 3.13 on 64-bit Linux or macOS: PYTHON=/path/to/python3 names another one."
+            "hash covers. Use Python 3.10 to 3.14 on 64-bit Linux or macOS: PYTHON=/path/to/python3 names another one."
     fi
     fail "the locked packages could not be installed; the lines above say why. Start it again when that is mended."
 }

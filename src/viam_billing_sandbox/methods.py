@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from viam.gen.app.v1 import app_pb2, billing_pb2
 from viam.gen.proto.rpc.v1 import auth_pb2
 
-from viam_billing_sandbox import app_calls, billing_calls
+from viam_billing_sandbox import app_calls, billing_calls, white_label_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,31 @@ _TABLE: Final = (
     Method(APP, "GetOrganization", app_pb2.GetOrganizationRequest, app_calls.get_organization),
     Method(APP, "ListLocations", app_pb2.ListLocationsRequest, app_calls.list_locations),
     Method(APP, "GetLocation", app_pb2.GetLocationRequest, app_calls.get_location),
+    Method(
+        APP,
+        "GetBillingServiceConfig",
+        app_pb2.GetBillingServiceConfigRequest,
+        white_label_calls.get_billing_service_config,
+    ),
+    Method(APP, "EnableBillingService", app_pb2.EnableBillingServiceRequest, white_label_calls.enable_billing_service),
+    Method(APP, "UpdateBillingService", app_pb2.UpdateBillingServiceRequest, white_label_calls.update_billing_service),
+    Method(
+        APP, "DisableBillingService", app_pb2.DisableBillingServiceRequest, white_label_calls.disable_billing_service
+    ),
+    Method(
+        APP,
+        "OrganizationSetSupportEmail",
+        app_pb2.OrganizationSetSupportEmailRequest,
+        white_label_calls.organization_set_support_email,
+    ),
+    Method(
+        APP,
+        "OrganizationGetSupportEmail",
+        app_pb2.OrganizationGetSupportEmailRequest,
+        white_label_calls.organization_get_support_email,
+    ),
+    Method(APP, "OrganizationSetLogo", app_pb2.OrganizationSetLogoRequest, white_label_calls.organization_set_logo),
+    Method(APP, "OrganizationGetLogo", app_pb2.OrganizationGetLogoRequest, white_label_calls.organization_get_logo),
     Method(
         BILLING,
         "GetCurrentMonthUsage",

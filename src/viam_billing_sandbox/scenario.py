@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from viam.gen.app.v1 import billing_pb2
+    from viam.gen.app.v1 import app_pb2, billing_pb2
 
 DEFAULT_API_KEY_ID: Final = "0b3f7d5e-9c1a-4f62-8e57-2d4c6a8b9e10"
 """The ID of the default scenario's key, an owner of every organization."""
@@ -80,6 +80,10 @@ class Organization:
     usage_start: datetime | UnsetType | None = UNSET
     """The `start_date` of usage; None: left out; unset: the calendar month's in UTC. `usage_end` likewise."""
     usage_end: datetime | UnsetType | None = UNSET
+    billing_address: app_pb2.BillingAddress | None = None
+    """None: it bills nobody under its own name."""
+    support_email: str = ""
+    logo_url: str = ""
 
 
 @dataclass

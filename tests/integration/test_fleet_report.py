@@ -27,14 +27,17 @@ async def machine() -> AsyncIterator[Machine]:
         yield running
 
 
-async def run(machine: Machine) -> tuple[int, str, str]:
+async def run(machine: Machine, *options: str) -> tuple[int, str, str]:
     """Run the script. Returns its exit code, what it printed and what it complained of."""
-    address = f"127.0.0.1:{machine.parent.port}"
+    return await run_at(f"127.0.0.1:{machine.parent.port}", "--insecure", *options)
+
+
+async def run_at(*arguments: str) -> tuple[int, str, str]:
+    """Run the script with any arguments."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(SCRIPT),
-        address,
-        "--insecure",
+        *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -76,6 +79,33 @@ async def test_an_error_is_told_and_ends_the_script(machine: Machine, attributes
     code, _, complained = await run(machine)
     assert code == 1
     assert "command_not_allowed" in complained
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("localhost:1 --insecure", "the machine at localhost:1 cannot be reached ("),
+        ("nowhere.invalid:80 --insecure", "the machine at nowhere.invalid:80 cannot be reached ("),
+        ("localhost:port --insecure", "the machine at localhost:port cannot be reached ("),
+        ("localhost:1", "the machine at localhost:1 cannot be reached ("),
+        ("localhost:1 --api-key-id no-uuid --api-key k", "no-uuid is not a valid UUID"),
+        ("localhost:1 --api-key k", "api_key and api_key_id: found one of them"),
+    ],
+)
+async def test_a_wrong_address_or_key_is_told_in_a_line(arguments: str, told: str) -> None:
+    code, printed, complained = await run_at(*arguments.split())
+    assert code == 1
+    assert "Fleet" not in printed  # the SDK's native library writes its logs there
+    assert complained.splitlines()[-1].startswith(f"no answer: {told}")
+    assert "Traceback" not in complained
+
+
+async def test_a_wrong_service_name_is_told_in_a_line(machine: Machine, attributes: dict[str, Any]) -> None:
+    await machine.add_service(attributes)
+    code, _, complained = await run(machine, "--service", "biling")
+    assert code == 1
+    assert complained.splitlines()[-1].startswith('no answer: the machine has no service "biling".')
+    assert "Traceback" not in complained
 
 
 pytestmark = pytest.mark.usefixtures("control")

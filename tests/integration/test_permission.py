@@ -8,6 +8,7 @@ import pytest
 
 from support.module_process import ModuleProcess, Service, refused
 from support.sandbox_caller import HARBOR_ID
+from support.white_label import ADDRESS, LOGO
 from viam_billing_sandbox.control import SandboxControl
 from viam_billing_sandbox.scenario import DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
 
@@ -28,6 +29,14 @@ REQUESTS: dict[str, dict[str, object]] = {
         "location_id": DEFAULT_LOCATION_ID,
         "billing_organization_id": DEFAULT_ORG_ID,
     },
+    "get_billing_service_config": {},
+    "organization_get_support_email": {},
+    "organization_get_logo": {},
+    "disable_billing_service": {"org_id": DEFAULT_ORG_ID},
+    "enable_billing_service": {"org_id": DEFAULT_ORG_ID, "billing_address": ADDRESS},
+    "update_billing_service": {"org_id": DEFAULT_ORG_ID, "billing_address": ADDRESS},
+    "organization_set_support_email": {"org_id": DEFAULT_ORG_ID, "email": "help@example.com"},
+    "organization_set_logo": {"org_id": DEFAULT_ORG_ID, "content_base64": LOGO},
     "charge_organization": {"org_id_to_charge": DEFAULT_ORG_ID, "subtotal": 1, "idempotency_key": "a"},
     "create_invoice_and_charge_immediately": {"org_id_to_charge": DEFAULT_ORG_ID, "amount": 1, "idempotency_key": "a"},
     "get_charge": {"idempotency_key": "a"},
@@ -40,6 +49,11 @@ GROUP_OF = {
     "send_payment_required_email": "notify",
     "update_organization_billing_tier": "change",
     "update_location_billing_organization": "change",
+    "disable_billing_service": "change",
+    "enable_billing_service": "change",
+    "update_billing_service": "change",
+    "organization_set_support_email": "change",
+    "organization_set_logo": "change",
     "charge_organization": "charge",
     "create_invoice_and_charge_immediately": "charge",
     "reconcile_charges": "charge",
@@ -123,6 +137,9 @@ async def test_what_is_refused_never_reaches_the_cloud(
         "get_invoices_summary",
         "get_invoice_pdf",
         "get_available_billing_tiers",
+        "get_billing_service_config",
+        "organization_get_support_email",
+        "organization_get_logo",
     ],
 )
 async def test_another_organization_is_out_of_scope(make: Callable[..., Awaitable[Service]], command: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -22,6 +24,7 @@ from viam_billing_sandbox.scenario import DEFAULT_API_KEY_ID, DEFAULT_ORG_ID
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 END_S = 2.0
+NEEDS_FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -45,6 +48,42 @@ async def test_sigterm_ends_it_at_once(own: ModuleProcess) -> None:
     assert own.terminate(END_S) < END_S
     assert own.process.returncode == 0
     assert remaining(own) == []
+
+
+@pytest.mark.parametrize("also_stderr", [False, True])
+@pytest.mark.parametrize("kind", ["closed", "broken", pytest.param("full", marks=NEEDS_FULL)])
+async def test_a_stdout_that_takes_nothing_changes_nothing(
+    attributes: dict[str, Any], tmp_path: Path, kind: str, *, also_stderr: bool
+) -> None:
+    """It serves, and ends with 0 at SIGTERM; no traceback stands on stderr."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)  # descriptor 3 is its reader, and closed before the module runs
+    place = {"closed": "&-", "full": "/dev/full", "broken": f"'{pipe}'"}[kind]
+    other = place if also_stderr else f"'{tmp_path}/stderr'"
+    shell = ("sh", "-c", f"exec 3<>'{pipe}'; exec \"$@\" >{place} 2>{other} 3<&-", "sh")
+    async with ModuleProcess(prefix=shell) as module:
+        await module.add(attributes)
+        assert (await module.ask("get_current_month_usage"))["org_id"] == DEFAULT_ORG_ID
+        assert module.terminate(END_S) < END_S
+        assert module.process.returncode == 0
+    assert also_stderr or "Traceback" not in (tmp_path / "stderr").read_text()
+
+
+@pytest.mark.skipif(shutil.which("localedef") is None, reason="makes a locale of its own")
+async def test_a_log_line_survives_a_locale_without_its_characters(attributes: dict[str, Any], tmp_path: Path) -> None:
+    """The line stands there, escaped, and no traceback."""
+    locale = tmp_path / "latin"
+    command = ["localedef", "--no-archive", "-c", "-i", "en_US", "-f", "ISO-8859-1", str(locale)]
+    await asyncio.to_thread(subprocess.run, command, check=False, capture_output=True)
+    if not locale.is_dir():
+        pytest.skip("the sources of locales are not installed")
+    async with ModuleProcess(environment={"LOCPATH": str(tmp_path), "LC_ALL": "latin"}) as module:
+        state = tmp_path / ("x" * 90)
+        state.write_text("no folder")
+        await module.add({**attributes, "state_dir": str(state)})
+        await module.ask("get_current_month_usage")
+        assert "\\u2026" in module.log
+        assert "Traceback" not in module.log
 
 
 async def test_sigterm_does_not_wait_for_reads(own: ModuleProcess, control: SandboxControl) -> None:

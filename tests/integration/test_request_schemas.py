@@ -11,6 +11,7 @@ import pytest_asyncio
 from jsonschema import Draft202012Validator, FormatChecker
 
 from support.module_process import Service, refused
+from support.white_label import ADDRESS, LOGO
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -63,7 +64,11 @@ def example(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def good_value(details: dict[str, Any]) -> object:
-    """One of a field's own words, or the shortest text or a small number."""
+    """One of a field's own words or examples, an object, or the shortest text or a small number."""
+    if "$ref" in details or "iVBOR" in details.get("pattern", ""):
+        return ADDRESS if "$ref" in details else LOGO
+    if "examples" in details:
+        return details["examples"][0]
     return details["enum"][0] if "enum" in details else "x" if details["type"] == "string" else 1
 
 

@@ -175,6 +175,16 @@ async def test_an_unknown_location_is_not_found(service: Service) -> None:
     assert (await refused(service.ask("get_location_usage", location_id="nowhere"))).code == "not_found"
 
 
+async def test_a_wrong_configured_location_is_looked_for_in_the_attributes(
+    make: Callable[..., Awaitable[Service]],
+) -> None:
+    """A call that names no ID has none to check."""
+    service = await make(location_id="nowhere")
+    refusal = await refused(service.ask("get_location_usage"))
+    assert refusal.code == "not_found"
+    assert "the attributes org_id and location_id" in refusal.text
+
+
 async def test_the_budget_is_told_where_one_is_configured(make: Callable[..., Awaitable[Service]]) -> None:
     """A location's usage says how much of the budget is used."""
     service = await make(budget={"monthly": 1_000_000})

@@ -105,3 +105,10 @@ def test_it_has_the_certificates_for_a_machine_without_any(members: dict[str, ta
 def test_it_carries_the_licences_of_what_it_ships(members: dict[str, tarfile.TarInfo]) -> None:
     named = {PurePosixPath(path).parent.name for path in members if "_internal/licenses/" in path}
     assert {"viam-sdk", "grpclib", "grpcio", "protobuf", "msgspec", "apprise"} <= named
+
+
+def test_it_carries_its_own_licence() -> None:
+    with tarfile.open(ARCHIVE) as tar:
+        content = tar.extractfile("LICENSE")
+        assert content is not None
+        assert content.read() == (CHECKOUT / "LICENSE").read_bytes()

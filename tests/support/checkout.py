@@ -67,7 +67,7 @@ def run(*command: Path | str, cwd: Path | str = "/", env: Mapping[str, str] = BA
 def copy_checkout(to: Path) -> Path:
     """Copy what a clone would have of the files that a start and a build need."""
     to.mkdir(parents=True)
-    for name in ("run.sh", "setup.sh", "build.sh", "meta.json"):
+    for name in ("run.sh", "setup.sh", "build.sh", "meta.json", "LICENSE"):
         shutil.copy2(ROOT / name, to)
     for name in ("requirements", "bundle", "src"):
         shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import time
 import zlib
 from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ from viam import logging
 from viam_billing.cache.readings import MOST_ENTRIES, Entry
 from viam_billing.core.digest import digest
 from viam_billing.core.errors import StateUnavailableError
-from viam_billing.core.times import DAY_S
+from viam_billing.core.times import DAY_S, monotonic_s
 from viam_billing.settings.app_address import AppAddress
 from viam_billing.storage.database import Connection, DamagedFileError, Database
 from viam_billing.storage.disk import Disk
@@ -63,9 +64,19 @@ def _checked(text: str, query: str, as_of_s: float, until_s: float) -> dict[str,
 class CacheFile:
     """The answers of one cloud in the folder's file. No method raises an error of the disk."""
 
-    def __init__(self, disk: Disk, folder: str, cloud: str, now_s: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        folder: str,
+        cloud: str,
+        now_s: Callable[[], float] = time.time,
+        clock_s: Callable[[], float] = monotonic_s,
+    ) -> None:
+        """`now_s` is the wall clock, `clock_s` the monotonic one."""
         self._cloud = cloud
         self._now_s = now_s
+        self._clock_s = clock_s
+        self._newest_s = self._loaded_at_s = math.inf
         self._database = Database(disk, folder, FILE_NAME, _MIGRATIONS, synced=False)
         self._pending: _Pending = {}
         self._writing: asyncio.Task[None] | None = None
@@ -88,8 +99,11 @@ class CacheFile:
         self._loaded = True
 
         def work(db: Connection) -> dict[str, Entry]:
-            db.execute("DELETE FROM answers WHERE valid_until <= ?", (now_s,))
-            db.execute("DELETE FROM answers WHERE cloud <> ? AND as_of < ?", (self._cloud, now_s - _UNUSED_S))
+            (newest_s,) = db.execute("SELECT max(as_of) FROM answers WHERE as_of <= ?", (now_s,)).fetchone()
+            self._newest_s, self._loaded_at_s = newest_s or now_s, self._clock_s()
+            if self._believes(now_s):
+                db.execute("DELETE FROM answers WHERE valid_until <= ?", (now_s,))
+                db.execute("DELETE FROM answers WHERE cloud <> ? AND as_of < ?", (self._cloud, now_s - _UNUSED_S))
             sql = "SELECT question, value, as_of, valid_until FROM answers WHERE cloud = ? ORDER BY as_of DESC LIMIT ?"
             rows = reversed(db.execute(sql, (self._cloud, MOST_ENTRIES)).fetchall())
             return {
@@ -106,6 +120,14 @@ class CacheFile:
             if isinstance(error, (DamagedFileError, ValueError)):
                 self._database.remove()
             return {}
+
+    def _believes(self, now_s: float) -> bool:
+        """Whether a time may delete answers: not one that is a month ahead of the newest, and of the time run since.
+
+        Either the clock is wrong, and the answers are good when it is right again, or the module did not run for so
+        long: the next start deletes them.
+        """
+        return now_s - self._newest_s - (self._clock_s() - self._loaded_at_s) <= _UNUSED_S
 
     async def save(self, query: str, entry: Entry, *, within_s: float) -> None:
         """Write an entry. Returns when it is written, or after `within_s` while the writing goes on."""
@@ -172,8 +194,9 @@ class CacheFile:
 
         def work(db: Connection) -> None:
             self._apply(self._cloud, pending, db)
-            oldest_s = self._now_s() - self.keep_s
-            db.execute("DELETE FROM answers WHERE cloud = ? AND as_of < ?", (self._cloud, oldest_s))
+            if self._believes(now_s := self._now_s()):
+                oldest = (self._cloud, now_s - self.keep_s)
+                db.execute("DELETE FROM answers WHERE cloud = ? AND as_of < ?", oldest)
 
         if self._loaded or pending:
             with contextlib.suppress(StateUnavailableError):  # it is closed, or the disk hangs

@@ -6,7 +6,7 @@ What an answer adds to a reading, the commands compute; and those that change so
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from msgspec import to_builtins
 
@@ -20,6 +20,9 @@ from viam_billing.usage.days import CostAt
 from viam_billing.usage.forecast import projected
 from viam_billing.usage.history import Point, UsageHistory
 from viam_billing.usage.month import month_of
+
+WHITE_LABEL: Final = ("GetBillingServiceConfig", "OrganizationGetSupportEmail", "OrganizationGetLogo")
+"""The calls that read how an organization bills others; queries of an organization's answer are named after them."""
 
 
 class Reads:
@@ -101,6 +104,14 @@ class Reads:
             return await decoding.native(await self._gateway.get_available_billing_tiers(deadline)), FOREVER_S
 
         return await self.cache.read("tiers", fetch, self.reader, call, max_age_s)
+
+    async def white_label(self, rpc: str, org_id: str, call: Call, max_age_s: float | None) -> Reading:
+        """The answer of one of the calls of `WHITE_LABEL` about an organization."""
+
+        async def fetch(deadline: Deadline) -> tuple[dict[str, Any], float]:
+            return await decoding.native(await self._gateway.get_white_label(rpc, org_id, deadline)), FOREVER_S
+
+        return await self.cache.read(f"{rpc}:{org_id}", fetch, self.reader, call, max_age_s)
 
     async def location_payer(self, location_id: str, call: Call, max_age_s: float | None) -> Reading:
         """`GetLocationBillingOrganizationResponse`, without the ID where the API names no organization."""

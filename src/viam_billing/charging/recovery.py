@@ -20,11 +20,12 @@ from viam_billing.charging.journal import Journal
 from viam_billing.core.errors import BillingError, StateUnavailableError, quoted
 from viam_billing.core.tasks import retrieve_exception
 from viam_billing.storage.disk import Disk
-from viam_billing.storage.strict_folder import look, open_in, opened
+from viam_billing.storage.strict_folder import advice, look, open_in, opened
 
 LOGGER: Final = logging.getLogger(__name__)
 
 _LOCK: Final = "journal.lock"
+_TODO: Final = " Let one service charge from this folder, and make it writable for the module's user alone."
 
 
 class FolderLock:
@@ -63,7 +64,7 @@ class FolderLock:
             self._let_go()
             held = isinstance(error, BlockingIOError)
             why = "another process charges with it" if held else error.strerror or type(error).__name__
-            raise self._unusable(why) from None
+            raise self._unusable(why, advice(error, _TODO)) from None
         self.generation += 1
         return self.generation
 
@@ -72,11 +73,9 @@ class FolderLock:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _unusable(self, why: str) -> StateUnavailableError:
-        return StateUnavailableError(
-            f"the charge journal in state_dir {quoted(self._folder)} cannot be used: {why}. Nothing was sent. "
-            "Let one service charge from this folder, and make it writable for the module's user alone."
-        )
+    def _unusable(self, why: str, todo: str = _TODO) -> StateUnavailableError:
+        journal = f"the charge journal in state_dir {quoted(self._folder)}"
+        return StateUnavailableError(f"{journal} cannot be used: {why}. Nothing was sent.{todo}")
 
 
 class Recovery:

@@ -65,6 +65,15 @@ class CloudClient:
         request = app.ListLocationsRequest(organization_id=org_id)
         return await self._calls.read(request, app.ListLocationsResponse, deadline)
 
+    async def get_white_label(self, rpc: str, org_id: str, deadline: Deadline) -> Message:
+        """How an organization bills others: what one of AppService's three calls about it answers."""
+        request: Message = getattr(app, f"{rpc}Request")(org_id=org_id)
+        return await self._calls.read(request, getattr(app, f"{rpc}Response"), deadline)
+
+    async def change_white_label(self, rpc: str, fields: Mapping[str, Any], deadline: Deadline) -> None:
+        """Change it by one of AppService's five calls, with the fields of its request."""
+        await self._change(getattr(app, f"{rpc}Request")(**fields), deadline)
+
     async def stream_invoice_pdf(self, invoice_id: str, org_id: str, deadline: Deadline, sink: Sink) -> None:
         """An invoice's PDF, chunk by chunk. What the sink took before an error is to be thrown away."""
         request = billing.GetInvoicePdfRequest(id=invoice_id, org_id=org_id)

@@ -24,13 +24,14 @@ _KEY_HELP: Final = (
 _SHOWN: Final = "check_access shows what the key may do."
 _AGAIN: Final = "Try again later."
 _ASK: Final = "Try again later, or ask Viam's support."
+_CHECK_IDS: Final = "Check the IDs in the call, or the attributes org_id and location_id where it names none."
 _NETWORK: Final = "Check the machine's network."
 _LONGEST_WORDS: Final = 300
 
 _BY_STATUS: Final[dict[Status, Meaning]] = {
     Status.UNAUTHENTICATED: (errors.KeyRejectedError, "the cloud rejected the API key", f"{_KEY_HELP}."),
     Status.PERMISSION_DENIED: (errors.KeyLacksPermissionError, "the API key may not do this", f"{_KEY_HELP}; {_SHOWN}"),
-    Status.NOT_FOUND: (errors.NotFoundError, "the cloud does not know it", "Check the IDs in the call."),
+    Status.NOT_FOUND: (errors.NotFoundError, "the cloud does not know it", _CHECK_IDS),
     Status.INVALID_ARGUMENT: (errors.CloudRejectedError, "the cloud refused the request", "Correct the parameters."),
     Status.OUT_OF_RANGE: (errors.CloudRejectedError, "the cloud refused the request", "Correct the parameters."),
     Status.FAILED_PRECONDITION: (errors.CloudRejectedError, "the cloud refused the request", "See its words."),

@@ -106,6 +106,38 @@ class TiersOfApi(CloudRecord, frozen=True, kw_only=True):
     tiers: Annotated[list[str], says("The tiers that an organization can be put on")]
 
 
+class Address(CloudRecord, frozen=True, kw_only=True):
+    """The address of an organization that bills others, as the API has it."""
+
+    address_line_1: Annotated[str, says("Its first line")]
+    address_line_2: Annotated[str, says("Its second line, where there is one")] | UnsetType = UNSET
+    city: Annotated[str, says("The city")]
+    state: Annotated[str, says("The state")]
+    zipcode: Annotated[str, says("The zip code")]
+    country: Annotated[str, says("The country")]
+
+
+class BillingServiceOfApi(CloudRecord, frozen=True, kw_only=True):
+    """`GetBillingServiceConfigResponse`."""
+
+    billing_address: Annotated[Address, says("Its address, where it bills others")] | UnsetType = UNSET
+    support_email: Annotated[str, says("Where its customers find help; may be empty")]
+    logo_url: Annotated[str, says("Where its logo is; may be empty")]
+    billing_dashboard_url: Annotated[str, says("Its billing dashboard; may be empty")]
+
+
+class SupportEmailOfApi(CloudRecord, frozen=True, kw_only=True):
+    """`OrganizationGetSupportEmailResponse`."""
+
+    email: Annotated[str, says("Where its customers find help; may be empty")]
+
+
+class LogoOfApi(CloudRecord, frozen=True, kw_only=True):
+    """`OrganizationGetLogoResponse`."""
+
+    url: Annotated[str, says("Where its logo is; may be empty")]
+
+
 class PayerOfApi(CloudRecord, frozen=True, kw_only=True):
     """`GetLocationBillingOrganizationResponse`."""
 

@@ -17,11 +17,11 @@ from viam_billing.core.errors import CloudError, ResultTooLargeError, StateUnava
 from viam_billing.core.memory import return_small_blocks
 from viam_billing.settings.attributes import MIB
 from viam_billing.storage.disk import Disk, NewFile
-from viam_billing.storage.strict_folder import look, opened, opened_below
+from viam_billing.storage.strict_folder import advice, look, opened, opened_below
 
 FOLDER_BYTES: Final = 256 * MIB
 _TAIL_BYTES: Final = 1024
-"""A PDF has its end marker within its last 1,024 bytes (ISO 32000-1, annex H.3.4.4)."""
+"""A PDF has its header within its first 1,024 bytes, its end marker within its last (ISO 32000-1, annex H.3.4)."""
 _ENCODED_AT_ONCE_BYTES: Final = 3 * 2**16
 """22 MiB at once would stop the event loop."""
 _LEFT_BEHIND_S: Final = 3600.0
@@ -61,13 +61,15 @@ class _Pdf:
             raise ResultTooLargeError(self._too_large)
 
     def _complete(self) -> Answer:
-        """Size and hash. A stream that ends early can end well for gRPC: a PDF with objects and no end marker was cut.
+        """Size and hash. A stream that ends early can end well for gRPC: a PDF without its end marker was cut.
 
-        Raises: CloudError: if it was, or if it is empty.
+        Raises: CloudError: if it was, or if it is no PDF.
         """
-        cut = self._head.startswith(b"%PDF-") and b" obj" in self._head and b"%%EOF" not in self._tail
-        if cut or not self.size_bytes:
-            raise CloudError(f"the cloud sent only a part of the PDF ({self.size_bytes} bytes). Try again later.")
+        size = f"({self.size_bytes} bytes). Try again later."
+        if self.size_bytes and b"%PDF-" not in self._head:
+            raise CloudError(f"the cloud sent something else in place of the PDF {size}")
+        if b"%%EOF" not in self._tail:
+            raise CloudError(f"the cloud sent only a part of the PDF {size}")
         return {"size_bytes": self.size_bytes, "sha256": self._hash.hexdigest()}
 
 
@@ -179,8 +181,8 @@ class SavedPdf(_Pdf):
         try:
             await self._thread.run(work)
         except OSError as error:
+            todo = advice(error, " Make the folder writable for the module's user alone, or free disk space.")
             raise StateUnavailableError(
                 f"the PDF could not be written below state_dir {quoted(self._state_dir)}: "
-                f"{error.strerror or type(error).__name__}. Make the folder writable for the module's user alone, "
-                "or free disk space."
+                f"{error.strerror or type(error).__name__}.{todo}"
             ) from None

@@ -18,7 +18,7 @@ from viam_billing.core.times import Deadline
 from viam_billing.settings import answers
 from viam_billing.settings.answers import AnswerRecord, AsOf, Stale, says
 from viam_billing.settings.policy import Effect
-from viam_billing.settings.records import LONGEST_COMPARED, Record, given, schema
+from viam_billing.settings.records import Record, close_names, given, schema
 from viam_billing.version import VERSION
 
 _Read: TypeAlias = Callable[..., Awaitable[object]]
@@ -73,9 +73,7 @@ async def help_(parameters: HelpParameters, context: Context, call: Call) -> Hel
 
 def unknown_command(name: str, names: Iterable[str]) -> UnknownCommandError:
     """The error for a name that no command has."""
-    from difflib import get_close_matches  # noqa: PLC0415 - for errors only
-
-    close = get_close_matches(name[:LONGEST_COMPARED], names, 3)
+    close = close_names(name, names, 3)
     hint = f"Did you mean {' or '.join(close)}? " if close else ""
     return UnknownCommandError(f'there is no command {quoted(name)}. {hint}{{"help": {{}}}} lists the commands.')
 

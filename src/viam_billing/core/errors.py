@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import json
-import math
 from typing import ClassVar, Final
 
 from grpclib.const import Status
@@ -168,6 +167,6 @@ def quoted(value: object) -> str:
         return shortened(json.dumps(value[: _LONGEST_QUOTE + 1]), _LONGEST_QUOTE)
     if value is None or isinstance(value, bool):
         return json.dumps(value)
-    if isinstance(value, (int, float)):
-        return shortened(f"{value:g}" if isinstance(value, int) or math.isfinite(value) else str(value), _LONGEST_QUOTE)
+    if isinstance(value, (int, float)):  # all its digits: the last one may be what is wrong
+        return repr(float(value)).removesuffix(".0")
     return "a list" if isinstance(value, list) else "an object" if isinstance(value, dict) else type(value).__name__

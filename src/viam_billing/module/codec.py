@@ -21,10 +21,14 @@ from viam_billing.core.secrets import Secrets
 
 M = TypeVar("M")
 
+_KIB: Final = 1024
 _LARGEST_BYTES: Final[Mapping[type, int]] = {
-    DoCommandRequest: 256 * 1024,
+    DoCommandRequest: 256 * _KIB,
     **dict.fromkeys((AddResourceRequest, ReconfigureResourceRequest, ValidateConfigRequest), 1024 * 1024),
 }
+_LOGO: Final = b"organization_set_logo"
+_LARGEST_LOGO_REQUEST_BYTES: Final = 272 * _KIB
+"""For 200,000 bytes as base64: a request that is so large is read, and refused unless it names that command."""
 _LARGEST_OTHER_BYTES: Final = 16 * 1024
 """For every other request to the module: those that it answers hold a name and little else."""
 _LONGEST_NAME: Final = 256
@@ -65,9 +69,10 @@ async def receive(stream: Stream, codec: CodecBase, message_type: type[M]) -> M 
         if not prefix and stream.data_received:
             return None  # the end of several requests
         size = int.from_bytes(prefix[1:], "big")
-        if size <= largest:
+        may_be_logo = message_type is DoCommandRequest and size <= _LARGEST_LOGO_REQUEST_BYTES
+        content = await stream.recv_data(size) if size <= largest or may_be_logo else b""
+        if size <= largest or _LOGO in content:
             problem = _UNREADABLE
-            content = await stream.recv_data(size)
             if prefix and not prefix[0] and len(content) == size:
                 message: Any = codec.decode(content, message_type)
                 if all(len(name) <= _LONGEST_NAME and name.isprintable() for name in _names(message)):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import io
 import logging as python_logging
 import os
 import signal
@@ -46,12 +47,30 @@ def main() -> NoReturn:
     library.addHandler(python_logging.NullHandler())
     library.propagate = False
     return_large_blocks()
+    _open_missing_streams()
     gc.freeze()  # what was imported stays: looking through it for garbage would delay callers by tens of milliseconds
     with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(_serve())
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(1)
+    _end(1)
+
+
+def _open_missing_streams() -> None:
+    """Let what is logged lose at most itself: a stream may be closed, broken, full, or of a locale without an "…"."""
+    python_logging.raiseExceptions = False  # else each line that is lost becomes a traceback on the other stream
+    for number, stream in enumerate((sys.stdin, sys.stdout, sys.stderr)):
+        try:
+            os.fstat(number)
+        except OSError:  # else the next file that is opened gets the number, and what a library prints
+            os.open(os.devnull, os.O_RDWR)
+        if number and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _end(status: int) -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # there is none, or nobody reads it
+            stream.flush()
+    os._exit(status)
 
 
 async def _serve() -> None:
@@ -89,9 +108,7 @@ async def _serve() -> None:
         task.cancel()  # each cleans up what it has on the disk
     if others:
         await asyncio.wait(others, timeout=_CLOSING_S / 2)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
+    _end(0)
 
 
 def _keep_out_of_logs(secrets: Secrets) -> None:

@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from viam_billing.core.errors import quoted
 from viam_billing.core.money import Cents, is_whole_cents, to_cents
 from viam_billing.settings import app_address, records
-from viam_billing.settings.records import InvalidRecordError, Record, given
+from viam_billing.settings.records import InvalidRecordError, Record, close_name, given
 
 _ALERT_URL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.-]*://[^\s\x00-\x1f\x7f]+")
 _UUID: Final = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -159,13 +159,7 @@ def parse_attributes(
 def _errors_between(
     valid: Attributes, attributes: Mapping[str, object], environment: Mapping[str, str], effects: Mapping[str, str]
 ) -> list[str]:
-    errors = _errors_of_key(attributes)
-    key = attributes.get("api_key")
-    wanted = records.expected(Attributes, "allowed_commands")
-    for name in valid.allowed_commands:
-        if name not in effects and name not in GROUPS:
-            found = "a value that is not shown" if isinstance(key, str) and key in name else quoted(name)
-            errors.append(f"allowed_commands: found {found}, expected {wanted}")
+    errors = _errors_of_key(attributes) + _errors_of_commands(valid, attributes.get("api_key"), effects)
     if all("charge" not in (name, effects.get(name)) for name in valid.allowed_commands):
         return errors
     why = "because allowed_commands allows a charge"
@@ -195,6 +189,18 @@ def _errors_of_key(attributes: Mapping[str, object]) -> list[str]:
     if bool(keys) is not ("api_key_id" in attributes):
         missing = "api_key_id" if keys else "api_key"
         errors.append(f"{missing}: found nothing, expected both api_key (or api_key_file) and api_key_id or neither")
+    return errors
+
+
+def _errors_of_commands(valid: Attributes, key: object, effects: Mapping[str, str]) -> list[str]:
+    errors = []
+    for name in valid.allowed_commands:
+        if name not in effects and name not in GROUPS:
+            found, close = "a value that is not shown", ""
+            if not (isinstance(key, str) and key in name):
+                found, close = quoted(name), close_name(name, [*GROUPS, *effects])
+            wanted = close or records.expected(Attributes, "allowed_commands")
+            errors.append(f"allowed_commands: found {found}, expected {wanted}")
     return errors
 
 

@@ -5,6 +5,7 @@ A module cannot tell its callers apart, so permission comes from the service's o
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
@@ -37,7 +38,7 @@ class Policy(Struct, frozen=True):
     def own_org(self) -> str:
         """The service's own organization. Raises: NotConfiguredError: nothing names one."""
         if self.config.org_id is None:
-            raise NotConfiguredError("no organization is known. Set the attribute org_id, or name it in the call.")
+            raise _not_known("organization", "org_id", self.config.allowed_org_ids)
         return self.config.org_id
 
     def check_org(self, org_id: str) -> None:
@@ -55,7 +56,7 @@ class Policy(Struct, frozen=True):
         """The location asked for, by default the own one. Raises: NotConfiguredError, OutOfScopeError."""
         location_id = self.config.location_id if asked is UNSET else asked
         if location_id is None:
-            raise NotConfiguredError("no location is known. Set the attribute location_id, or name it in the call.")
+            raise _not_known("location", "location_id", self.config.allowed_location_ids)
         allowed = self.config.allowed_location_ids
         if location_id not in allowed and ANY not in allowed:  # as `sees_location`, without a call on every read's way
             raise _out_of_scope("location", location_id, "allowed_location_ids")
@@ -69,6 +70,12 @@ def not_allowed(name: str, effect: Effect) -> CommandNotAllowedError:
         f"this service's configuration does not allow {name}. "
         f'Add "{name}"{group} to its attribute allowed_commands if every user of this machine may use it.'
     )
+
+
+def _not_known(kind: str, attribute: str, allowed: Collection[str]) -> NotConfiguredError:
+    """The error for a call that names none, where the service has none; it advises nothing that would be refused."""
+    either = ", or name it in the call" if allowed else ""
+    return NotConfiguredError(f"no {kind} is known. Set the attribute {attribute}{either}.")
 
 
 def _out_of_scope(kind: str, name: str, attribute: str) -> OutOfScopeError:

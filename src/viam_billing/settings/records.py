@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, ClassVar, Final, TypeVar
 
@@ -13,7 +13,7 @@ from viam_billing.core.errors import quoted
 
 _MOST_UNKNOWN: Final = 10
 """Unknown names that errors name; more are counted."""
-LONGEST_COMPARED: Final = 80
+_LONGEST_COMPARED: Final = 80
 """Characters of a name for which a close one is looked for: that takes time with the square of it."""
 
 
@@ -83,11 +83,9 @@ def _errors(
         field = shape.aliases.get(name, name)
         inner = _inner_record(types.get(field))
         if field not in types:
-            from difflib import get_close_matches  # noqa: PLC0415 - for errors only
-
             shown = "***" if hidden and hidden in name else name  # the value is not: it may be a key, its name misspelt
-            close = get_close_matches(shown[:LONGEST_COMPARED], [*shape.__struct_fields__, *shape.aliases], 1)
-            hint = f"{close[0]} (a name close to it)" if close else f"one of {', '.join(types) or 'none'}"
+            close = close_name(shown, [*shape.__struct_fields__, *shape.aliases])
+            hint = close or f"one of {', '.join(types) or 'none'}"
             errors.append((name, f"{prefix}{quoted(shown)}: found an unknown {kind}, expected {hint}"))
         elif field != name and field in values:
             errors.append((name, f"{prefix}{field}: found {field} and its other name {name}, expected one of the two"))
@@ -103,6 +101,18 @@ def _errors(
         for field in _fields(shape)
         if field.required and field.name not in given_fields
     ]
+
+
+def close_names(name: str, names: Iterable[str], most: int) -> list[str]:
+    """Up to so many of the names that one which is not among them may have meant, the closest first."""
+    from difflib import get_close_matches  # noqa: PLC0415 - for errors only
+
+    return get_close_matches(name[:_LONGEST_COMPARED], names, most)
+
+
+def close_name(name: str, names: Iterable[str]) -> str:
+    """What an error expects in place of an unknown name: the closest one, empty where none is close."""
+    return "".join(f"{close} (a name close to it)" for close in close_names(name, names, 1))
 
 
 _fields = cache(msgspec.structs.fields)  # it takes hundreds of microseconds

@@ -14,7 +14,7 @@ import msgspec
 
 from viam_billing.core.errors import StateUnavailableError, quoted
 from viam_billing.storage.disk import Disk
-from viam_billing.storage.strict_folder import look, open_in, opened
+from viam_billing.storage.strict_folder import advice, look, open_in, opened
 
 if TYPE_CHECKING:
     import sqlite3
@@ -34,6 +34,12 @@ _DAMAGE: Final = re.compile(
     "no such (table|column|index)|(table|index) .* already exists|duplicate column name|table .* has no column named"
 )
 """What SQLite says of files in which a disk has changed bytes: tests hold the module's own statements."""
+
+
+_TODO: Final = (
+    " Make the folder writable for the module's user alone, free disk space, or set the attribute state_dir to another "
+    "folder."
+)
 
 
 class DamagedFileError(StateUnavailableError):
@@ -170,7 +176,7 @@ class Database:
             raise self._unusable(f"it has an invalid value ({error})", DamagedFileError) from None
         except OSError as error:
             self._disconnect()
-            raise self._unusable(error.strerror or type(error).__name__) from None
+            raise self._unusable(error.strerror or type(error).__name__, todo=advice(error, _TODO)) from None
         sys.audit("viam_billing.storage.returned", self._file_name, name)
         return result
 
@@ -235,9 +241,7 @@ class Database:
             with contextlib.suppress(Exception):  # what was committed is on the disk
                 connection.close()
 
-    def _unusable(self, why: str, kind: type[StateUnavailableError] = StateUnavailableError) -> StateUnavailableError:
-        return kind(
-            f"{self._file_name} in state_dir {quoted(self._folder)} cannot be used: {why}. "
-            "Make the folder writable for the module's user alone, free disk space, or set the attribute state_dir to "
-            "another folder."
-        )
+    def _unusable(
+        self, why: str, kind: type[StateUnavailableError] = StateUnavailableError, todo: str = _TODO
+    ) -> StateUnavailableError:
+        return kind(f"{self._file_name} in state_dir {quoted(self._folder)} cannot be used: {why}.{todo}")

@@ -27,7 +27,10 @@ def check_parents(path: str) -> None:
         if len(names) == 1:
             return
         here = f"{at}/{names.pop()}"
-        found = os.lstat(here)
+        try:
+            found = os.lstat(here)
+        except FileNotFoundError as error:
+            raise type(error)(error.errno, f"{quoted(here)} is not there. Make that folder, or name another") from None
         _check(here, found, parent=True)
         if stat.S_ISLNK(found.st_mode):
             target = os.readlink(here)
@@ -36,6 +39,11 @@ def check_parents(path: str) -> None:
         else:
             at = here.rstrip("/")
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+
+def advice(error: OSError, otherwise: str) -> str:
+    """What to do about a folder that cannot be used: nothing more than the error says where a part of it is missing."""
+    return "" if isinstance(error, (FileNotFoundError, NotADirectoryError)) else otherwise
 
 
 def look(folder: str, name: str) -> os.stat_result:
@@ -93,7 +101,9 @@ def _check_folder(folder: str) -> None:
     found = os.lstat(folder)
     _check(folder, found)
     if not stat.S_ISDIR(found.st_mode):
-        raise NotADirectoryError(errno.ENOTDIR, "state_dir is not a folder")
+        raise NotADirectoryError(
+            errno.ENOTDIR, f"{quoted(folder)} is not a folder. Put one in its place, or name another"
+        )
 
 
 def _check(path: str, found: os.stat_result, *, parent: bool = False) -> None:

@@ -94,8 +94,18 @@ async def test_a_pdf_that_was_cut_is_an_error(content: bytes) -> None:
         await take(InlinePdf(10_000), content)
 
 
-@pytest.mark.parametrize("content", [b"%PDF-1.7 a stub", b"<html>", b"%PDF-1.7\n1 0 obj\n%%EOF" + b"\0" * 1000])
-async def test_what_is_not_known_to_be_cut_is_passed_on(content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content", [b"%PDF-1.7\n" + b"x" * 15, b"<html>", b"<html>%%EOF", b"x" * 1024 + PDF, PDF + b"\0" * 1024]
+)
+async def test_what_is_no_whole_pdf_is_an_error_and_no_file(content: bytes, tmp_path: Path) -> None:
+    for pdf in InlinePdf(10_000), SavedPdf(Disk(), str(tmp_path), "a.pdf"):
+        with pytest.raises(CloudError, match=rf"\({len(content)} bytes\)"):
+            await take(pdf, content)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", [b"%PDF-1.7\n1 0 obj\n%%EOF" + b"\0" * 1000, b"\n" * 1000 + PDF])
+async def test_a_whole_pdf_with_something_around_it_is_passed_on(content: bytes) -> None:
     """What the cloud has, a person may look at."""
     assert base64.b64decode((await take(InlinePdf(10_000), content))["content_base64"]) == content
 
@@ -205,7 +215,7 @@ def test_without_a_folder_nothing_can_be_saved() -> None:
 
 async def test_a_missing_parent_is_unavailable(tmp_path: Path) -> None:
     """And is no broken connection, although it is an `OSError`."""
-    with pytest.raises(StateUnavailableError, match="No such file"):
+    with pytest.raises(StateUnavailableError, match="is not there"):
         await take(SavedPdf(Disk(), str(tmp_path / "a" / "b"), "a.pdf"), PDF)
 
 

@@ -21,6 +21,14 @@ CONTRACT: dict[str, tuple[str, str]] = {
     "update_organization_billing_tier": ("change", "organization_id|org_id billing_tier dry_run?"),
     "get_location_billing_organization": ("read", "location_id? max_age_s?"),
     "update_location_billing_organization": ("change", "location_id billing_organization_id dry_run?"),
+    "get_billing_service_config": ("read", "org_id? max_age_s?"),
+    "enable_billing_service": ("change", "org_id billing_address dry_run?"),
+    "update_billing_service": ("change", "org_id billing_address dry_run?"),
+    "disable_billing_service": ("change", "org_id dry_run?"),
+    "organization_get_support_email": ("read", "org_id? max_age_s?"),
+    "organization_get_logo": ("read", "org_id? max_age_s?"),
+    "organization_set_support_email": ("change", "org_id email dry_run?"),
+    "organization_set_logo": ("change", "org_id content_base64 dry_run?"),
     "charge_organization": (
         "charge",
         (

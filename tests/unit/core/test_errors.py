@@ -58,6 +58,11 @@ def test_an_error_says_that_nothing_was_sent_unless_told_otherwise() -> None:
         (False, "false"),
         (3, "3"),
         (2.5, "2.5"),
+        (0.1 + 0.2, "0.30000000000000004"),
+        (999999.999, "999999.999"),
+        (23068673, "23068673"),
+        (-1e300, "-1e+300"),
+        (float("-inf"), "-inf"),
         (float("nan"), "nan"),
         ([1], "a list"),
         ({"a": 1}, "an object"),
@@ -66,7 +71,7 @@ def test_an_error_says_that_nothing_was_sent_unless_told_otherwise() -> None:
     ],
 )
 def test_a_value_is_shown_as_its_sender_wrote_it(value: object, shown: str) -> None:
-    """Null is null, and what has parts is only named."""
+    """All digits of a number, as the last one may be what is wrong; what has parts is only named."""
     assert quoted(value) == shown
 
 

@@ -91,10 +91,16 @@ def test_the_own_organization_can_be_outside() -> None:
 
 
 def test_without_an_organization_there_is_no_default() -> None:
-    with pytest.raises(NotConfiguredError, match="org_id"):
+    """And nothing is advised that would be out of scope."""
+    with pytest.raises(NotConfiguredError, match=r"Set the attribute org_id\.$"):
         policy().org_in_scope()
+    with pytest.raises(NotConfiguredError, match="org_id, or name it in the call"):
+        policy(allowed_org_ids=["o"]).org_in_scope()
 
 
 def test_without_a_location_there_is_no_default() -> None:
-    with pytest.raises(NotConfiguredError, match="location_id"):
-        policy().location_in_scope()
+    """The same for a location."""
+    with pytest.raises(NotConfiguredError, match=r"Set the attribute location_id\.$"):
+        policy(allowed_org_ids=["*"]).location_in_scope()
+    with pytest.raises(NotConfiguredError, match="location_id, or name it in the call"):
+        policy(allowed_location_ids=["*"]).location_in_scope()
