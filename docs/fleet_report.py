@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 
 from viam_billing_client import Billing, BillingError, MachineError, NotConfiguredError, answers
@@ -73,4 +74,5 @@ if __name__ == "__main__":
     parser.add_argument("--api-key", help="that key")
     parser.add_argument("--service", default="billing", help="the name of the billing service")
     parser.add_argument("--insecure", action="store_true", help="for a viam-server without authentication, with a port")
+    os.environ.setdefault("RUST_LOG", "off")  # else the SDK's native library prints its logs between the figures
     sys.exit(asyncio.run(main(parser.parse_args())))

@@ -46,8 +46,13 @@ ODD = st.one_of(
 )
 
 
-def good(field: Mapping[str, Any]) -> st.SearchStrategy[object]:
-    """Values that are mostly of a field's type."""
+def good(field: Mapping[str, Any], records: Mapping[str, Any]) -> st.SearchStrategy[object]:
+    """Values that are mostly of a field's type; `records` are the schemas that it may refer to."""
+    if "$ref" in field:
+        inner = records[field["$ref"].rpartition("/")[2]]
+        each = {name: good(one, records) for name, one in inner["properties"].items()}
+        needed = {name: each.pop(name) for name in inner["required"]}
+        return st.fixed_dictionaries(needed, optional={**each, "unknown": ODD})
     if field.get("format") == "date-time":
         return st.sampled_from(TIMES)
     if "enum" in field:
@@ -64,11 +69,12 @@ def good(field: Mapping[str, Any]) -> st.SearchStrategy[object]:
 
 def values(shape: type[Record]) -> st.SearchStrategy[dict[str, object]]:
     """Sets of parameters: good ones, odd ones, unknown ones, too few and too many."""
-    fields = records.schema(shape)["properties"]
-    each = {name: st.one_of(good(field), good(field), ODD) for name, field in fields.items()}
-    needed = [*records.schema(shape)["required"], *shape.aliases.values()]
+    schema = records.schema(shape)
+    kinds = {name: good(field, schema.get("$defs", {})) for name, field in schema["properties"].items()}
+    each = {name: st.one_of(kind, kind, ODD) for name, kind in kinds.items()}
+    needed = [*schema["required"], *shape.aliases.values()]
     mostly = st.fixed_dictionaries(
-        {name: good(fields[name]) for name in needed}, optional={n: s for n, s in each.items() if n not in needed}
+        {name: kinds[name] for name in needed}, optional={n: s for n, s in each.items() if n not in needed}
     )
     anything = st.fixed_dictionaries({}, optional={**each, "unknown": ODD})
     return st.one_of(mostly, anything)
@@ -110,7 +116,7 @@ def test_an_error_names_its_parameter(row: Command, data: st.DataObject) -> None
     assume(errors)
     known = records.schema(row.parameters)["properties"]
     for error in errors:
-        name = error.partition(":")[0].strip('"')
+        name = error.partition(":")[0].partition(".")[0].strip('"')  # of a field of a record, the record's
         assert name in known or name == "unknown"
         assert ": found " in error
         assert ", expected " in error

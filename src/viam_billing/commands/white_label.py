@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType, to_builtins
 from viam_billing.cache.queries import WHITE_LABEL
 from viam_billing.cache.readings import Call, provenance
 from viam_billing.cloud import decoding
-from viam_billing.commands.api_answers import BillingServiceOfApi, LogoOfApi, SupportEmailOfApi
+from viam_billing.commands.api_answers import Address, BillingServiceOfApi, LogoOfApi, SupportEmailOfApi
 from viam_billing.commands.context import Context, DryRun, Id, OrgReadParameters, command
 from viam_billing.commands.payers import OrgAdded
 from viam_billing.core.errors import BillingError, KeyLacksPermissionError, NotFoundError
@@ -102,7 +102,7 @@ class ServiceChange(AnswerRecord, frozen=True, kw_only=True):
 class AddressChange(ServiceChange, frozen=True, kw_only=True):
     """The answer of `enable_billing_service` and `update_billing_service`."""
 
-    billing_address: Annotated[dict[str, str], says("The address that it has now")]
+    billing_address: Annotated[Address, says("The address that it has now")]
 
 
 class SupportEmailChange(ServiceChange, frozen=True, kw_only=True):

@@ -57,9 +57,21 @@ if TYPE_CHECKING:
         UsageHistory,
         UsagePoint,
     )
+    from viam_billing_client.answers.white_label import (
+        Address,
+        AddressChange,
+        BillingService,
+        BillingServiceChange,
+        Logo,
+        LogoChange,
+        SupportEmail,
+        SupportEmailChange,
+    )
 
 __all__ = [
     "AccessCheck",
+    "Address",
+    "AddressChange",
     "Aging",
     "AlertFailure",
     "AlertsSent",
@@ -69,6 +81,8 @@ __all__ = [
     "BankAccount",
     "BankVerification",
     "BillingInformation",
+    "BillingService",
+    "BillingServiceChange",
     "BillingTiers",
     "Budget",
     "BudgetCheck",
@@ -92,6 +106,8 @@ __all__ = [
     "JournalStatus",
     "LocationPayer",
     "LocationUsage",
+    "Logo",
+    "LogoChange",
     "MonthUsage",
     "PayerChange",
     "Projection",
@@ -100,6 +116,8 @@ __all__ = [
     "RowError",
     "ServiceStatus",
     "SourceCosts",
+    "SupportEmail",
+    "SupportEmailChange",
     "TierChange",
     "TypeComparison",
     "UsageComparison",
@@ -115,7 +133,7 @@ if not TYPE_CHECKING:  # a type checker would take any name for one of this modu
         """Load all records when one is asked for."""
         if name not in __all__:
             raise AttributeError(f"module {__name__} has no attribute {name}")
-        for family in ("base", "usage", "organizations", "charges", "service"):
+        for family in ("base", "usage", "organizations", "charges", "service", "white_label"):
             loaded = import_module(f"{__name__}.{family}")
             globals().update({each: value for each, value in vars(loaded).items() if each in __all__})
         return globals()[name]

@@ -8,9 +8,16 @@ from viam_billing_client.commands.journal import JournalCommands
 from viam_billing_client.commands.organizations import OrganizationCommands
 from viam_billing_client.commands.service import ServiceCommands
 from viam_billing_client.commands.usage import UsageCommands
+from viam_billing_client.commands.white_label import WhiteLabelCommands
 
 
 class AllCommands(
-    UsageCommands, OrganizationCommands, ChangeCommands, ChargeCommands, JournalCommands, ServiceCommands
+    UsageCommands,
+    OrganizationCommands,
+    ChangeCommands,
+    WhiteLabelCommands,
+    ChargeCommands,
+    JournalCommands,
+    ServiceCommands,
 ):
     """Every command of the billing service."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from viam_billing_client.testing.white_label import WHITE_LABEL
+
 ORG: Final = "6f1c2d3e-4b5a-4c69-9d78-1a2b3c4d5e6f"
 CUSTOMER: Final = "a27b41c8-3d5f-4e02-b6a9-7c8d9e0f1a2b"
 LOCATION: Final = "wh1north01"
@@ -161,6 +163,7 @@ SAMPLES: Final[Mapping[str, dict[str, Any]]] = MappingProxyType(
             "previous_billing_organization_id": ORG,
             "changed": True,
         },
+        **{name: {"org_id": ORG, **answer} for name, answer in WHITE_LABEL.items()},
         "test_alert": {"sent": 1, "failed": [{"position": 2, "why": "the connection was refused"}]},
         "charge_organization": {**ENTRY, "replayed": False},
         "create_invoice_and_charge_immediately": {
