@@ -131,10 +131,11 @@ mark_installed() { # a rename, so that a reader never sees half a copy
     mv -f ".venv/$1.txt.new" ".venv/$1.txt"
 }
 
-# What made .venv without uv is 40 MB that nothing here uses; `install` brings it back where it is needed again.
+# What made .venv without uv is 40 MB that nothing here uses, but for the setuptools that dev locks; `install` brings pip
+# back where it is needed again.
 forget_pip() {
-    rm -rf .venv/bin/pip* .venv/lib/*/site-packages/pip .venv/lib/*/site-packages/pip-* \
-        .venv/lib/*/site-packages/setuptools .venv/lib/*/site-packages/setuptools-* \
+    rm -rf .venv/bin/pip* .venv/lib/*/site-packages/pip .venv/lib/*/site-packages/pip-*
+    [ "$extra" = dev ] || rm -rf .venv/lib/*/site-packages/setuptools .venv/lib/*/site-packages/setuptools-* \
         .venv/lib/*/site-packages/pkg_resources .venv/lib/*/site-packages/_distutils_hack \
         .venv/lib/*/site-packages/distutils-precedence.pth
 }
