@@ -13,7 +13,7 @@ entrypoint := dist/viam-billing/viam-billing
 tools := build/tools/bin
 compile := $(tools)/uv --no-config pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test lint forecast bench soak build test-archive test-viam-server lock tools audit sbom clean check-release bench-archive crash fuzz mutate
+.PHONY: help setup demo test lint forecast bench soak build dist test-archive test-viam-server validate-focus lock tools audit sbom clean check-release bench-archive crash fuzz mutate
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:/ { printf "make %-16s  %s\n", $$1, $$2 }' Makefile
@@ -35,8 +35,13 @@ lint: setup ## check style, format and types
 	$(python) -m ruff format --check .
 	$(python) -m mypy
 
-forecast: setup ## compare the projection with the straight line over simulated months; prints a table
-	$(python) tests/forecast/forecast.py
+forecast: setup ## judge the projection over simulated and public real months, or SERIES=folder of CSV files
+ifdef SERIES
+	$(python) tests/forecast/forecast.py --series "$(SERIES)"
+else
+	./bundle/forecast.sh
+	$(python) tests/forecast/forecast.py --public build/forecast/series
+endif
 
 mutate: setup ## break the money rules one at a time and see a test fail for each (WORDS="late limit" for some of them)
 	PYTHONPATH=tests $(python) tests/mutations/mutate.py $(WORDS)
@@ -58,6 +63,12 @@ fuzz: setup ## feed the module arbitrary requests, answers and files for 10 minu
 
 build: ## build the archive for the registry, check it and start it once
 	./build.sh
+
+dist: setup ## build the distribution viam-billing, wheel and sdist, which a caller installs with pip
+	./bundle/dist.sh dist
+
+validate-focus: setup ## validate the FOCUS export with the FinOps foundation's validator
+	./bundle/focus.sh
 
 test-archive: setup build ## run the integration suite against the archive, and read what is in it
 	rm -rf build/unpacked
@@ -89,10 +100,13 @@ sbom: tools ## write dist/sbom.cdx.json, the packages that the archive ships, as
 		--output-file dist/sbom.cdx.json build/shipped/bin/python
 
 lock: tools ## remake requirements/*.txt from pyproject.toml with uv (LOCK_ARGS=--upgrade for newer versions)
-	$(compile) $(LOCK_ARGS) -o requirements/runtime.txt pyproject.toml
-	$(compile) $(LOCK_ARGS) -o requirements/dev.txt -c requirements/runtime.txt --group dev pyproject.toml
+	$(compile) $(LOCK_ARGS) -o requirements/runtime.txt --extra module pyproject.toml
+	$(compile) $(LOCK_ARGS) -o requirements/dev.txt -c requirements/runtime.txt --extra module --extra cli --group dev pyproject.toml
 	$(compile) $(LOCK_ARGS) -o requirements/build.txt -c requirements/runtime.txt --group build
 	$(compile) $(LOCK_ARGS) -o requirements/tools.txt -c requirements/runtime.txt --group tools
+	$(compile) $(LOCK_ARGS) -o requirements/focus.txt --group focus
+	$(compile) $(LOCK_ARGS) -o requirements/forecast.txt --group forecast
+	$(compile) $(LOCK_ARGS) -o requirements/forecast-others.txt -c requirements/forecast.txt --group forecast-others
 
 clean: ## remove everything that the other targets made, .venv too
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*

@@ -35,6 +35,7 @@ rm -f "$archive" # a build that fails leaves none behind
 
 export PYTHONNOUSERSITE=1 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
 export PYINSTALLER_CONFIG_DIR="$here/build/cache"
+export PYINSTALLER_ZLIB_COMPRESSION_LEVEL=0 # the archive's own compression finds more in modules that are not
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null) || SOURCE_DATE_EPOCH=
 export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-315532800}"
 

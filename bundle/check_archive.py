@@ -99,8 +99,8 @@ def faults_of_content(executable: Path) -> Iterator[str]:
             yield f"_internal/{path.name} comes from no locked requirement."
     for name in sorted(tops & DEVELOPMENT):
         yield f"the executable holds {name}, which is for development."
-    for name in sorted(name for name in inside if name.startswith("viam_billing_sandbox")):
-        yield f"the executable holds {name}, which is for development."
+    for name in sorted(name for name in inside if name.startswith(("viam_billing_client", "viam_billing_sandbox"))):
+        yield f"the executable holds {name}, which no machine needs."
     for name in sorted(shipped() - inside):
         yield f"the executable lacks {name}."
     if not (beside / ROOTS).is_file():

@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from grpclib.const import Status
+from msgspec import UNSET
 from viam.gen.app.v1 import billing_pb2
 
 from viam_billing_sandbox import pdf
@@ -27,8 +28,12 @@ def get_current_month_usage(
     organization = _billed(cloud, call, request.org_id)
     share = elapsed_fraction(call.now) if organization.usage_grows else 1.0
     answer = billing_pb2.GetCurrentMonthUsageResponse()
-    answer.start_date.FromDatetime(month_start(call.now))
-    answer.end_date.FromDatetime(month_start(call.now, 1))
+    start = month_start(call.now) if organization.usage_start is UNSET else organization.usage_start
+    end = month_start(call.now, 1) if organization.usage_end is UNSET else organization.usage_end
+    if start is not None:
+        answer.start_date.FromDatetime(start)
+    if end is not None:
+        answer.end_date.FromDatetime(end)
     answer.resource_usage_costs_by_source.extend(_usage(source, share) for source in organization.usage)
     answer.subtotal = sum(
         each.resource_usage_costs.total_with_discount for each in answer.resource_usage_costs_by_source
@@ -193,7 +198,7 @@ def _usage(source: UsageSource, share: float) -> billing_pb2.ResourceUsageCostsB
         resource_usage_costs=billing_pb2.ResourceUsageCosts(
             usage_costs=costs,
             discount=discount,
-            total_with_discount=max(total - discount, 0.0),
+            total_with_discount=max(total - discount, min(total, 0.0)),
             total_without_discount=total,
         ),
     )

@@ -32,6 +32,14 @@ _COMMANDS: Final = {
     "stats": "Stats",
     "reset": "ResetStats",
     "patch": "Patch",
+    # of a stand-in machine's control
+    "errors": "Errors",
+    "kill-module": "KillModule",
+    "stop-module": "StopModule",
+    "start-module": "StartModule",
+    "stop-machine": "StopMachine",
+    "start-machine": "StartMachine",
+    "status": "Status",
 }
 
 __all__ = ["ControlError", "Fault", "SandboxControl", "Stats", "main"]
@@ -156,9 +164,10 @@ class SandboxControl:
         self.call("ResetStats")
 
     def patch_organization(self, org_id: str, **changes: object) -> None:
-        """Changes name, billing_email, billing_tier, tells_tier, usage, usage_grows or pdf_size_bytes.
+        """Changes name, billing_email, billing_tier, tells_tier, pdf_size_bytes, usage, its growth or its month.
 
-        The values are those of the scenario; `add_invoices` takes a list of the scenario's invoices and appends them.
+        Names and values are those of the scenario; `usage_start` and `usage_end` are None where the API tells no date.
+        `add_invoices` takes a list of the scenario's invoices and appends them.
         """
         self.call("Patch", {"organization": org_id, **changes})
 
@@ -169,10 +178,12 @@ class SandboxControl:
 
 def main(arguments: Sequence[str]) -> int:
     """Sends one request and prints the answer. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="viam_billing_sandbox.control", description="Steers a running sandbox.")
-    parser.add_argument("address", help="what the sandbox printed after `sandbox control:`")
+    parser = argparse.ArgumentParser(
+        prog="viam_billing_sandbox.control", description="Steers a running sandbox or stand-in machine."
+    )
+    parser.add_argument("address", help="what was printed after `sandbox control:` or `machine control:`")
     parser.add_argument("command", choices=sorted(_COMMANDS))
-    parser.add_argument("json", nargs="?", default="{}", help="the request, for fault and patch")
+    parser.add_argument("json", nargs="?", default="{}", help="the request, for fault, patch and errors")
     parsed = parser.parse_args(arguments)
     try:
         request = json.loads(parsed.json)

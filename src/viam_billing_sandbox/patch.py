@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from viam_billing_sandbox.cloud import Cloud
 from viam_billing_sandbox.scenario_file import InvoiceRecord, UsageRecord
-from viam_billing_sandbox.strict import Count, Record, ScenarioError, Text, read
+from viam_billing_sandbox.strict import Count, Date, Record, ScenarioError, Text, read
 
 
 class _LocationPatch(Record, frozen=True):
@@ -29,6 +29,8 @@ class _OrganizationPatch(Record, frozen=True):
     usage: tuple[UsageRecord, ...] | UnsetType = UNSET
     usage_grows: bool | UnsetType = UNSET
     pdf_size_bytes: Count | UnsetType = UNSET
+    usage_start: Date | UnsetType | None = UNSET
+    usage_end: Date | UnsetType | None = UNSET
     add_invoices: tuple[InvoiceRecord, ...] = ()
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from msgspec import UNSET, UnsetType
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -75,6 +77,9 @@ class Organization:
     card: billing_pb2.PaymentMethodCard | None = None
     bank: billing_pb2.PaymentMethodUSBankAccount | None = None
     pdf_size_bytes: int = 0
+    usage_start: datetime | UnsetType | None = UNSET
+    """The `start_date` of usage; None: left out; unset: the calendar month's in UTC. `usage_end` likewise."""
+    usage_end: datetime | UnsetType | None = UNSET
 
 
 @dataclass

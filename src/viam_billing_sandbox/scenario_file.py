@@ -12,7 +12,7 @@ from viam.gen.app.v1 import billing_pb2
 
 from viam_billing_sandbox.months import month_start
 from viam_billing_sandbox.scenario import Invoice, Key, Location, Organization, Scenario, UsageSource
-from viam_billing_sandbox.strict import Amount, Count, Record, ScenarioError, Text, read
+from viam_billing_sandbox.strict import Amount, Count, Date, Record, ScenarioError, Text, read
 
 _SOURCES: Final = {"org": billing_pb2.SOURCE_TYPE_ORG, "fragment": billing_pb2.SOURCE_TYPE_FRAGMENT}
 _COST_PREFIX: Final = "USAGE_COST_TYPE_"
@@ -26,7 +26,7 @@ COST_TYPES: Final = {
 class UsageRecord(Record, frozen=True):
     """A source of usage."""
 
-    costs: dict[str, Amount] = msgspec.field(default_factory=dict)
+    costs: dict[str, float] = msgspec.field(default_factory=dict)
     source: Literal["org", "fragment"] = "org"
     tier_name: str = ""
     discount: Amount = 0.0
@@ -46,9 +46,9 @@ class UsageRecord(Record, frozen=True):
 
 
 class InvoiceRecord(Record, frozen=True):
-    """An invoice, dated `months_ago` (the first of that month) or `hours_ago`."""
+    """An invoice, below 0 a credit note, dated `months_ago` (the first of that month) or `hours_ago`."""
 
-    amount: Amount
+    amount: float
     months_ago: Annotated[int, msgspec.Meta(ge=1)] | None = None
     hours_ago: Amount | None = None
     id: str = ""
@@ -113,6 +113,8 @@ class _Organization(Record, frozen=True):
     invoices: tuple[InvoiceRecord, ...] = ()
     invoice_prefix: str = ""
     pdf_size_bytes: Count = 0
+    usage_start: Date | msgspec.UnsetType | None = msgspec.UNSET
+    usage_end: Date | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class _Location(Record, frozen=True):
@@ -196,6 +198,8 @@ def _organization(record: _Organization, now: datetime) -> Organization:
         card=None if card is None else billing_pb2.PaymentMethodCard(**msgspec.structs.asdict(card)),
         bank=None if bank is None else _bank_account(bank, now),
         pdf_size_bytes=record.pdf_size_bytes,
+        usage_start=record.usage_start,
+        usage_end=record.usage_end,
     )
 
 

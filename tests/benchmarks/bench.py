@@ -26,6 +26,8 @@ from benchmarks import (  # noqa: E402 - see above
     against_echo,
     bounds,
     charges,
+    client,
+    command_line,
     functions,
     of_fleets,
     through_viam_server,
@@ -53,6 +55,10 @@ MEASUREMENTS: dict[str, Callable[[Size], Awaitable[list[Figure]]]] = {
     "start": against_echo.start,
     "import": against_echo.import_time,
     "memory": against_echo.memory,
+    "client_imports": client.imports,
+    "client_call": client.call,
+    "cli_help": command_line.help_text,
+    "cli_fleet": command_line.fleet,
 }
 
 

@@ -19,8 +19,8 @@ HOUR_S = 3_600.0
 START_S = from_rfc3339("2026-11-01T00:00:00Z")
 
 Chance = random.Random
-Point = tuple[float, float]
-"""The time in Unix seconds, and dollars since the month's start."""
+Point = tuple[float, float, float]
+"""The time and the month's start in Unix seconds, and the dollars in between."""
 Shape = Callable[[int], float]
 """Of a day of the month, counted from 0: how many times a typical day's usage it has."""
 
@@ -48,7 +48,7 @@ class Month:
         """As of so many days after the start: the time, the cost, and the points, of which that reading is the last."""
         as_of_s = START_S + day * DAY_S
         cost = cost_at(list(accumulate(self.hourly)), as_of_s)
-        return as_of_s, cost, [*(point for point in self.seen if point[0] < as_of_s), (as_of_s, cost)]
+        return as_of_s, cost, [*(point for point in self.seen if point[0] < as_of_s), (as_of_s, START_S, cost)]
 
 
 def cost_at(running: list[float], time_s: float) -> float:
@@ -97,7 +97,7 @@ def seen(chance: Chance, hourly: list[float], *, gaps: bool) -> tuple[Point, ...
         minute_s = chance.uniform(0, HOUR_S)
         if hour % 24 in on and hour // 24 not in off and chance.random() >= lost:
             time_s = START_S + hour * HOUR_S + minute_s
-            found.append((time_s, cost_at(running, time_s)))
+            found.append((time_s, START_S, cost_at(running, time_s)))
     return tuple(found)
 
 

@@ -34,7 +34,8 @@ _QUESTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("get_current_month_usage", {}),
     ("get_location_usage", {}),
     ("get_usage_history", {}),
-    ("get_usage_history", {"step": "hour"}),
+    ("get_usage_history", {"step": "hour", "by": "type"}),
+    ("compare_usage", {}),
     ("check_budget", {}),
     ("get_invoices_summary", {}),
     ("list_charges", {}),
@@ -63,7 +64,7 @@ class Files(World):
         for end in ("stopped", "killed"):  # what the first leaves is in the files, what the second leaves in their logs
             async with ModuleProcess() as before:
                 await before.add(self._block("good"))
-                for command, parameters in _QUESTIONS[:6]:
+                for command, parameters in _QUESTIONS[:7]:
                     await before.ask(command, **parameters)
                 await before.do(charge(end))
                 if end == "killed":

@@ -87,7 +87,7 @@ async def test_an_answer_has_the_contracts_names(own: ModuleProcess, block: dict
     assert {name: found[name] for name in usage["budget"]} == usage["budget"]
     assert set(found) - {"projected_status"} == {
         *("location_id", "billing_organization_id", "month_to_date", "status", "monthly_budget", "used_fraction"),
-        *("thresholds_crossed", "newly_crossed", "as_of", "stale"),
+        *("thresholds_crossed", "newly_crossed", "projected_thresholds_crossed", "newly_projected", "as_of", "stale"),
     }
     assert (found["month_to_date"], found["used_fraction"], found["location_id"]) == (80.0, 0.8, LOCATION)
     assert by_organization["check_budget"]["newly_crossed"] == []

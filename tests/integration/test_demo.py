@@ -126,6 +126,7 @@ def test_it_marks_the_overdue_invoice_whose_payment_failed(output: str) -> None:
     marked = re.search(r"(AF-\d{4}-\d\d) .* outstanding +OVERDUE *\n +payment failed: card_declined", output)
     assert marked is not None
     assert re.search(r"overdue +\$166\.10 in 1 invoice", output)
+    assert re.search(r"by age +days_\d+_\d+ \$166\.10", output)
 
 
 def test_it_saves_the_invoice_and_checks_the_file(output: str) -> None:
@@ -172,7 +173,7 @@ def test_it_shows_the_status_of_the_service_that_charged(output: str) -> None:
 
 def test_it_shows_the_thresholds_of_the_budget(output: str) -> None:
     """It is the first check of the month, so all that are crossed are new."""
-    assert re.search(r"crossed +(none|50%|50%, 80%) *\n +newly +\1 \(.+\n +at its end +\w", output)
+    assert re.search(r"crossed +(none|50%|50%, 80%) *\n +newly +\1 \(.+\n +by its end +\w.+\n +at its end +\w", output)
 
 
 def test_nothing_is_left_running(output: str) -> None:

@@ -102,6 +102,35 @@ async def test_what_is_overdue_is_counted(service: Service, control: SandboxCont
     assert answer["outstanding_balance"] == pytest.approx(129.008)
 
 
+async def test_debts_are_told_by_their_age(service: Service, control: SandboxControl) -> None:
+    """By days past due, the last moment of a part in it; credit notes and what is paid are no debts."""
+    before = await summary(service, org_id=NORTHWIND_ID)
+
+    def due(days_ago: float, amount: float, **more: object) -> dict[str, object]:
+        invoice = {"id": f"aged-{days_ago}-{amount}", "hours_ago": days_ago * 24, "due_in_days": 0.0, **more}
+        return {"amount": amount, "status": "outstanding", **invoice}
+
+    failed = {"failure_reason": "card_declined", "failed_after_days": 0.0}
+    ahead = {"hours_ago": 0.0, "due_in_days": 3.0}
+    invoices = [
+        due(-3, 1, **ahead),
+        *(due(days, 10) for days in (0.5, 29.9)),
+        *(due(days, 100) for days in (30.1, 59.9)),
+        due(89.9, 1000, **failed),
+        due(90.1, 10_000),
+        due(10, -500),
+        due(10, 70_000, status="paid", **failed),
+    ]
+    control.patch_organization(NORTHWIND_ID, add_invoices=invoices)
+    after = await summary(service, org_id=NORTHWIND_ID, limit=1)
+    added = {name: round(after["aging"][name] - before["aging"][name], 2) for name in after["aging"]}
+    assert added == {"not_due": 1, "days_1_30": 20, "days_31_60": 200, "days_61_90": 1000, "over_90": 10_000}
+    assert after["failed_payment_count"] - before["failed_payment_count"] == 1
+    assert after["overdue_count"] - before["overdue_count"] == 6
+    assert after["overdue_balance"] - before["overdue_balance"] == pytest.approx(11_220)
+    assert after["outstanding_balance"] - before["outstanding_balance"] == pytest.approx(11_221 - 500)
+
+
 async def test_nothing_overdue_is_none_and_nothing(service: Service) -> None:
     answer = await summary(service)
     assert (answer["overdue_count"], answer["overdue_balance"], answer["outstanding_balance"]) == (0, 0, 0)

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from support.module_process import PACKAGED
 
-collect_ignore_glob = [] if PACKAGED else ["test_*.py"]
+collect_ignore_glob = [] if PACKAGED else ["test_*archive.py"]

@@ -12,7 +12,17 @@ from support.module_process import CHECKOUT, COMMAND
 
 ARCHIVE = CHECKOUT / "dist" / "archive.tar.gz"
 ENTRYPOINT = json.loads((CHECKOUT / "meta.json").read_text())["entrypoint"]
-DEVELOPMENT = ("viam_billing_sandbox", "rich", "cryptography", "pytest", "_pytest", "hypothesis", "pip")
+DEVELOPMENT = (
+    "viam_billing_sandbox",
+    "viam_billing_client",
+    "typer",
+    "rich",
+    "cryptography",
+    "pytest",
+    "_pytest",
+    "hypothesis",
+    "pip",
+)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +95,7 @@ def test_every_module_of_the_package_is_shipped(modules: set[str]) -> None:
     paths = (path for path in (source / "viam_billing").rglob("*.py"))
     names = {".".join(path.relative_to(source).with_suffix("").parts).removesuffix(".__init__") for path in paths}
     assert names - {"viam_billing.__main__"} <= modules
-    assert {"grpc.aio", "sqlite3", "viam.app.viam_client"} <= modules
+    assert {"grpc.aio", "sqlite3", "viam.app.viam_client", "apprise.plugins.email", "apprise.plugins.slack"} <= modules
 
 
 def test_it_has_the_certificates_for_a_machine_without_any(members: dict[str, tarfile.TarInfo]) -> None:
@@ -94,4 +104,4 @@ def test_it_has_the_certificates_for_a_machine_without_any(members: dict[str, ta
 
 def test_it_carries_the_licences_of_what_it_ships(members: dict[str, tarfile.TarInfo]) -> None:
     named = {PurePosixPath(path).parent.name for path in members if "_internal/licenses/" in path}
-    assert {"viam-sdk", "grpclib", "grpcio", "protobuf", "msgspec"} <= named
+    assert {"viam-sdk", "grpclib", "grpcio", "protobuf", "msgspec", "apprise"} <= named

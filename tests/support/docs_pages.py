@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {
     page.name: page.read_text()
-    for page in (ROOT / "README.md", *(ROOT / "docs" / name for name in ("billing.md", "guide.md", "charging.md")))
+    for page in (
+        ROOT / "README.md",
+        *(ROOT / "docs" / name for name in ("billing.md", "guide.md", "charging.md", "client.md")),
+    )
 }
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 

@@ -17,7 +17,7 @@ USAGE: Mapping[str, Any] = {
     "location_id": "wh1north01",
     "billing_organization_id": "org",
     "month_to_date": 12.5,
-    "projection": {"total": 20.0, "method": "straight_line", "elapsed_fraction": 0.625},
+    "projection": {"total": 20.0, "low": 18.0, "high": 22.0, "method": "history", "elapsed_fraction": 0.625},
     "cost_by_type": {"per_machine": 10.0, "logs_upload": 2.5},
     "start_date": "2026-11-01T00:00:00Z",
     "end_date": "2026-12-01T00:00:00Z",

@@ -65,7 +65,7 @@ class ViamServer:
         self._file = self.folder / "machine.json"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            self._port: int = probe.getsockname()[1]
+            self.port: int = probe.getsockname()[1]
         self.configure(**parts)
         with (self.folder / "log.txt").open("wb") as output:
             self.process = subprocess.Popen(  # noqa: S603 - the binary that the tests are to run
@@ -99,7 +99,7 @@ class ViamServer:
     def configure(self, **parts: object) -> None:
         """Write the configuration: the network, the module, and the parts that are given."""
         module = {"type": "local", "name": "billing", "executable_path": str(self._executable)}
-        text = json.dumps({"network": {"bind_address": f"localhost:{self._port}"}, "modules": [module], **parts})
+        text = json.dumps({"network": {"bind_address": f"localhost:{self.port}"}, "modules": [module], **parts})
         assert "$" not in text, "viam-server puts the environment's values in place of what begins with a $"
         self._file.write_text(text)
 
@@ -127,7 +127,7 @@ class ViamServer:
         """Connect with the SDK's client, as robot code on this machine does."""
         options = RobotClient.Options(dial_options=DialOptions(insecure=True, disable_webrtc=True))
         await until(self._listens, f"viam-server listens: {self.log}")
-        robot = await RobotClient.at_address(f"localhost:{self._port}", options)
+        robot = await RobotClient.at_address(f"localhost:{self.port}", options)
         try:
             yield Machine(robot)
         finally:
@@ -136,7 +136,7 @@ class ViamServer:
     async def _listens(self) -> bool | None:
         assert self.process.poll() is None, f"viam-server ended with {self.process.returncode}: {self.log}"
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self._port)) == 0 or None
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0 or None
 
 
 class Machine:

@@ -26,7 +26,7 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=timezone.utc)
 USAGE = Usage("location", "org", 1.0, {"<type>": 1.0}, NOON, stale=False)
 LEAST = flat(USAGE, None, None)
 MOST = flat(
-    msgspec.structs.replace(USAGE, projection=Projection(1.0), budget=Budget(0.1)),
+    msgspec.structs.replace(USAGE, projection=Projection(1.0, 1.0, 1.0), budget=Budget(0.1)),
     Invoices(1.0, 1, NOON, stale=False),
     Status("1", 1, 1.0),
 )

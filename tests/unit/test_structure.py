@@ -117,9 +117,16 @@ def test_what_is_shipped_needs_no_development_library() -> None:
     assert not importers("rich", "cryptography", "hypothesis", "pytest", "trustme")
 
 
+def test_only_the_process_that_sends_alerts_knows_apprise() -> None:
+    """The module itself never imports it, neither at its start nor later."""
+    assert importers("apprise", "certifi", "requests") == {"audit.sender"}
+    assert importers(f"{PACKAGE}.audit.sender") == {"__main__", "audit.courier"}
+    assert not own_imports(modules()["audit.sender"])
+
+
 def test_what_is_shipped_imports_its_dependencies_only() -> None:
-    """The SDK with what it is built on, gRPC core, msgspec, and Python's own library."""
-    allowed = {"viam", "msgspec", "grpc", "grpclib", "google", "h2", "typing_extensions", PACKAGE}
+    """The SDK with what it is built on, gRPC core, msgspec, Apprise, and Python's own library."""
+    allowed = {"viam", "msgspec", "grpc", "grpclib", "google", "h2", "typing_extensions", "apprise", "certifi", PACKAGE}
     allowed |= {"_sha2", "_sha256"}  # Python's own, each of some versions
     found = {name.partition(".")[0] for path in modules().values() for name in imports(path)}
     assert found <= allowed | sys.stdlib_module_names

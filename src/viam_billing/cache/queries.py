@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import structs
+from msgspec import to_builtins
 
 from viam_billing.cache.cache import Cache, Reader
 from viam_billing.cache.readings import FOREVER_S, Call, Reading
@@ -16,8 +16,10 @@ from viam_billing.cloud import decoding
 from viam_billing.cloud.client import CloudClient
 from viam_billing.core.times import Deadline
 from viam_billing.settings.attributes import Config
-from viam_billing.usage.forecast import month_end_s, projected
+from viam_billing.usage.days import CostAt
+from viam_billing.usage.forecast import projected
 from viam_billing.usage.history import Point, UsageHistory
+from viam_billing.usage.month import month_of
 
 
 class Reads:
@@ -51,14 +53,17 @@ class Reads:
         async def fetch(deadline: Deadline) -> tuple[dict[str, Any], float]:
             usage = await decoding.native(await self._gateway.get_current_month_usage(org_id, deadline))
             as_of_s = self._now()
-            start_s, end_s = (decoding.moment_s(usage, name) for name in ("start_date", "end_date"))
+            month = month_of(usage, as_of_s)
             cost = decoding.subtotal(usage)  # before anything is kept: an answer without an amount is none
-            if start_s is not None:
-                month = [] if self._history is None else await self._history.note(org_id, Point(as_of_s, start_s, cost))
-                projection = projected(cost, start_s, end_s, as_of_s, month)
+            seen: list[CostAt] = []
+            if month.start_s is not None:
+                if self._history is not None:
+                    point = Point(as_of_s, month.start_s, cost, decoding.known_costs(usage))
+                    seen = await self._history.note(org_id, point)
+                projection = projected(cost, month.start_s, month.end_s, as_of_s, seen)
                 if projection is not None:
-                    usage["projection"] = structs.asdict(projection)
-            return usage, month_end_s(start_s, end_s, as_of_s)
+                    usage["projection"] = to_builtins(projection)
+            return usage, month.end_s
 
         return await self.cache.read(f"usage:{org_id}", fetch, self.reader, call, max_age_s)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from typing import Final
 
 from viam import logging
@@ -36,6 +37,8 @@ class Identity:
         """Ids of journals that the owner knows to be lost for good: charging begins again with another one."""
         self.lost = ""
         """The id of the journal that was charged with, as long as it is gone."""
+        self.when_lost: list[Callable[[], None]] = []
+        """Called on the disk's thread when the journal is found gone."""
 
     def check(self, journal_id: str | None = None, entries: int = 0) -> None:
         """Refuse a journal that is not the one that was charged with, or an older copy; no arguments: none is there."""
@@ -92,4 +95,6 @@ class Identity:
         if self.lost != self._id:
             LOGGER.error("the charge journal is gone: %s", text)
             self.lost = self._id
+            for listener in list(self.when_lost):
+                listener()
         return StateUnavailableError(text)

@@ -89,7 +89,7 @@ class Recovery:
         self._one_at_a_time = asyncio.Lock()
         self._recovered_in = 0
         self._unwritten: dict[str, Callable[[], Awaitable[None]]] = {}
-        self.when_unknown: Callable[[], None] = lambda: None
+        self.when_unknown: list[Callable[[], None]] = []
         """Called when a charge became unknown, or its outcome could not be written."""
 
     async def prepare(self) -> None:
@@ -135,7 +135,7 @@ class Recovery:
                 error.text if isinstance(error, BillingError) else f"defect: {type(error).__name__}",
             )
             self._unwritten[entry.key] = partial(self._write, entry)
-            self.when_unknown()
+            self._tell()
         if entry.state == "unknown":
             self._announce(entry)
         sys.audit("viam_billing.charging.settled", entry.key)
@@ -147,7 +147,11 @@ class Recovery:
     def _announce(self, unknown: Entry) -> None:
         """Log a charge that became unknown, with what to do next, and have its invoice looked for."""
         LOGGER.error("charge_outcome_unknown: %s", refusals.unknown(unknown).text)
-        self.when_unknown()
+        self._tell()
+
+    def _tell(self) -> None:
+        for listener in self.when_unknown:
+            listener()
 
     async def _write(self, entry: Entry) -> None:
         if not await self._journal.settle(entry) and entry.state == "succeeded":

@@ -38,7 +38,7 @@ class ChargeService:
         self.journal = journal
         self.recovery = Recovery(journal, lock, lambda: [attempt.request.key for attempt in self.under_way()])
         self.reconciler = Reconciler(journal, self.recovery, now)
-        self.recovery.when_unknown = self.reconciler.wake
+        self.recovery.when_unknown.append(self.reconciler.wake)
         self.attempts: dict[str, Attempt] = {}  # those that have not ended, by key
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.stopping = False

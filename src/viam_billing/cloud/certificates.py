@@ -53,6 +53,13 @@ def _system_trust(ca_file: str | None) -> Trust:
     return Trust((system or core.read_bytes()) + b"\n" + _named_bundle("the attribute ca_file", ca_file))
 
 
+def bundle_path() -> str:
+    """The file of what HTTPS of Python trusts: that of `SSL_CERT_FILE`, the system's, or gRPC core's own."""
+    named = (os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile, *_USUAL_BUNDLES)
+    found = next((path for path in named if path and os.path.exists(path)), None)
+    return found or str(resources.files("grpc").joinpath("_cython/_credentials/roots.pem"))
+
+
 def _loopback_trust(host: str, port: int) -> Trust:
     """The certificate that a server on this machine shows: a sandbox signs its own.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
@@ -28,6 +29,20 @@ class SeenInvoice(Struct, frozen=True):
     amount: money.Cents | None
     date_s: float | None
     status: str
+
+
+class Debt(Struct, frozen=True):
+    """An outstanding invoice of more than 0 dollars; credit notes are none. `failure`: why its last payment failed."""
+
+    id: str
+    amount: float
+    due_s: float | None
+    failure: str
+    failed_at: str
+
+    def overdue_s(self, now_s: float) -> float:
+        """How long it is past its due date, in seconds; at most 0 where it is not, or has none."""
+        return 0.0 if self.due_s is None else now_s - self.due_s
 
 
 def to_native(message: Message) -> dict[str, Any]:
@@ -87,14 +102,24 @@ def cost_by_type(usage: Mapping[str, Any]) -> dict[str, float]:
 
     Raises: CloudError: for a cost that is no amount.
     """
-    costs: dict[str, list[float]] = {}
+    return {name: money.rounded(cost) for name, cost in _costs(usage).items()}
+
+
+def known_costs(usage: Mapping[str, Any]) -> dict[str, float] | None:
+    """The same unrounded; None where a cost is no amount, or where the month has cost something and none is told."""
+    try:
+        costs = {name: float(cost) for name, cost in _costs(usage).items()}
+    except CloudError:
+        return None
+    return costs if costs or not subtotal(usage) else None
+
+
+def _costs(usage: Mapping[str, Any]) -> dict[str, float | Decimal]:
+    parts: dict[str, list[float]] = {}
     for source in usage.get("resource_usage_costs_by_source", ()):
         for cost in source.get("resource_usage_costs", {}).get("usage_costs", ()):
-            costs.setdefault(_cost_type_name(cost["resource_type"]), []).append(amount(cost["cost"]))
-    return {
-        name: money.rounded(parts[0] if len(parts) == 1 else money.total(parts))
-        for name, parts in sorted(costs.items())
-    }
+            parts.setdefault(_cost_type_name(cost["resource_type"]), []).append(amount(cost["cost"]))
+    return {name: costs[0] if len(costs) == 1 else money.total(costs) for name, costs in sorted(parts.items())}
 
 
 def _cost_type_name(resource_type: str | int) -> str:
@@ -130,6 +155,21 @@ def subtotal(usage: Mapping[str, Any]) -> float:
 def month_to_date(usage: Mapping[str, Any]) -> float:
     """The same in whole cents."""
     return money.rounded(subtotal(usage))
+
+
+def debts(summary: Mapping[str, Any]) -> list[Debt]:
+    """What an organization owes, of its invoices. Raises: CloudError: for an amount that is none."""
+    return [
+        Debt(
+            invoice["id"],
+            dollars,
+            moment_s(invoice, "due_date"),
+            invoice["last_payment_failure_reason"],
+            invoice.get("last_payment_failure_at", ""),
+        )
+        for invoice in summary["invoices"]
+        if invoice["status"] == "outstanding" and (dollars := amount(invoice["invoice_amount"])) > 0
+    ]
 
 
 def told_tier(information: billing_pb2.GetOrgBillingInformationResponse) -> str | None:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from viam_billing.commands import charges, fleet, invoices, journal, meta, payers, usage
+from viam_billing.commands import alerts, budgets, charges, fleet, history, invoices, journal, meta, payers, usage
 from viam_billing.commands.context import Command
 from viam_billing.settings.policy import Effect
 
-_FAMILIES: Final = (usage, fleet, invoices, payers, charges, journal, meta)
+_FAMILIES: Final = (usage, fleet, budgets, history, invoices, payers, charges, journal, alerts, meta)
 
 COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
     {row.name: row for family in _FAMILIES for row in vars(family).values() if isinstance(row, Command)}

@@ -11,12 +11,12 @@ from typing import Final
 HOUR_S: Final = 3_600.0
 DAY_S: Final = 86_400.0
 _LONGEST_DEADLINE_S: Final = 366 * DAY_S
-_FIRST_S, _LAST_S = -62_135_596_800.0, 253_402_300_799.0  # of the years 1 and 9999; there are no other dates
+_FIRST_S, LAST_S = -62_135_596_800.0, 253_402_300_799.0  # of the years 1 and 9999; there are no other dates
 
 
 def to_rfc3339(unix_s: float) -> str:
     """`2026-11-21T08:30:00.250Z`; milliseconds only where there are any. Years are clamped to 1 to 9999."""
-    moment = datetime.fromtimestamp(round(min(max(unix_s, _FIRST_S), _LAST_S), 3), timezone.utc)
+    moment = datetime.fromtimestamp(round(min(max(unix_s, _FIRST_S), LAST_S), 3), timezone.utc)
     return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds").replace("+00:00", "Z")
 
 
@@ -35,7 +35,7 @@ def month_start_s(unix_s: float) -> float:
 
 def next_month_s(unix_s: float) -> float:
     """The start of the calendar month, in UTC, after the one that contains a time."""
-    return month_start_s(min(month_start_s(unix_s) + 31 * DAY_S, _LAST_S))
+    return month_start_s(min(month_start_s(unix_s) + 31 * DAY_S, LAST_S))
 
 
 monotonic_s: Final[Callable[[], float]] = (

@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
+from msgspec import UNSET
+
+from viam_billing.audit.alert_store import AlertStore
+from viam_billing.audit.alerts import Alerts
 from viam_billing.audit.audit_log import AuditLog
 from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.cache import Cache
@@ -14,19 +19,23 @@ from viam_billing.cache.queries import Reads
 from viam_billing.charging.access import ServiceAccess
 from viam_billing.charging.journal_rows import Figures
 from viam_billing.charging.service import ChargeService
+from viam_billing.cloud import certificates
 from viam_billing.cloud.calls import Calls, Counters
 from viam_billing.cloud.client import CloudClient
 from viam_billing.cloud.session import Session
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Context
+from viam_billing.commands.status import Journal, Status
 from viam_billing.core.errors import BillingError
 from viam_billing.core.money import to_dollars
 from viam_billing.core.tasks import retrieve_exception, wait_shared
 from viam_billing.core.times import to_rfc3339
 from viam_billing.module.shared import Key, Shared
+from viam_billing.module.watch import Watch
 from viam_billing.settings.attributes import Config
 from viam_billing.settings.policy import Policy
-from viam_billing.usage.history import CrossedThresholds, UsageHistory
+from viam_billing.usage.history import UsageHistory
+from viam_billing.usage.thresholds import CrossedThresholds
 from viam_billing.version import VERSION
 
 _CHARGING: Final = [name for name, effect in EFFECTS.items() if effect in ("charge", "by_name")]
@@ -84,8 +93,10 @@ class Container:
             charge_service=charging,
             now=time.time,
             commands=COMMANDS,
+            status=self.status,
             secrets=shared.secrets,
             api_key=session.api_key if session is not None and session.api_key.in_file else None,
+            alerts=_alerts(config, shared),
         )
         charges = any(policy.allows(command, EFFECTS[command]) for command in _CHARGING)
         if charging is not None and session is not None and charges:
@@ -94,26 +105,42 @@ class Container:
             session.circuit_breaker.when_closed.append(charging.reconciler.wake)
             self._watching.callback(session.circuit_breaker.when_closed.remove, charging.reconciler.wake)
 
-    async def status(self) -> dict[str, Any]:
+        if self.context.alerts is not None:
+            self._watch(charging, session)
+
+    def _watch(self, charging: ChargeService | None, session: Session | None) -> None:
+        """Look at what is worth an alert, until the service is closed."""
+        watch = Watch(self.context)
+        listeners: list[tuple[list[Callable[[], None]], Callable[[], None]]] = []
+        if charging is not None:
+            listeners.append((charging.recovery.when_unknown, watch.wake))
+            listeners.append((charging.journal.identity.when_lost, watch.wake_from_thread))
+        if session is not None:
+            listeners.append((session.circuit_breaker.when_closed, watch.cloud_is_back))
+        for listeners_of, listener in listeners:
+            listeners_of.append(listener)
+            self._watching.callback(listeners_of.remove, listener)
+        self._watching.callback(watch.close)
+
+    async def status(self) -> Status:
         """What `get_status` answers; from memory, but for the journal, which may be gone by now."""
         charges = await self._charges()  # first, so that all else is of the moment of the answer
         counters, reads = self._counters, self.context.reads.reader
         session = self._session
-        status: dict[str, Any] = {
-            "version": VERSION,
-            "connected": session is not None and session.connected,
-            "cloud_calls": counters.cloud_calls,
-            "logins": session.logins if session else 0,
-            "retries": counters.retries,
-            "cache_hits": reads.hits,
-            "cache_misses": reads.misses,
-            "stale_answers": reads.stale,
+        return Status(
+            version=VERSION,
+            connected=session is not None and session.connected,
+            last_success=UNSET if counters.last_success is None else to_rfc3339(counters.last_success),
+            last_error=UNSET if counters.last_error is None else counters.last_error,
+            cloud_calls=counters.cloud_calls,
+            logins=session.logins if session else 0,
+            retries=counters.retries,
+            cache_hits=reads.hits,
+            cache_misses=reads.misses,
+            stale_answers=reads.stale,
             **charges,
-            "allowed_commands": sorted(self.context.config.allowed_commands),
-            "last_success": None if counters.last_success is None else to_rfc3339(counters.last_success),
-            "last_error": counters.last_error,
-        }
-        return {name: value for name, value in status.items() if value is not None}
+            allowed_commands=sorted(self.context.config.allowed_commands),
+        )
 
     async def _charges(self) -> dict[str, Any]:
         """The journal's figures: 0 where there is no journal, none where it cannot be read."""
@@ -135,7 +162,7 @@ class Container:
         return {
             "unknown_charges": figures.unknown,
             "charged_last_24h": to_dollars(figures.charged(self.context.now())),
-            "journal": {"id": figures.journal_id, "created": created, "entries": figures.entries},
+            "journal": Journal(id=figures.journal_id, created=created, entries=figures.entries),
         }
 
     async def close(self) -> None:
@@ -148,6 +175,8 @@ class Container:
             return
         context.access.closed = True
         self._watching.close()
+        if context.alerts is not None:
+            context.alerts.close()
         for task in filter(None, context.in_flight):
             task.cancel()  # it ends with `service_closed`, see `dispatch.answer`
         if self._look is not None:
@@ -167,3 +196,15 @@ class Container:
             if charges:
                 await asyncio.wait(charges)
             await self.context.audit_log.idle.wait()
+
+
+def _alerts(config: Config, shared: Shared) -> Alerts | None:
+    """What sends the alerts of a service; None where no address is configured."""
+    if not config.alert_urls:
+        return None
+    for address in config.alert_urls:
+        shared.secrets.add(address)
+    store = None
+    if config.state_dir is not None:
+        store = AlertStore(shared.disk, config.state_dir, config.app.text, shared.run)
+    return Alerts(config.alert_urls, store, certificates.bundle_path)

@@ -165,6 +165,8 @@ def flat(usage: Usage, invoices: Invoices | None, status: Status | None) -> Read
     readings = {
         "month_to_date": usage.month_to_date,
         "projected_total": usage.projection.total if usage.projection else None,
+        "projected_low": usage.projection.low if usage.projection else None,
+        "projected_high": usage.projection.high if usage.projection else None,
         "used_fraction": usage.budget.used_fraction if usage.budget else None,
         "outstanding_balance": invoices.outstanding_balance if invoices else None,
         "overdue_count": invoices.overdue_count if invoices else None,

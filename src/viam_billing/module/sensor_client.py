@@ -43,6 +43,8 @@ class Projection(msgspec.Struct, frozen=True):
     """As below, of the answer's `projection`."""
 
     total: float
+    low: float | None = None
+    high: float | None = None
 
 
 class Budget(msgspec.Struct, frozen=True):

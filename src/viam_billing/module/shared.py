@@ -44,13 +44,15 @@ class Key(Struct, frozen=True):
 class Shared:
     """Made once by the process. Its context managers hand out the parts; none of them does I/O.
 
-    `sent_emails` has when this process sent e-mails, by customer, for each state folder and address.
+    `sent_emails` has when this process sent e-mails, by customer, for each state folder and address; `run` tells this
+    process from earlier ones.
     """
 
     def __init__(self) -> None:
         self.disk = Disk()
         self.secrets = Secrets()
         self.sent_emails: defaultdict[tuple[str | None, str], dict[str, float]] = defaultdict(dict)
+        self.run = os.urandom(8).hex()
         self._stopping = False
         self._parts: dict[tuple[Hashable, ...], tuple[Any, ExitStack]] = {}
         self._users: Counter[tuple[Hashable, ...]] = Counter()

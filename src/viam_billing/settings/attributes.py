@@ -14,6 +14,7 @@ from viam_billing.core.money import Cents, is_whole_cents, to_cents
 from viam_billing.settings import app_address, records
 from viam_billing.settings.records import InvalidRecordError, Record, given
 
+_ALERT_URL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.-]*://[^\s\x00-\x1f\x7f]+")
 _UUID: Final = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 MIB: Final = 1024 * 1024
 ANY: Final = "*"
@@ -29,12 +30,22 @@ Texts = tuple[Text, ...]
 Amount = Annotated[float, Meta(gt=0, title="an amount in dollars above 0, in whole cents")]
 Seconds = Annotated[float, Meta(ge=0, title="a number of seconds, at least 0")]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
+AlertUrl = Annotated[str, Meta(max_length=2048)]
+AlertUrls = Annotated[
+    tuple[AlertUrl, ...],
+    Meta(max_length=10, title="a list of up to 10 Apprise addresses, such as mailto://..., each once"),
+]
 Commands = Annotated[Texts, Meta(title="a list of command names and of the groups read, notify, change, charge")]
 PdfBytes = Annotated[int, Meta(ge=1, le=22 * MIB, title="a whole number from 1 to 23068672 (22 MiB)")]
 
 
 def _is_absolute_path(text: str) -> bool:
     return os.path.isabs(text) and "\0" not in text
+
+
+def _are_alert_urls(texts: tuple[str, ...]) -> bool:
+    """Whether each has the form of an address: which services there are, and what they need, Apprise alone knows."""
+    return len({*texts}) == len(texts) and all(_ALERT_URL.fullmatch(text) for text in texts)
 
 
 def _normalized(path: str) -> str:
@@ -80,15 +91,18 @@ class Attributes(Record, frozen=True, kw_only=True):
     accept_lost_journal: Annotated[Text, Meta(title="the ID of a charge journal")] | UnsetType = UNSET
     budget: Annotated[Budget, Meta(title='{"monthly": dollars, "warn_at": [fractions]}')] | UnsetType = UNSET
 
+    alert_urls: AlertUrls = ()
+
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {
+        "alert_urls": _are_alert_urls,
         "api_key_file": _is_absolute_path,
         "api_key_id": lambda text: _UUID.fullmatch(text) is not None,
         "app_address": lambda text: app_address.parse(text) is not None,
         "state_dir": _is_absolute_path,
         "ca_file": _is_absolute_path,
     }
-    secrets: ClassVar[frozenset[str]] = frozenset({"api_key", "api_key_file", "api_key_id"})
-    """All three: somebody may mix them up, and the key would be in the log."""
+    secrets: ClassVar[frozenset[str]] = frozenset({"alert_urls", "api_key", "api_key_file", "api_key_id"})
+    """All three of the key: somebody may mix them up, and it would be in the log."""
 
 
 class Config(Struct, frozen=True):
@@ -115,6 +129,7 @@ class Config(Struct, frozen=True):
     accept_lost_journal: str | None
     monthly_budget: Cents | None
     warn_at: tuple[float, ...]
+    alert_urls: tuple[str, ...]
 
 
 def parse_attributes(
@@ -215,4 +230,5 @@ def _resolved(valid: Attributes, environment: Mapping[str, str]) -> Config:
         accept_lost_journal=given(valid.accept_lost_journal),
         monthly_budget=to_cents(budget.monthly) if budget else None,
         warn_at=tuple(sorted(set(budget.warn_at))) if budget else (),
+        alert_urls=valid.alert_urls,
     )

@@ -1,26 +1,26 @@
-"""The usage that this machine has seen, and the budget thresholds crossed by it: `usage.db` in `state_dir`.
+"""The usage that this machine has seen, and the budget thresholds crossed by it or its projection: `usage.db`.
 
 A point is the last fresh answer of its hour; points are kept for 13 months. A fault of the file costs history and the
-better projection, never an answer.
+better projection, never an answer. A point's costs by type are packed doubles, in the order of a list of types that
+many points share: a fleet of 200 organizations with 8 types makes a file of 220 MB.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
-from itertools import groupby
-from typing import Final
+import struct
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 from viam import logging
 
-from viam_billing.core.errors import StateUnavailableError
-from viam_billing.core.money import TOO_LARGE, Cents, exact, rounded
-from viam_billing.core.tasks import within
+from viam_billing.core.money import TOO_LARGE
 from viam_billing.core.times import DAY_S, HOUR_S
 from viam_billing.storage.database import Connection, Database
 from viam_billing.storage.disk import Disk
-from viam_billing.usage.forecast import CostAt
+from viam_billing.usage.days import SEEN_DAYS, CostAt
+from viam_billing.usage.month import LONGEST_MONTH_S
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -40,28 +40,42 @@ MIGRATIONS: Final = (
         PRIMARY KEY (app_address, org_id, month_start, monthly_cents, threshold)
     ) STRICT, WITHOUT ROWID
     """,
+    """
+    CREATE TABLE type_lists (id INTEGER PRIMARY KEY, types TEXT NOT NULL UNIQUE) STRICT;
+    ALTER TABLE points ADD COLUMN type_list INTEGER;
+    ALTER TABLE points ADD COLUMN type_costs BLOB
+    """,
+    """
+    CREATE TABLE projected (
+        app_address TEXT NOT NULL, org_id TEXT NOT NULL,
+        month_start REAL NOT NULL, monthly_cents INTEGER NOT NULL, threshold REAL NOT NULL,
+        PRIMARY KEY (app_address, org_id, month_start, monthly_cents, threshold)
+    ) STRICT, WITHOUT ROWID
+    """,
 )
 
 KEPT_S: Final = 396 * DAY_S  # 13 months
-_LONGEST_MONTH_S: Final = 32 * DAY_S
+_CROSSED, _PROJECTED = (
+    (f"DELETE FROM {table} WHERE month_start < ?", f"INSERT OR IGNORE INTO {table} VALUES (?, ?, ?, ?, ?)")  # noqa: S608 - the two are here
+    for table in ("crossed", "projected")
+)
 _NOTE_S: Final = 0.25
-_CROSS_S: Final = 1.0
+
+
+StepName: TypeAlias = Literal["hour", "day", "month"]
+STEP_S: Final = {"hour": HOUR_S, "day": DAY_S}
 
 
 class Point(Struct, frozen=True):
-    """The cost of an organization's month, in unrounded dollars, when the cloud was asked."""
+    """The cost of an organization's month, in unrounded dollars, when the cloud was asked; by type where it is known.
+
+    A type that is not among known ones has cost nothing.
+    """
 
     time_s: float
     month_start_s: float
     cost: float
-
-
-class Step(Struct, frozen=True):
-    """An hour or a day in which the cloud was asked: when last, the month's cost by then, its own cost where known."""
-
-    time_s: float
-    month_to_date: float
-    delta: float | None
+    by_type: Mapping[str, float] | None = None
 
 
 class UsageHistory:
@@ -76,12 +90,13 @@ class UsageHistory:
     async def note(self, org_id: str, point: Point) -> list[CostAt]:
         """Keep a point, in place of an earlier one of its hour.
 
-        Returns the last of each day of the month by now, oldest first; none where the disk is slow or cannot be used.
+        Returns what the projection learns from, the last of each 24 hours back from now, by month, for half a year;
+        none where the disk is slow or cannot be used.
         """
         # A time outside the billing month means the clock is wrong: discard the point. Points that lie ahead of a time
         # inside the month are kept, as this clock may be behind, and not read, as it may have been ahead when they were
         # noted; the next point of their hour replaces them.
-        if not 0 <= point.time_s - point.month_start_s < _LONGEST_MONTH_S:
+        if not 0 <= point.time_s - point.month_start_s < LONGEST_MONTH_S:
             return []
         hour = int(point.time_s // HOUR_S)
         oldest = int((point.time_s - KEPT_S) // HOUR_S)
@@ -93,12 +108,12 @@ class UsageHistory:
             name = (self._app, org_id)
             db.execute("INSERT OR IGNORE INTO series (app_address, org_id) VALUES (?, ?)", name)
             (series,) = db.execute("SELECT id FROM series WHERE app_address = ? AND org_id = ?", name).fetchone()
-            row = (series, hour, point.time_s, point.month_start_s, point.cost)
-            db.execute("INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)", row)
+            row = (series, hour, point.time_s, point.month_start_s, point.cost, *_packed(db, point.by_type))
+            db.execute("INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             return db.execute(
-                "SELECT max(time), cost FROM points WHERE series = ? AND hour BETWEEN ? AND ? AND month_start = ? "
-                "GROUP BY hour / 24 ORDER BY hour",  # with max() SQLite takes the other columns from the same row
-                (series, int(point.month_start_s // HOUR_S), hour, point.month_start_s),
+                "SELECT max(time), month_start, cost FROM points WHERE series = ? AND hour BETWEEN ? AND ? "
+                "GROUP BY month_start, (? - hour) / 24",  # with max() SQLite takes the other columns from the same row
+                (series, hour - SEEN_DAYS * 24, hour, hour),
             ).fetchall()
 
         writing = asyncio.ensure_future(self._database.run(work))
@@ -112,29 +127,55 @@ class UsageHistory:
             LOGGER.warning("usage is not noted for the history: %s", getattr(error, "text", repr(error)))
         self._warned = error is not None
 
-    async def points(self, org_id: str, since_s: float, until_s: float) -> list[Point]:
-        """The points from `since_s` on and before `until_s`, oldest first. Raises as `Database.run` does."""
+    async def points(self, org_id: str, since_s: float, until_s: float, step: StepName = "hour") -> list[Point]:
+        """The last point of each step from `since_s` on and before `until_s`, oldest first.
+
+        An hour and a day are those of UTC, a month the billing month. Raises as `Database.run` does.
+        """
 
         def work(db: Connection) -> list[Point]:
             rows = db.execute(
-                "SELECT time, month_start, cost FROM points JOIN series ON id = series "
+                "SELECT time, month_start, cost, types, type_costs FROM points JOIN series ON series.id = series "
+                "LEFT JOIN type_lists ON type_lists.id = type_list "
                 "WHERE app_address = ? AND org_id = ? AND hour BETWEEN ? AND ? AND time >= ? AND time < ? "
                 "AND abs(cost) < ? ORDER BY hour",  # a disk may change it
                 (self._app, org_id, since_s // HOUR_S, until_s // HOUR_S, since_s, until_s, TOO_LARGE),
             )
-            return [Point(*row) for row in rows]
+            step_s = STEP_S.get(step)
+            last = {row[1] if step_s is None else row[0] // step_s: row for row in rows}
+            return [
+                Point(time_s, month_s, cost, _unpacked(*by_type)) for time_s, month_s, cost, *by_type in last.values()
+            ]
 
         return await self._database.run(work)
 
+    async def days_seen(self, org_id: str) -> int:
+        """On how many days of UTC within half a year usage was seen. Raises as `points`."""
+        sql = (
+            "SELECT count(DISTINCT hour / 24) FROM points JOIN series ON id = series "
+            "WHERE app_address = ? AND org_id = ? AND hour > (SELECT max(hour) FROM points WHERE series = id) - ?"
+        )
+        name = (self._app, org_id, SEEN_DAYS * 24)
+        return await self._database.run(lambda db: int(db.execute(sql, name).fetchone()[0]))
+
     async def cross(
-        self, org_id: str, month_start_s: float, monthly_cents: int, thresholds: Iterable[float]
+        self,
+        org_id: str,
+        month_start_s: float,
+        monthly_cents: int,
+        thresholds: Iterable[float],
+        *,
+        projected: bool = False,
     ) -> list[float]:
-        """Remember that thresholds of a budget are crossed. Returns those that were not before; raises as `points`."""
-        insert = "INSERT OR IGNORE INTO crossed VALUES (?, ?, ?, ?, ?)"
+        """Remember that thresholds of a budget are crossed, by the cost or by its projection.
+
+        Returns those that were not before; raises as `points`.
+        """
+        delete, insert = _PROJECTED if projected else _CROSSED
         budget = (self._app, org_id, month_start_s, monthly_cents)
 
         def work(db: Connection) -> list[float]:
-            db.execute("DELETE FROM crossed WHERE month_start < ?", (month_start_s - KEPT_S,))
+            db.execute(delete, (month_start_s - KEPT_S,))
             return [threshold for threshold in thresholds if db.execute(insert, (*budget, threshold)).rowcount]
 
         return await self._database.run(work)
@@ -144,53 +185,19 @@ class UsageHistory:
         self._database.close()
 
 
-class CrossedThresholds:
-    """What the budget checks of one service have found crossed: in memory, and on the disk where there is one."""
-
-    def __init__(self, history: UsageHistory | None) -> None:
-        self._history = history
-        self._known: dict[tuple[str, float, Cents, float], bool] = {}
-        """Organization, month, budget and threshold; whether it is on the disk."""
-        self._warned = False
-
-    async def newly(
-        self, org_id: str, month_start_s: float, monthly: Cents, thresholds: Iterable[float]
-    ) -> list[float]:
-        """Of the thresholds that are crossed now, those that were not before, in this month and of this budget."""
-        names = {threshold: (org_id, month_start_s, monthly, threshold) for threshold in thresholds}
-        new = [threshold for threshold, name in names.items() if name not in self._known]
-        unwritten = [threshold for threshold, name in names.items() if not self._known.setdefault(name, False)]
-        if not unwritten or self._history is None:
-            return new
-        try:
-            writing = self._history.cross(org_id, month_start_s, monthly, unwritten)
-            new_on_disk = await within(_CROSS_S, writing)
-        except (StateUnavailableError, asyncio.TimeoutError) as error:
-            if not self._warned:
-                why = error.text if isinstance(error, StateUnavailableError) else "the disk does not answer."
-                LOGGER.warning("crossed thresholds are remembered until the module ends only: %s", why)
-            self._warned = True
-            return new
-        self._warned = False
-        self._known.update(dict.fromkeys(names.values(), True))
-        return [threshold for threshold in new if threshold in new_on_disk]
+def _packed(db: Connection, by_type: Mapping[str, float] | None) -> tuple[int | None, bytes | None]:
+    """The columns of costs by type: the number of the list of types, and a double for each."""
+    if by_type is None:
+        return None, None
+    types = " ".join(by_type)
+    db.execute("INSERT OR IGNORE INTO type_lists (types) VALUES (?)", (types,))
+    (type_list,) = db.execute("SELECT id FROM type_lists WHERE types = ?", (types,)).fetchone()
+    return type_list, struct.pack(f"<{len(by_type)}d", *by_type.values())
 
 
-def steps(points: Iterable[Point], step_s: float) -> Iterator[Step]:
-    """Steps of `step_s` seconds, aligned to UTC, from points, oldest first; a step without a point is left out.
-
-    A step's cost is the rise since the last point of the step right before it. After a gap it is not known: what came
-    in between belongs to no single step. In the step in which a month begins, it is what the new month has cost; the
-    old month's cost after its last point is lost.
-    """
-    before: Point | None = None
-    for number, step in groupby(points, lambda point: point.time_s // step_s):
-        *_, point = step
-        if point.month_start_s >= number * step_s:
-            delta = rounded(point.cost)
-        elif before and (before.time_s // step_s, before.month_start_s) == (number - 1, point.month_start_s):
-            delta = rounded(exact(point.cost) - exact(before.cost))
-        else:
-            delta = None
-        yield Step(point.time_s, rounded(point.cost), delta)
-        before = point
+def _unpacked(types: str | None, costs: bytes | None) -> dict[str, float] | None:
+    """Costs by type of their columns; None where they were not known, or where a disk has changed them."""
+    if types is None or costs is None or len(costs) != 8 * len(names := types.split()):
+        return None
+    by_type = dict(zip(names, struct.unpack(f"<{len(names)}d", costs), strict=True))
+    return by_type if all(abs(cost) < TOO_LARGE for cost in by_type.values()) else None

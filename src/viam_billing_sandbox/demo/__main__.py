@@ -17,6 +17,7 @@ from grpclib.exceptions import GRPCError
 
 from viam_billing.version import MODULE_ID, VERSION
 from viam_billing_sandbox import scenario_file
+from viam_billing_sandbox.child import RUN_SH, ChildError, sandbox_addresses
 from viam_billing_sandbox.demo import charge, fleet
 from viam_billing_sandbox.demo.configuration import (
     LOCATION_ID,
@@ -28,7 +29,7 @@ from viam_billing_sandbox.demo.configuration import (
     how_to_configure,
     how_to_try,
 )
-from viam_billing_sandbox.demo.machine import RUN_SH, DemoError, Machine
+from viam_billing_sandbox.demo.machine import Machine
 from viam_billing_sandbox.demo.view import OutputClosedError, View
 from viam_billing_sandbox.months import utc_now
 from viam_billing_sandbox.scenario import DEFAULT_ORG_ID, DEFAULT_PATH
@@ -36,7 +37,7 @@ from viam_billing_sandbox.scenario import DEFAULT_ORG_ID, DEFAULT_PATH
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from viam_billing_sandbox.demo.machine import Child
+    from viam_billing_sandbox.child import Child
     from viam_billing_sandbox.scenario import Scenario
 
 PERMITTED_SERVICE: Final = "billing-with-change"
@@ -99,14 +100,14 @@ async def _run(*, keep: bool, through_run_sh: bool) -> int:
 def _words(error: Exception) -> str:
     if isinstance(error, GRPCError):
         return f"the module refused: {error.message}"
-    return str(error) if isinstance(error, DemoError) else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, ChildError) else f"{type(error).__name__}: {error}"
 
 
 async def _show(machine: Machine, view: View, scenario: Scenario, *, through_run_sh: bool, keep: bool) -> None:
     view.heading(f"{MODULE_ID} {VERSION}: what it answers")
     view.text("No account is needed and nothing leaves this computer: the cloud asked here is a simulated one.")
     sandbox = machine.start_sandbox()
-    address, control = await machine.sandbox_addresses(sandbox)
+    address, control = await sandbox_addresses(sandbox)
     view.facts([("sandbox", f"{address} (process {sandbox.pid}), a Viam cloud with made-up customers")])
     module = machine.start_module(through_run_sh=through_run_sh)
     how = "through run.sh" if through_run_sh else "with this Python"

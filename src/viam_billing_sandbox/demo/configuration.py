@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from viam_billing.version import BILLING_MODEL, MODULE_ID, MODULE_NAME, NAMESPACE
-from viam_billing_sandbox.demo.machine import API, RUN_SH
+from viam_billing_sandbox.child import RUN_SH
+from viam_billing_sandbox.demo.machine import API
 from viam_billing_sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Shows a whole fleet: who pays, whether the budget lasts, how the month goes and how it will end."""
+"""Shows a whole fleet: who pays, whether the budget lasts, how the month goes and will end, and what changed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from viam_billing.core.times import DAY_S
 from viam_billing.storage.disk import Disk
-from viam_billing.usage.forecast import STRAIGHT_LINE, USUAL_DAYS
+from viam_billing.usage.forecast import HISTORY, STRAIGHT_LINE
 from viam_billing.usage.history import Point, UsageHistory
 from viam_billing_sandbox.demo import charts
 from viam_billing_sandbox.demo.configuration import attributes
 from viam_billing_sandbox.months import elapsed_fraction, month_start, utc_now
 from viam_billing_sandbox.scenario import DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
+from viam_billing_sandbox.scenario_file import COST_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +30,8 @@ _WEEKEND: Final = 0.5
 _FEE: Final = 0.4
 """The share of a flat fee in the cost so far: far more than the cost of any day."""
 _FEE_DAY: Final = 2
+_LAST_MONTH: Final = {"logs_upload": 2.0, "binary_data_upload": 0.2}
+"""How many times this month's cost the made-up month before had, by kind of usage."""
 
 
 async def show(machine: Machine, view: View, address: str, payer: Organization) -> None:
@@ -56,7 +59,7 @@ async def show(machine: Machine, view: View, address: str, payer: Organization) 
     missing = [row["location_id"] for row in answer["locations"] if "error" in row]
     view.facts(
         [
-            ("altogether", f"${answer['total_month_to_date']:,.2f} in {len(answer['locations'])} locations"),
+            ("altogether", f"{charts.dollars(answer['total_month_to_date'])} in {len(answer['locations'])} locations"),
             ("not known", ", ".join(map(view.named, missing)) or "nothing"),
         ]
     )
@@ -71,6 +74,7 @@ async def show(machine: Machine, view: View, address: str, payer: Organization) 
         [
             ("crossed", _shares(budget["thresholds_crossed"])),
             ("newly", f"{_shares(budget['newly_crossed'])} (each is reported once a month)"),
+            ("by its end", f"{_shares(budget['projected_thresholds_crossed'])} of the budget, by the projection"),
             ("at its end", budget.get("projected_status", "not known before 5 % of the month")),
         ]
     )
@@ -89,7 +93,23 @@ async def show(machine: Machine, view: View, address: str, payer: Organization) 
     for line in charts.month(history["points"], usage, view.full, view.empty):
         view.put(line)
     view.space()
-    view.facts([("so far", f"${usage['month_to_date']:,.2f}"), *_estimates(usage)])
+    view.facts([("so far", charts.dollars(usage["month_to_date"])), *_estimates(usage)])
+
+    view.question("What has changed most, against the month before at the same time of it?")
+    view.text("The month before is made up too: logs cost twice as much in it, and uploaded images a fifth.")
+    view.space()
+    request = {"compare_usage": {}}
+    view.request(request)
+    compared = await machine.answer(request, _SERVICE)
+    view.put(charts.changes(compared, view.full))
+    view.space()
+    view.facts(
+        [
+            ("now", charts.dollars(compared["month_to_date"])),
+            ("before", charts.dollars(compared["previous_month_to_date"])),
+            ("the whole of it", charts.dollars(compared["previous_total"])),
+        ]
+    )
 
 
 def _estimates(usage: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -97,13 +117,14 @@ def _estimates(usage: Mapping[str, Any]) -> list[tuple[str, str]]:
     projection = usage.get("projection")
     if projection is None:
         return [("whole month", "not before 5 % of the month")]
-    total = f"${projection['total']:,.2f} ({projection['method']}"
-    if projection["method"] != USUAL_DAYS:
+    total = f"{charts.dollars(projection['total'])} ({projection['method']}"
+    if projection["method"] != HISTORY:
         return [("whole month", f"{total})")]
     line = usage["month_to_date"] / projection["elapsed_fraction"]
     return [
         ("whole month", f"{total}: the days left cost as much as its usual days, without another fee)"),
-        ("for comparison", f"${line:,.2f} ({STRAIGHT_LINE}: as if fees came every day)"),
+        ("8 of 10 end", f"between {charts.dollars(projection['low'])} and {charts.dollars(projection['high'])}"),
+        ("for comparison", f"{charts.dollars(line)} ({STRAIGHT_LINE}: as if fees came every day)"),
     ]
 
 
@@ -116,9 +137,26 @@ async def _write_days_before(folder: Path, address: str, payer: Organization) ->
     now = utc_now()
     monthly = sum(max(sum(source.costs.values()) - source.discount, 0.0) for source in payer.usage)
     history = UsageHistory(Disk(), str(folder), address)
-    for point in days_before(now, monthly * elapsed_fraction(now)):
+    for point in [*month_before(now, payer), *days_before(now, monthly * elapsed_fraction(now))]:
         await history.note(payer.id, point)
     history.close()
+
+
+def month_before(now: datetime, payer: Organization) -> list[Point]:
+    """Returns a made-up last month, a point at the end of each day: other costs by type than this month's."""
+    start, end = month_start(now, -1), month_start(now)
+    days = [_WEEKEND if _is_weekend(start + timedelta(day)) else 1.0 for day in range((end - start).days)]
+    names = {int(number): name for name, number in COST_TYPES.items()}
+    costs: dict[str, float] = {}
+    for source in payer.usage:
+        for number, dollars in source.costs.items():
+            costs[names[number]] = costs.get(names[number], 0.0) + dollars * _LAST_MONTH.get(names[number], 1.0)
+    points = []
+    for day in range(1, len(days) + 1):
+        by_type = {name: dollars * sum(days[:day]) / sum(days) for name, dollars in costs.items()}
+        time_s = start.timestamp() + day * DAY_S - 1
+        points.append(Point(time_s, start.timestamp(), sum(by_type.values()), by_type))
+    return points
 
 
 def days_before(now: datetime, cost: float) -> list[Point]:

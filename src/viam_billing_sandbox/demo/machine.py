@@ -6,17 +6,11 @@ demo --- gRPC on a unix socket ---> module --- gRPC at app_address ---> sandbox
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
-import os
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,85 +24,20 @@ from viam.gen.module.v1 import module_grpc, module_pb2
 from viam.gen.service.generic.v1 import generic_grpc
 
 from viam_billing.version import BILLING_MODEL
+from viam_billing_sandbox.child import Child, ChildError, module_command, start_sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
 API: Final = "rdk:service:generic"
-RUN_SH: Final = Path(__file__).resolve().parents[3] / "run.sh"
-"""Starts the module in a checkout; installed packages have none."""
 
-_SANDBOX_START_S: Final = 20.0
 _MODULE_START_S: Final = 300.0
 """As long as viam-server waits: run.sh may have to install packages first."""
 _CALL_S: Final = 30.0
-_STOP_S: Final = 8.0
-_POLL_S: Final = 0.02
-_TAIL_LINES: Final = 20
 
 
-class DemoError(Exception):
+class DemoError(ChildError):
     """The demonstration cannot go on; the text is a sentence for its user."""
-
-
-class Child:
-    """A process with a log file. It has a session of its own, so that Ctrl-C reaches only the demonstration."""
-
-    def __init__(self, name: str, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
-        self.name = name
-        self._log = folder / f"{name}.log"
-        # The demonstration must not use the user's own VIAM_API_KEY.
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("VIAM_")}
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - the commands are built below
-                command,
-                env={**inherited, **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    @property
-    def pid(self) -> int:
-        """The ID of the process and of its group."""
-        return self._process.pid
-
-    def log(self) -> str:
-        """Returns everything that it has printed."""
-        return self._log.read_text(encoding="utf-8", errors="replace")
-
-    def log_tail(self) -> str:
-        """Returns the last lines that it has printed."""
-        return "\n".join(self.log().splitlines()[-_TAIL_LINES:])
-
-    async def until(self, condition: Callable[[], bool], within_s: float) -> None:
-        """Waits for a condition.
-
-        Raises:
-            DemoError: The process ended, or the condition does not hold in time.
-        """
-        end_s = time.monotonic() + within_s
-        while not condition():
-            status = self._process.poll()
-            if status is not None:
-                raise DemoError(f"the {self.name} ended with status {status} before it was ready.")
-            if time.monotonic() > end_s:
-                raise DemoError(f"the {self.name} was not ready within {within_s:.0f} s.")
-            await asyncio.sleep(_POLL_S)
-
-    def terminate(self) -> None:
-        """Asks it to end."""
-        self._process.terminate()
-
-    def wait(self) -> None:
-        """Waits until it has ended; kills it and its children if that takes too long."""
-        try:
-            self._process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
-            self._process.wait()
 
 
 class Machine:
@@ -130,23 +59,14 @@ class Machine:
             child.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
-        child = Child(name, command, self.folder, environment)
-        self.children.append(child)
-        return child
-
     def start_sandbox(self) -> Child:
-        """Starts a simulated cloud on free ports of loopback."""
-        return self._start("sandbox", (sys.executable, "-m", "viam_billing_sandbox", "--quiet"), {})
-
-    async def sandbox_addresses(self, sandbox: Child) -> tuple[str, str]:
-        """Waits for the sandbox. Returns its address, which is the module's `app_address`, and its control's."""
-        await sandbox.until(lambda: _line(sandbox.log(), "sandbox control: ") != "", _SANDBOX_START_S)
-        return _line(sandbox.log(), "sandbox ready: "), _line(sandbox.log(), "sandbox control: ")
+        """Starts a simulated cloud."""
+        sandbox = start_sandbox(self.folder)
+        self.children.append(sandbox)
+        return sandbox
 
     def start_module(self, *, through_run_sh: bool) -> Child:
         """Starts the module as viam-server does, without the connection back, which billing does not need."""
-        command = (str(RUN_SH),) if through_run_sh else (sys.executable, "-OO", "-I", "-m", "viam_billing")
         data = self.folder / "data"
         data.mkdir()
         environment = {
@@ -154,7 +74,10 @@ class Machine:
             "VIAM_MODULE_DATA": str(data),
             "VIAM_MODULE_NAME": "viam-billing",
         }
-        return self._start("module", (*command, str(self.socket)), environment)
+        command = (*module_command(through_run_sh=through_run_sh), str(self.socket))
+        module = Child("module", command, self.folder, environment)
+        self.children.append(module)
+        return module
 
     async def ready(self, module: Child) -> list[str]:
         """Ready: waits for the module. Returns the models that it offers."""
@@ -231,9 +154,3 @@ def _struct(values: Mapping[str, Any]) -> Struct:
     message = Struct()
     message.update(dict(values))
     return message
-
-
-def _line(text: str, prefix: str) -> str:
-    """Returns the rest of the line that begins with a prefix; empty while there is no such complete line."""
-    lines = (line for line in text.splitlines(keepends=True) if line.startswith(prefix) and line.endswith("\n"))
-    return next(lines, prefix).removeprefix(prefix).strip()

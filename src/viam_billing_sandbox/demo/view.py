@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from viam_billing.core.times import from_rfc3339
+from viam_billing_sandbox.demo.charts import bar_length, dollars
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _PIPE_WIDTH: Final = 100
 _MARGIN: Final = 2
 _LABEL_WIDTH: Final = 12
-_BAR_WIDTH: Final = 24
+_AGES: Final = ("not_due", "days_1_30", "days_31_60", "days_61_90", "over_90")
 _LABEL: Final = "bold"
 _BAR: Final = "blue"
 _REQUEST: Final = "cyan"
@@ -108,20 +109,19 @@ class View:
         table.columns[1].justify = "right"
         largest = max((cost for _, cost in costs), default=0.0)
         for kind, cost in costs:
-            length = max(round(_BAR_WIDTH * cost / largest), 1) if cost > 0 else 0
-            table.add_row(kind, _dollars(cost), Text(self.full * length, style=_BAR))
+            table.add_row(kind, dollars(cost), Text(self.full * bar_length(cost, largest), style=_BAR))
         self.put(table)
         self.space()
         projection = answer.get("projection")
         estimate = "left out while less than 5 % of the month has passed"
         if projection is not None:
             passed = f"{projection['method']}, {projection['elapsed_fraction']:.1%} of the month has passed"
-            estimate = f"{_dollars(projection['total'])} ({passed})"
+            estimate = f"{dollars(projection['total'])} ({passed})"
         self.facts(
             [
                 ("paid by", self.named(answer["billing_organization_id"])),
                 ("month", f"{answer['start_date'][:10]} to {answer['end_date'][:10]}"),
-                ("total so far", _dollars(answer["month_to_date"])),
+                ("total so far", dollars(answer["month_to_date"])),
                 ("whole month", estimate),
                 *_provenance(answer),
             ]
@@ -139,18 +139,20 @@ class View:
                 invoice["id"],
                 invoice.get("invoice_date", "")[:10],
                 invoice.get("due_date", "")[:10],
-                _dollars(invoice["invoice_amount"]),
+                dollars(invoice["invoice_amount"]),
                 Text(invoice["status"], style=style),
                 Text(remarks, style=_BAD),
             )
         self.put(table)
         self.space()
-        overdue = f"{_dollars(answer['overdue_balance'])} in {_count(answer['overdue_count'], 'invoice')}"
+        by_age = [f"{name} {dollars(answer['aging'][name])}" for name in _AGES if answer["aging"][name]]
+        overdue = f"{dollars(answer['overdue_balance'])} in {_count(answer['overdue_count'], 'invoice')}"
         self.facts(
             [
                 ("shown", f"{len(answer['invoices'])} of {_count(answer['total_invoices'], 'invoice')}"),
-                ("outstanding", _dollars(answer["outstanding_balance"])),
+                ("outstanding", dollars(answer["outstanding_balance"])),
                 ("overdue", overdue),
+                ("by age", ", ".join(by_age) or "nothing"),
                 *_provenance(answer),
             ]
         )
@@ -222,18 +224,15 @@ def _provenance(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _remarks(invoice: Mapping[str, Any], as_of: str) -> str:
-    """Returns why an invoice needs attention; overdue means outstanding after its due date."""
+    """Returns why an invoice needs attention; overdue means outstanding after its due date, and no credit note is."""
     remarks = []
     due = invoice.get("due_date")
-    if invoice["status"] == "outstanding" and due is not None and from_rfc3339(due) < from_rfc3339(as_of):
+    owed = invoice["status"] == "outstanding" and invoice["invoice_amount"] > 0
+    if owed and due is not None and from_rfc3339(due) < from_rfc3339(as_of):
         remarks.append("OVERDUE")
     if invoice.get("last_payment_failure_reason"):
         remarks.append(f"payment failed: {invoice['last_payment_failure_reason']}")
     return "\n".join(remarks)
-
-
-def _dollars(amount: float) -> str:
-    return f"${amount:,.2f}"
 
 
 def _count(number: float, what: str) -> str:

@@ -69,7 +69,7 @@ async def test_how_long_it_waits(scene: Scene) -> None:
 
 async def test_an_unknown_charge_wakes_it(scene: Scene) -> None:
     woken: list[bool] = []
-    scene.recovery.when_unknown = lambda: woken.append(True)
+    scene.recovery.when_unknown = [lambda: woken.append(True)]
     await unknown(scene)
     assert woken == [True]
 

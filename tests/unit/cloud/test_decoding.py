@@ -191,3 +191,22 @@ def test_a_tier_that_is_told_is_known() -> None:
         "pro",
         "",
     )
+
+
+def test_known_costs_are_unrounded() -> None:
+    """The shortest decimals added."""
+    machines = billing_pb2.USAGE_COST_TYPE_PER_MACHINE
+    found = decoding.known_costs(decoding.to_native(usage((machines, 0.1), (machines, 0.2), (999, -0.004))))
+    assert found == {"per_machine": 0.3, "unknown_999": -0.004}
+
+
+@pytest.mark.parametrize(("subtotal", "known"), [(0.0, {}), (5.0, None), (-5.0, None)])
+def test_a_cost_without_any_kind_is_not_known_by_kind(subtotal: float, known: object) -> None:
+    """A month that has cost nothing is."""
+    assert decoding.known_costs(decoding.to_native(Usage(subtotal=subtotal))) == known
+
+
+@pytest.mark.parametrize("figure", [math.nan, math.inf, 1e12])
+def test_a_cost_that_is_no_amount_leaves_all_kinds_unknown(figure: float) -> None:
+    """The total still counts."""
+    assert decoding.known_costs(decoding.to_native(usage((1, figure), (2, 1.0)))) is None

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,10 +11,13 @@ from typing_extensions import override
 
 from support.conditions import holds
 from unit.fleet_scene import NOVEMBER_S, Fleet
+from viam_billing.audit.alerts import Alerts
+from viam_billing.audit.events import Event
 from viam_billing.core.errors import CloudUnreachableError
 from viam_billing.core.money import Cents
-from viam_billing.core.times import DAY_S, HOUR_S
-from viam_billing.usage.history import FILE_NAME, CrossedThresholds, UsageHistory
+from viam_billing.core.times import DAY_S, HOUR_S, from_rfc3339
+from viam_billing.usage.history import FILE_NAME, UsageHistory
+from viam_billing.usage.thresholds import CrossedThresholds
 
 CHECK = "check_budget"
 BUDGET = {"monthly": 100.0, "warn_at": [0.8, 0.5]}
@@ -36,10 +39,16 @@ class WatchedThresholds(CrossedThresholds):
 
     @override
     async def newly(
-        self, org_id: str, month_start_s: float, monthly: Cents, thresholds: Iterable[float]
+        self,
+        org_id: str,
+        month_start_s: float,
+        monthly: Cents,
+        thresholds: Iterable[float],
+        *,
+        projected: bool = False,
     ) -> list[float]:
         self.asked.set()
-        return await super().newly(org_id, month_start_s, monthly, thresholds)
+        return await super().newly(org_id, month_start_s, monthly, thresholds, projected=projected)
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -59,6 +68,8 @@ async def test_a_check_says_where_the_month_stands() -> None:
         "projected_status": "warning",
         "thresholds_crossed": [],
         "newly_crossed": [],
+        "projected_thresholds_crossed": [0.5],
+        "newly_projected": [],
         "as_of": "2026-11-21T12:00:00Z",
         "stale": False,
     }
@@ -86,14 +97,30 @@ async def test_a_new_month_begins_anew(tmp_path: Path) -> None:
     scene.close()
 
 
-async def test_without_the_months_start_the_calendars_counts() -> None:
-    """Or the thresholds of one month would be those of all."""
-    scene = fleet(50.0)
-    scene.gateway.month_start_s = None
+class NotedAlerts(Alerts):
+    """Keeps the names of what it is to tell."""
+
+    def __init__(self) -> None:
+        super().__init__([], None, str)
+        self.names: set[str] = set()
+
+    @override
+    def note(self, events: Sequence[Event]) -> None:
+        self.names |= {event.name for event in events}
+
+
+@pytest.mark.parametrize("start", [None, "0001-01-01T00:00:00Z", "2026-05-01T00:00:00Z"])
+async def test_without_a_start_that_makes_sense_the_calendar_months_counts(start: str | None) -> None:
+    """Or the thresholds of one month would be those of all, in answers and in alerts."""
+    scene, alerts = fleet(50.0), NotedAlerts()
+    scene.context = structs.replace(scene.context, alerts=alerts)
+    scene.gateway.month_start_s = None if start is None else from_rfc3339(start)
     assert (await scene.ask(CHECK))["newly_crossed"] == [0.5]
     assert (await scene.ask(CHECK, max_age_s=0))["newly_crossed"] == []
+    assert len(alerts.names) == 1
     scene.clock.now_s += 12 * DAY_S
     assert (await scene.ask(CHECK))["newly_crossed"] == [0.5]
+    assert len(alerts.names) == 2
 
 
 async def test_a_payer_that_is_not_known_to_pay_now_crosses_nothing() -> None:
@@ -126,6 +153,65 @@ async def test_a_caller_that_leaves_does_not_take_the_warning_with_it(
     await holds(lambda: bool(warnings(caplog)))
     assert (await scene.ask(CHECK))["newly_crossed"] == []
     assert len(warnings(caplog)) == 1
+    scene.close()
+
+
+async def seen_daily(scene: Fleet, days: int, until: float) -> None:
+    """Let the month's cost be seen once a day, rising evenly to a sum today."""
+    for back in range(days - 1, -1, -1):
+        scene.clock.now_s -= back * DAY_S
+        scene.bill("p", until * (20.5 - back) / 20.5)
+        await scene.ask("get_current_month_usage", org_id="p", max_age_s=0)
+        scene.clock.now_s += back * DAY_S
+
+
+async def test_a_projection_is_told_ahead_once_a_month(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Of what the cost has not reached; over restarts, and once more for another month."""
+    folder = tmp_path / "state"
+    scene = fleet(60.0, folder)
+    await seen_daily(scene, 10, 60.0)
+    found = await scene.ask(CHECK)
+    assert (found["thresholds_crossed"], found["projected_thresholds_crossed"]) == ([0.5], [0.5, 0.8])
+    assert (found["newly_crossed"], found["newly_projected"]) == ([0.5], [0.8])
+    assert (await scene.ask(CHECK, max_age_s=0))["newly_projected"] == []
+    scene.close()
+    again = fleet(60.0, folder)
+    found = await again.ask(CHECK)
+    assert (found["projected_thresholds_crossed"], found["newly_projected"]) == ([0.5, 0.8], [])
+    again.bill("p", 80.0)
+    assert (await again.ask(CHECK, max_age_s=0))["newly_crossed"] == [0.8]
+    again.close()
+    (line,) = [line for line in warnings(caplog) if "0.8 is projected" in line]
+    assert '"p"' in line
+
+
+@pytest.mark.parametrize(("days", "newly"), [(1, []), (4, []), (5, [0.8])])
+async def test_the_first_days_of_a_history_tell_nothing_ahead(tmp_path: Path, days: int, newly: list[float]) -> None:
+    """Five do, also where the projection's own `low` stays below the threshold."""
+    scene = fleet(54.8, tmp_path / "state")
+    await seen_daily(scene, days, 54.8)
+    found = await scene.ask(CHECK)
+    usage = await scene.ask("get_location_usage")
+    assert usage["projection"]["total"] >= 80 > usage["projection"].get("low", 0)
+    assert (found["projected_thresholds_crossed"], found["newly_projected"]) == ([0.5, 0.8], newly)
+    scene.close()
+
+
+async def test_a_low_above_a_threshold_tells_it_ahead_before_five_days(tmp_path: Path) -> None:
+    scene = fleet(99.0, tmp_path / "state")
+    await seen_daily(scene, 4, 99.0)
+    assert (await scene.ask("get_location_usage"))["projection"]["low"] >= 100
+    assert (await scene.ask(CHECK))["newly_projected"] == [1.0]
+    scene.close()
+
+
+async def test_stale_figures_project_nothing_new(tmp_path: Path) -> None:
+    scene = fleet(60.0, tmp_path / "state")
+    await seen_daily(scene, 10, 60.0)
+    await scene.ask("get_location_usage")
+    scene.gateway.away = CloudUnreachableError("no route.")
+    found = await scene.ask(CHECK, max_age_s=0)
+    assert (found["stale"], found["newly_projected"]) == (True, [])
     scene.close()
 
 

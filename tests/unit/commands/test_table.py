@@ -40,8 +40,11 @@ CONTRACT: dict[str, tuple[str, str]] = {
     "get_location_usage": ("read", "location_id? max_age_s?"),
     "get_fleet_usage": ("read", "org_id? location_ids? max_age_s?"),
     "check_budget": ("read", "location_id? org_id? max_age_s?"),
-    "get_usage_history": ("read", "org_id? location_id? since? until? step? max_age_s?"),
+    "get_usage_history": ("read", "org_id? location_id? since? until? step? by? max_age_s?"),
+    "compare_usage": ("read", "org_id? location_id? max_age_s?"),
     "check_access": ("read", ""),
+    "test_alert": ("notify", ""),
+    "get_status": ("always", ""),
     "help": ("always", "name?"),
 }
 """Effect and parameters as the contract has them: `?` optional, `a|b` where b is another name of a."""

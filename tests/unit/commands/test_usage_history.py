@@ -16,7 +16,7 @@ from viam_billing.core.times import DAY_S, HOUR_S, month_start_s
 from viam_billing.usage.history import FILE_NAME, KEPT_S, Point
 
 HISTORY = "get_usage_history"
-OCTOBER_S = NOVEMBER_S - 31 * DAY_S
+OCTOBER_S, DECEMBER_S = NOVEMBER_S - 31 * DAY_S, NOVEMBER_S + 30 * DAY_S
 
 
 @pytest_asyncio.fixture
@@ -69,6 +69,19 @@ async def test_the_projection_learns_from_what_was_seen(fleet: Fleet) -> None:
     learned = (await fleet.ask("get_current_month_usage", org_id="p", max_age_s=0))["projection"]
     assert straight["method"] == "straight_line" != learned["method"]
     assert learned["total"] < straight["total"]
+    assert learned["low"] <= learned["total"] <= learned["high"]
+    assert straight.keys() == {"total", "method", "elapsed_fraction"}
+
+
+async def test_the_projection_learns_from_the_months_before(fleet: Fleet) -> None:
+    """There is one in a month's first hour, when its own cost says nothing."""
+    fleet.clock.now_s, fleet.gateway.month_start_s = DECEMBER_S + 60, DECEMBER_S
+    fleet.bill("p", 0.01)
+    assert "projection" not in await fleet.ask("get_current_month_usage", org_id="p", max_age_s=0)
+    await seen(fleet, *((NOVEMBER_S + day * DAY_S, 7.0 * day) for day in range(1, 30)))
+    projection = (await fleet.ask("get_current_month_usage", org_id="p", max_age_s=0))["projection"]
+    assert projection["total"] == pytest.approx(31 * 7.0, rel=0.01)
+    assert projection["method"] == "history"
 
 
 async def test_a_step_is_a_day_unless_asked_otherwise(fleet: Fleet) -> None:

@@ -29,11 +29,13 @@ def test_a_reading_of_usage_alone() -> None:
 
 
 def test_a_complete_reading() -> None:
-    usage = msgspec.structs.replace(USAGE, projection=Projection(20.0), budget=Budget(0.0))
+    usage = msgspec.structs.replace(USAGE, projection=Projection(20.0, 18.0, 22.0), budget=Budget(0.0))
     readings = flat(usage, INVOICES, Status("1", 0, 0.0))
     only_there = {name: value for name, value in readings.items() if name not in flat(USAGE, None, None)}
     assert only_there == {
         "projected_total": 20.0,
+        "projected_low": 18.0,
+        "projected_high": 22.0,
         "used_fraction": 0.0,
         "outstanding_balance": 80.25,
         "overdue_count": 2,

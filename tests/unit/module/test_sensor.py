@@ -19,7 +19,8 @@ from viam_billing.module.sensor import UsageSensor
 
 CAPTURE = {"fromDataManagement": True}
 ALL = {
-    *("month_to_date", "projected_total", "used_fraction", "outstanding_balance", "overdue_count"),
+    *("month_to_date", "projected_total", "projected_low", "projected_high"),
+    *("used_fraction", "outstanding_balance", "overdue_count"),
     *("cost_per_machine", "cost_logs_upload", "unknown_charges", "charged_last_24h"),
     *("billing_organization_id", "location_id", "as_of", "stale"),
 }

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from viam_billing.usage.forecast import USUAL_DAYS, projected
+from viam_billing.usage.forecast import HISTORY, projected
 from viam_billing_sandbox.demo.fleet import days_before
 from viam_billing_sandbox.months import elapsed_fraction, month_start
 
@@ -29,8 +29,8 @@ def test_the_made_up_days_rise_to_what_the_cloud_tells(now: datetime) -> None:
 def test_the_fee_is_not_carried_on(now: datetime) -> None:
     """So that what the module has learnt shows beside the straight line, whenever the demonstration is run."""
     cost = MONTHLY * elapsed_fraction(now)
-    seen = [(point.time_s, point.cost) for point in days_before(now, cost)]
+    seen = [(point.time_s, point.month_start_s, point.cost) for point in days_before(now, cost)]
     estimate = projected(cost, month_start(now).timestamp(), month_start(now, 1).timestamp(), now.timestamp(), seen)
     assert estimate is not None
-    assert estimate.method == USUAL_DAYS
+    assert estimate.method == HISTORY
     assert cost < estimate.total < MONTHLY

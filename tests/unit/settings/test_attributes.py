@@ -53,6 +53,7 @@ def test_an_empty_block_is_good() -> None:
         accept_lost_journal=None,
         monthly_budget=None,
         warn_at=(),
+        alert_urls=(),
     )
 
 

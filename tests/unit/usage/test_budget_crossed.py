@@ -11,7 +11,8 @@ import pytest
 from viam_billing.core.money import Cents
 from viam_billing.core.times import from_rfc3339
 from viam_billing.storage.disk import Disk
-from viam_billing.usage.history import FILE_NAME, CrossedThresholds, UsageHistory
+from viam_billing.usage.history import FILE_NAME, UsageHistory
+from viam_billing.usage.thresholds import CrossedThresholds
 
 NOVEMBER_S = from_rfc3339("2026-11-01T00:00:00Z")
 DECEMBER_S = from_rfc3339("2026-12-01T00:00:00Z")

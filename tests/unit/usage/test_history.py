@@ -1,6 +1,7 @@
 # ruff: noqa: ASYNC240 - the test itself may wait for its own small files
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -11,7 +12,8 @@ import pytest
 from viam_billing.core.errors import StateUnavailableError
 from viam_billing.core.times import DAY_S, HOUR_S, from_rfc3339, month_start_s
 from viam_billing.storage.disk import Disk
-from viam_billing.usage.history import FILE_NAME, KEPT_S, Point, UsageHistory
+from viam_billing.usage.days import SEEN_DAYS
+from viam_billing.usage.history import FILE_NAME, KEPT_S, MIGRATIONS, Point, UsageHistory
 
 NOVEMBER_S = from_rfc3339("2026-11-01T00:00:00Z")
 DECEMBER_S = from_rfc3339("2026-12-01T00:00:00Z")
@@ -89,16 +91,24 @@ async def test_since_is_included_and_until_is_not(history: UsageHistory) -> None
     assert [point.time_s for point in await history.points("o", times[0] + 1, times[2] + 1)] == times[1:]
 
 
-async def test_a_month_is_told_by_the_last_of_each_day(history: UsageHistory) -> None:
-    """What the projection learns from; other months are left out."""
-    await history.note("o", seen(NOVEMBER_S - HOUR_S, 90, NOVEMBER_S - 31 * DAY_S))
-    expected = []
-    for day in range(3):
-        for hour in (1, 23):
-            time_s = NOVEMBER_S + day * DAY_S + hour * HOUR_S
-            month = await history.note("o", seen(time_s, day + hour / 100))
-        expected.append((time_s, day + 0.23))
-    assert month == expected
+async def test_what_was_seen_is_told_by_the_last_of_each_24_hours_back_from_now(history: UsageHistory) -> None:
+    """What the projection learns from. Where a month ends in between, its last one is told too."""
+    october_s = NOVEMBER_S - 31 * DAY_S
+    for hour in (-60, -37, -36, -35, -13, -12, -1):
+        await history.note("o", seen(NOVEMBER_S + hour * HOUR_S, 100 + hour, october_s))
+    for hour in (1, 11, 12, 13, 35):
+        await history.note("o", seen(NOVEMBER_S + hour * HOUR_S, hour))
+    told = await history.note("o", seen(NOVEMBER_S + 36 * HOUR_S, 36))
+    hours = sorted((round((time_s - NOVEMBER_S) / HOUR_S), month_s == NOVEMBER_S) for time_s, month_s, _ in told)
+    assert hours == [(-60, False), (-36, False), (-12, False), (-1, False), (12, True), (36, True)]
+
+
+async def test_half_a_year_is_told(history: UsageHistory) -> None:
+    """More, the projection does not use."""
+    times = [NOON_S - SEEN_DAYS * DAY_S - HOUR_S, NOON_S - SEEN_DAYS * DAY_S, NOON_S]
+    for time_s in times:
+        told = await history.note("o", seen(time_s, 1, month_start_s(time_s)))
+    assert sorted(time_s for time_s, _, _ in told) == times[1:]
 
 
 async def test_points_are_kept_for_13_months(history: UsageHistory) -> None:
@@ -119,7 +129,10 @@ async def test_points_of_a_clock_that_ran_ahead_do_not_count(history: UsageHisto
     """As soon as it is right again; each is replaced when its hour comes."""
     await history.note("o", seen(NOON_S, 1))
     await history.note("o", seen(NOON_S + 5 * DAY_S, 2))
-    assert await history.note("o", seen(NOON_S + DAY_S, 3)) == [(NOON_S, 1), (NOON_S + DAY_S, 3)]
+    assert await history.note("o", seen(NOON_S + DAY_S, 3)) == [
+        (NOON_S + DAY_S, NOVEMBER_S, 3),
+        (NOON_S, NOVEMBER_S, 1),
+    ]
     await history.note("o", seen(NOON_S + 5 * DAY_S, 4))
     assert [point.cost for point in await all_of(history)] == [1, 3, 4]
 
@@ -151,9 +164,9 @@ async def test_a_clock_that_is_behind_in_the_same_month_takes_nothing_away(histo
     for day in range(1, 21):
         await history.note("o", seen(NOVEMBER_S + day * DAY_S, day))
     month = await history.note("o", seen(NOVEMBER_S + 5.5 * DAY_S, 20))
-    assert [cost for _, cost in month] == [1, 2, 3, 4, 20]
+    assert sorted(cost for _, _, cost in month) == [1, 2, 3, 4, 20]
     month = await history.note("o", seen(NOON_S, 21))
-    assert [cost for _, cost in month][5:] == [*range(6, 20), 21]
+    assert sorted(cost for _, _, cost in month) == [1, 2, 3, 4, *range(6, 22)]
     assert len(await all_of(history)) == 22
 
 
@@ -180,7 +193,7 @@ async def test_a_damaged_file_costs_no_answer(
         assert await history.note("o", seen(NOON_S + HOUR_S, 1)) == []
         assert caplog.text.count("not noted") == 1
         damaged.unlink()
-        assert await history.note("o", seen(NOON_S + HOUR_S, 1)) == [(NOON_S + HOUR_S, 1)]
+        assert await history.note("o", seen(NOON_S + HOUR_S, 1)) == [(NOON_S + HOUR_S, NOVEMBER_S, 1)]
         for file in damaged.parent.glob(f"{FILE_NAME}-*"):
             file.unlink()  # SQLite's log, which alone would make the file whole again
         other = tmp_path / "other"
@@ -233,3 +246,28 @@ async def test_crossings_of_old_months_go(history: UsageHistory, tmp_path: Path)
     db = sqlite3.connect(tmp_path / "state" / FILE_NAME)
     assert db.execute("SELECT count(*) FROM crossed").fetchone() == (2,)
     db.close()
+
+
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+async def test_a_file_of_an_earlier_version_keeps_its_points_and_crossings(
+    tmp_path: Path, open_history: Callable[..., UsageHistory], version: int
+) -> None:
+    """Without types where it knew none; what is projected is remembered beside what is crossed, and apart."""
+    (tmp_path / "state").mkdir(mode=0o700)
+    with contextlib.closing(sqlite3.connect(tmp_path / "state" / FILE_NAME)) as db:
+        for script in MIGRATIONS[:version]:
+            db.executescript(script)
+        db.execute("INSERT INTO series VALUES (1, 'https://app.viam.com', 'o')")
+        insert = "INSERT INTO points (series, hour, time, month_start, cost) VALUES (1, ?, ?, ?, 5)"
+        db.execute(insert, (int(NOON_S // HOUR_S), NOON_S, NOVEMBER_S))
+        db.execute("INSERT INTO crossed VALUES ('https://app.viam.com', 'o', ?, 100, 0.5)", (NOVEMBER_S,))
+        db.execute(f"PRAGMA user_version = {version}")
+        db.commit()
+    history = open_history()
+    new = Point(NOON_S + 25 * HOUR_S, NOVEMBER_S, 8.0, {"per_machine": 8.0})
+    assert (NOON_S, NOVEMBER_S, 5.0) in await history.note("o", new)
+    assert await all_of(history) == [Point(NOON_S, NOVEMBER_S, 5.0, None), new]
+    assert await history.cross("o", NOVEMBER_S, 100, [0.5, 0.8]) == [0.8]
+    assert await history.cross("o", NOVEMBER_S, 100, [0.5], projected=True) == [0.5]
+    assert await history.cross("o", NOVEMBER_S, 100, [0.5], projected=True) == []
+    assert await history.days_seen("o") == 2

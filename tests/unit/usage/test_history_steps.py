@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import msgspec
 import pytest
 
 from viam_billing.core.times import DAY_S, HOUR_S, from_rfc3339
-from viam_billing.usage.history import Point, Step, steps
+from viam_billing.usage.history import Point, StepName
+from viam_billing.usage.steps import Step, steps
 
 OCTOBER_S = from_rfc3339("2026-10-01T00:00:00Z")
 NOVEMBER_S = from_rfc3339("2026-11-01T00:00:00Z")
@@ -14,20 +18,20 @@ def point(time: str, cost: float, month_start_s: float = NOVEMBER_S) -> Point:
     return Point(from_rfc3339(f"2026-{time}:00Z"), month_start_s, cost)
 
 
-def deltas(*points: Point, step_s: float = DAY_S) -> list[float | None]:
+def deltas(*points: Point, step: StepName = "day") -> list[float | None]:
     """What each step cost."""
-    return [step.delta for step in steps(points, step_s)]
+    return [each.delta for each in steps(points, step)]
 
 
 def test_nothing_seen_is_no_step() -> None:
     """Not even an empty one."""
-    assert list(steps([], DAY_S)) == []
+    assert list(steps([], "day")) == []
 
 
 def test_a_step_is_the_last_of_its_points() -> None:
     """With its own time, in whole cents, half up."""
     points = [point("11-03T08:00", 1.0), point("11-03T12:00", 2.0), point("11-03T23:59", 3.005)]
-    assert list(steps(points, DAY_S)) == [Step(points[2].time_s, 3.01, None)]
+    assert list(steps(points, "day")) == [Step(points[2].time_s, 3.01, None)]
 
 
 def test_a_steps_cost_is_the_rise_since_the_step_before() -> None:
@@ -80,7 +84,7 @@ def test_a_month_that_the_cloud_begins_late_leaves_no_step_below_zero() -> None:
         point("11-01T04:30", 0.75),
     ]
     assert deltas(*points) == [None, 0.75]
-    assert deltas(*points, step_s=HOUR_S) == [None, None, None, 0.25]
+    assert deltas(*points, step="hour") == [None, None, None, 0.25]
 
 
 def test_a_month_may_begin_in_the_middle_of_a_day() -> None:
@@ -102,7 +106,7 @@ def test_hours_are_steps_too() -> None:
         point("11-01T01:50", 2.5),
         point("11-01T03:00", 4.0),
     ]
-    found = list(steps(points, HOUR_S))
+    found = list(steps(points, "hour"))
     assert [step.delta for step in found] == [1.0, 1.5, None]
     assert [step.time_s for step in found] == [points[0].time_s, points[2].time_s, points[3].time_s]
 
@@ -119,3 +123,68 @@ def test_the_shortest_month_ends_too(year: int) -> None:
     february_s, march_s = (from_rfc3339(f"{year}-{month}-01T00:00:00Z") for month in ("02", "03"))
     points = [Point(march_s - DAY_S / 2, february_s, 50.0), Point(march_s + DAY_S / 2, march_s, 2.0)]
     assert deltas(*points) == [None, 2.0]
+
+
+def by_type(time: str, month_start_s: float = NOVEMBER_S, **costs: float) -> Point:
+    """What was seen by type."""
+    return msgspec.structs.replace(point(time, sum(costs.values()), month_start_s), by_type=costs)
+
+
+def rises(*points: Point) -> list[Mapping[str, float] | None]:
+    """What each day cost by type."""
+    return [each.delta_by_type for each in steps(points, "day")]
+
+
+def test_a_steps_cost_by_type_is_each_types_rise() -> None:
+    """A type that is told for the first time, or no longer, has cost nothing without being told."""
+    points = [by_type("11-03T12:00", a=1.004, b=2.0), by_type("11-04T12:00", a=3.009, c=1.0)]
+    assert rises(*points) == [None, {"a": 2.01, "b": -2.0, "c": 1.0}]
+
+
+def test_a_month_begins_with_what_each_type_has_cost() -> None:
+    points = [by_type("10-31T12:00", OCTOBER_S, a=90.0), by_type("11-01T12:00", a=2.0)]
+    assert rises(*points) == [None, {"a": 2.0}]
+
+
+def test_types_that_are_not_known_have_no_rise() -> None:
+    """Of a point from before they were kept, and of the one after it; the cost has."""
+    points = [point("11-03T12:00", 1.0), by_type("11-04T12:00", a=2.0), by_type("11-05T12:00", a=4.0)]
+    assert deltas(*points) == [None, 1.0, 2.0]
+    assert rises(*points) == [None, None, {"a": 2.0}]
+    assert rises(points[0], point("11-04T12:00", 2.0)) == [None, None]
+
+
+def test_a_gap_has_no_rise_by_type() -> None:
+    assert rises(by_type("11-03T12:00", a=1.0), by_type("11-05T12:00", a=2.0)) == [None, None]
+
+
+def months(*points: Point, until: str = "11-21T12:00") -> list[tuple[float, float | None]]:
+    """What each month came to, and what it cost, as of a time."""
+    found = steps(points, "month", from_rfc3339(f"2026-{until}:00Z"))
+    return [(each.month_to_date, each.delta) for each in found]
+
+
+def test_a_month_costs_what_it_came_to() -> None:
+    """As seen in its last 24 hours; the one that goes on has cost what was seen last."""
+    points = [point("10-05T00:00", 9.0, OCTOBER_S), point("10-31T00:00", 95.0, OCTOBER_S), point("11-03T00:00", 7.0)]
+    assert months(*points) == [(95.0, 95.0), (7.0, 7.0)]
+
+
+def test_a_month_whose_end_nobody_saw_has_no_cost() -> None:
+    """What it came to by then is told."""
+    points = [point("10-30T23:59", 90.0, OCTOBER_S), point("11-03T00:00", 7.0)]
+    assert months(*points) == [(90.0, None), (7.0, 7.0)]
+    assert months(*points[:1], until="10-31T12:00") == [(90.0, 90.0)]
+    assert months(points[1], until="12-01T00:00") == [(7.0, None)]
+
+
+@pytest.mark.parametrize("zone_h", [-14, -5, 9.5, 14])
+def test_a_month_of_another_time_zone_is_one_step(zone_h: float) -> None:
+    """Although it lies in two months of UTC."""
+    starts = (OCTOBER_S + zone_h * HOUR_S, NOVEMBER_S + zone_h * HOUR_S)
+    points = [
+        Point(starts[0] + 60, starts[0], 1.0),
+        Point(starts[1] - 60, starts[0], 95.0),
+        Point(starts[1] + 60, starts[1], 0.5),
+    ]
+    assert months(*points) == [(95.0, 95.0), (0.5, 0.5)]

@@ -1,0 +1,47 @@
+"""What records of answers share. Amounts are US dollars as `Decimal`, times `datetime` in UTC; unknown is `None`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+
+class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An answer, or an object in one. What the module left out is None; fields of a newer module are ignored."""
+
+
+class CloudAnswer(Answer, frozen=True, kw_only=True):
+    """An answer that the module read from Viam's cloud, perhaps earlier."""
+
+    as_of: datetime | None = None
+    """When the cloud gave it; of an answer made of several, the oldest of them. None where nothing was read at all."""
+    stale: bool
+    """Whether the cloud could not be reached and an older answer stands in. Look at it before acting on a figure."""
+    stale_reason: str | None = None
+    """Where it is stale: `cloud_unreachable`, `cloud_timeout` or `cloud_rate_limited`."""
+
+
+class DryRun(Answer, frozen=True, kw_only=True):
+    """The answer where `dry_run` is True: everything was checked and nothing was sent."""
+
+    dry_run: bool
+    would_send: Mapping[str, Any]
+    """The call's fields. Empty: nothing would be sent, as it is so already or the key has charged already."""
+    reconcilable: bool | None = None
+    """Of a charge: whether the module can read the invoices, so that a lost answer could be looked for."""
+
+
+class RowError(Answer, frozen=True, kw_only=True):
+    """Why one row of an answer, or one charge, failed."""
+
+    code: str
+    """A code of the module's errors, such as `not_found`; see `errors.CLASSES`."""
+    message: str
+
+
+Costs: TypeAlias = Mapping[str, Decimal]
+"""US dollars in whole cents by kind of usage, such as `per_machine`; `unknown_31` where the module knows no name."""

@@ -1,0 +1,1 @@
+"""The command line `viam-billing`, and what it writes."""
