@@ -54,7 +54,7 @@ async def test_an_error_of_the_module_is_1_with_its_code(style: str) -> None:
         (("usage", "--machine", "a"), "[machines.a]"),
         (("usage", "--machine", "a", "--address", "b"), "exclude each other"),
         (("usage", "--address", "a", "--api-key", SECRET), "api-key-id is missing"),
-        (("usage", "--address", "a", "--api-key", SECRET, "--api-key-id", SECRET), "no UUID"),
+        (("usage", "--address", "a", "--api-key", SECRET, "--api-key-id", SECRET), "not a UUID"),
         (("usage", "--sandbox", "--address", "a"), "--sandbox excludes"),
         (("usage", "--sandbox", "--scene", "none-such"), "none-such"),
     ],
@@ -87,8 +87,15 @@ async def test_a_machine_without_the_service_is_3(robot: FakeRobot, message: str
 async def test_what_is_no_billing_service_is_told(robot: FakeRobot) -> None:
     robot.answer = lambda _: {"something": "else"}
     done = await run("usage", *robot.options)
-    assert (done.code, done.output) == (3, "")
+    assert (done.code, done.output) == (1, "")
     assert "no billing service" in done.errors
+
+
+async def test_a_stream_that_is_closed_or_full_ends_with_its_own_code() -> None:
+    """As 141 stands for a pipe that closed."""
+    for redirected, code in ((">&-", 0), ("2>&-", 0), (">/dev/full", 1)):
+        done = await asyncio.create_subprocess_shell(f"{shlex.join(COMMAND)} --help {redirected} </dev/null")
+        assert await done.wait() == code, redirected
 
 
 async def test_an_answer_that_does_not_come_is_3(robot: FakeRobot) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from support.machine_process import MachineProcess
 from viam_billing_client.testing.samples import CUSTOMER, SAMPLES
 
 CHARGE = ("charge", "--org", CUSTOMER, "--subtotal", "1200.5")
+RESOLVE = ("charges", "resolve", "job-000121", "--outcome", "failed", "--note", "not made")
 COMMANDS: Sequence[tuple[str, ...]] = [
     ("usage",),
     ("budget",),
@@ -106,6 +108,22 @@ async def test_progress_is_on_a_terminal_only(robot: FakeRobot) -> None:
     assert (await run("fleet", *robot.options)).errors == ""
 
 
+async def test_figures_and_errors_are_shown_after_progress_where_webrtc_is_tried(
+    robot: FakeRobot, tmp_path: Path
+) -> None:
+    """The SDK's native library dials then, and what it writes by itself is kept away."""
+    folder = tmp_path / "viam-billing"
+    folder.mkdir()
+    profiles = f'[machines.good]\naddress = "localhost:{robot.port}"\ninsecure = true\n'
+    (folder / "config.toml").write_text(f'{profiles}[machines.tls]\naddress = "localhost:1"\n')
+    machines = ("--machine", "good", "--machine", "tls")
+    async with on_terminal("usage", *machines, env={"XDG_CONFIG_HOME": str(tmp_path)}) as terminal:
+        assert await terminal.code() == 3
+        assert "tls: " in terminal.text
+        assert "1,316.10" in terminal.text
+        assert terminal.raw.rpartition("\x1b[?25l")[2].count("\x1b[?25h") >= 1  # the cursor is there again
+
+
 async def test_ctrl_c_ends_it_quietly(robot: FakeRobot) -> None:
     robot.answer = lambda _: None
     async with on_terminal("usage", *robot.options) as terminal:
@@ -131,6 +149,17 @@ async def test_a_sandbox_ends_with_a_command_that_is_terminated(tmp_path: Path) 
     process.terminate()
     assert await process.communicate() == (b"", b"")
     assert (process.returncode, os.listdir(tmp_path)) == (143, [])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+async def test_a_sandbox_ends_with_a_command_that_ends_at_its_question(tmp_path: Path, number: int) -> None:
+    """A closed window is one way; the first calls are answered by then."""
+    attributes = {"TMPDIR": str(tmp_path)}
+    async with on_terminal("--sandbox", "--scene", "unknown-charge", *RESOLVE, env=attributes) as terminal:
+        await holds(lambda: "[y/N]" in terminal.text)
+        os.kill(terminal.process.pid, number)
+        assert await terminal.code() == 128 + number
+    assert os.listdir(tmp_path) == []
 
 
 async def test_a_charge_asks_first_and_shows_its_key(robot: FakeRobot) -> None:

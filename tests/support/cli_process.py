@@ -55,7 +55,7 @@ class Terminal:
     """A process on a terminal of its own."""
 
     def __init__(self, process: asyncio.subprocess.Process, end: int) -> None:
-        self._process = process
+        self.process = process
         self._end = end
         self._seen = b""
         self._closed = asyncio.Event()
@@ -77,7 +77,7 @@ class Terminal:
 
     async def code(self) -> int:
         """Wait for the end of the process and of what it writes. Returns the exit code."""
-        code = await asyncio.wait_for(self._process.wait(), _END_S)
+        code = await asyncio.wait_for(self.process.wait(), _END_S)
         await asyncio.wait_for(self._closed.wait(), _END_S)
         return code
 
@@ -94,8 +94,8 @@ class Terminal:
     async def close(self) -> None:
         """End the process, if it still runs."""
         with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        await self._process.wait()
+            self.process.kill()
+        await self.process.wait()
         asyncio.get_running_loop().remove_reader(self._end)
         os.close(self._end)
 

@@ -157,7 +157,7 @@ def _say_usage(error: Any) -> None:  # noqa: ANN401 - Click's, wherever Typer ha
         sys.stderr.write(f"{words}\n" if words else "")
         return
     if words.startswith("Got unexpected extra argument"):
-        words = "there is an argument too many."
+        words = "there is one argument too many."
     elif words.startswith("No such command") and not _COMMAND.match(words):
         words = "No such command."
     ctx = getattr(error, "ctx", None)

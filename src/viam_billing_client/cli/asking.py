@@ -17,13 +17,13 @@ from viam_billing_client import answers, errors
 from viam_billing_client.cli.messages import plain, say
 from viam_billing_client.cli.output import Outcome, View, write
 from viam_billing_client.cli.places import Options, Place, chosen
-from viam_billing_client.cli.sandbox import sandbox
+from viam_billing_client.cli.sandbox import TERMINATING, sandbox
 
 T = TypeVar("T")
 
 MODULE_ERROR: Final = 1
 NOT_REACHED: Final = 3
-_TERMINATED: Final = 128 + signal.SIGTERM
+SIGNALS: Final = (signal.SIGINT, *TERMINATING)
 _AT_ONCE: Final = 16
 """Machines that are connected at the same time."""
 _READ_S: Final = 30.0
@@ -86,9 +86,10 @@ def say_failure(outcome: Outcome, *, several: bool = False) -> None:
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
-    """1 where a module answered with an error, else 3 where a machine was not reached, else 0."""
+    """1 where a service answered with an error, or in an unknown form; else 3 where one was not reached, else 0."""
     codes = {each.error[0] for each in outcomes if each.error is not None}
-    return MODULE_ERROR if codes & errors.CLASSES.keys() else NOT_REACHED if codes else 0
+    answered = codes & {*errors.CLASSES, errors.UnreadableAnswerError.__name__}
+    return MODULE_ERROR if answered else NOT_REACHED if codes else 0
 
 
 def leave(code: int) -> None:
@@ -111,6 +112,9 @@ def ask_all(
 
     sent = given(request)
     what = f"asking {len(asked)} machines" if len(asked) > 1 else f"asking {asked[0].name}"
+    _quiet_sdk(
+        native=not all(place.insecure and place.api_key is None for place in asked)
+    )  # before rich looks at stderr
     with _progress(what, len(asked)) if slow else contextlib.nullcontext(lambda: None) as step:
 
         async def all_of_them() -> list[Outcome]:
@@ -124,16 +128,13 @@ def ask_all(
 
             return list(await asyncio.gather(*(one(place) for place in asked)))
 
-        _quiet_sdk(native=not all(place.insecure and place.api_key is None for place in asked))
         return _in_loop(all_of_them())
 
 
 async def _answer(
     place: Place, request: dict[str, Any], record: str, timeout_s: float, own_timeout_s: float | None
 ) -> Outcome:
-    import msgspec  # noqa: PLC0415 - not for --help
-
-    from viam_billing_client.billing import Billing  # noqa: PLC0415 - the SDK
+    from viam_billing_client.billing import Billing, read  # noqa: PLC0415 - the SDK
 
     outcome = Outcome(place)
     try:
@@ -146,14 +147,11 @@ async def _answer(
             timeout=own_timeout_s or _CONNECT_S,
         ) as billing:
             outcome.answer = await billing.do_command(request, timeout=own_timeout_s or timeout_s)
-        outcome.record = msgspec.convert(outcome.answer, getattr(answers, record)) if record else outcome.answer
+        outcome.record = read(outcome.answer, getattr(answers, record), place.service) if record else outcome.answer
     except errors.BillingError as error:
         outcome.error = error.code, error.text
     except errors.MachineError as error:
         outcome.error = type(error).__name__, error.text
-    except msgspec.ValidationError as error:
-        text = f'what answers as "{place.service}" is no billing service, or of another version ({error}).'
-        outcome.error = "NoServiceError", text
     return outcome
 
 
@@ -167,19 +165,21 @@ def _in_loop(work: Coroutine[Any, Any, T]) -> T:
         told.append(number)
         task.cancel()
 
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     with contextlib.suppress(NotImplementedError):  # Windows
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in SIGNALS:
             loop.add_signal_handler(number, end, number)
     try:
         return loop.run_until_complete(task)
     except asyncio.CancelledError:
-        if signal.SIGTERM in told:
-            raise SystemExit(_TERMINATED) from None
+        if told and told[0] != signal.SIGINT:
+            raise SystemExit(128 + told[0]) from None
         raise KeyboardInterrupt from None
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number, handler in before.items():
             with contextlib.suppress(NotImplementedError):
                 loop.remove_signal_handler(number)
+            signal.signal(number, handler)  # a sandbox has its own
 
 
 def _quiet_sdk(*, native: bool) -> None:

@@ -45,4 +45,4 @@ def focus(
         write_csv(COLUMNS, focus_rows(history, account_name))
     missing = days_not_known(history)
     if missing:
-        say(f"of {missing} days it is not known what they cost: nobody saw what they began with. They have no row.")
+        say(f"{missing} days are left out: their starting figures were not recorded.")

@@ -49,7 +49,7 @@ def history(  # noqa: PLR0913 - the command's parameters
 
 @app.command(epilog="Example: viam-billing compare --location wh1north01")
 def compare(ctx: typer.Context, location: Location = None, org: Org = None, max_age: MaxAge = None) -> None:
-    """This month against the one before at the same time of it, and what changed most."""
+    """This month against the one before at the same point, and what changed most."""
     if location is not None and org is not None:
         raise typer.BadParameter("--location and --org exclude each other.")
     ask(ctx.obj, "compare_usage", COMPARISON, location_id=location, org_id=org, max_age_s=max_age)
@@ -70,7 +70,7 @@ def _history_rows(answer: answers.UsageHistory) -> Iterator[Row]:
 def _history_lines(answer: answers.UsageHistory, page: Page) -> Iterator[str]:
     yield from page.wrapped(f"Organization {answer.org_id}")
     if not answer.points:
-        yield from page.wrapped("Nothing was seen in this time. The machine sees what it is asked for.")
+        yield from page.wrapped("No figures were recorded in this time. One is recorded each time usage is read.")
     hourly = len({day(point.time) for point in answer.points}) < len(answer.points)
     deltas = [point.delta or Decimal() for point in answer.points]
     largest = max([abs(each) for each in deltas], default=Decimal())

@@ -69,7 +69,7 @@ def resolve(
     with one_place(ctx.obj) as place:
         if not yes:
             risk = " If it did charge, this key charges a second time." if outcome == "failed" else ""
-            demand_consent(f"Write down for good that {key} has {outcome}?{risk}")
+            demand_consent(f"Record for good that {key} has {outcome}?{risk}")
         known = {"idempotency_key": key, "outcome": outcome, "note": note, "invoice_id": invoice}
         request = {"command": "resolve_charge", **known}
         write([ask_one(ctx.obj, place, request, "Charge")], CHARGE, ctx.obj.output)

@@ -134,8 +134,8 @@ def _checked(place: Place) -> Place:
         missing = "api-key" if place.api_key is None else "api-key-id"
         raise BadParameter(f"{place.name}: the machine's key and its ID belong together, and the {missing} is missing.")
     if place.api_key_id is not None and not _is_uuid(place.api_key_id):
-        raise BadParameter(f"{place.name}: the api-key-id is no UUID. Is it the key itself?")
-    host = place.address.rpartition(":")[0] or place.address
+        raise BadParameter(f"{place.name}: the api-key-id is not a UUID. Is it the key itself?")
+    host = place.address if place.address in _LOOPBACK else place.address.rpartition(":")[0] or place.address
     if place.insecure and place.api_key and host not in _LOOPBACK:
         raise BadParameter(f"{place.name}: --insecure would send the key readable by others over the network.")
     return place

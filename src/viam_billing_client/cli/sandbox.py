@@ -18,6 +18,8 @@ from viam_billing_client.cli.places import Options, Place
 _MACHINE: Final = "viam_billing_sandbox.machine"
 _READY: Final = "machine ready: http://"
 _STOP_S: Final = 15.0
+TERMINATING: Final = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""What ends a process that is to end what it has started first."""
 
 
 @contextlib.contextmanager
@@ -34,7 +36,7 @@ def sandbox(options: Options) -> Iterator[Place]:
     def terminated(number: int, _: object) -> None:
         raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, terminated)
+    before = [signal.signal(number, terminated) for number in TERMINATING]
     process = subprocess.Popen(  # noqa: S603 - this project's own program
         [sys.executable, "-m", _MACHINE, "--direct", "--scene", options.scene],
         stdin=subprocess.DEVNULL,
@@ -53,7 +55,8 @@ def sandbox(options: Options) -> Iterator[Place]:
             process.communicate(timeout=_STOP_S)
         except subprocess.TimeoutExpired:
             process.kill()
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(TERMINATING, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _address(process: subprocess.Popen[str]) -> str:

@@ -45,7 +45,7 @@ def do(
     text = sys.stdin.read() if request == "-" else request
     try:
         command = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         command = None
     if not isinstance(command, dict):
         raise typer.BadParameter("""expected a JSON object, such as '{"get_location_usage": {}}'.""")
