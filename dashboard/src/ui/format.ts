@@ -1,8 +1,11 @@
 /** Money, dates and names as the browser's locale writes them. Billing days are days of UTC, and say so. */
 
-/** Money as people read it: `$1,926.10`; from 10,000 on whole dollars where `short`. */
-export function money(dollars: number, { short = false, sign = false, locale }: MoneyOptions = {}): string {
-  const whole = short && Math.abs(dollars) >= 1_000;
+/** Money as people read it: `$1,926.10`. */
+export function money(
+  dollars: number,
+  { short = false, round = false, sign = false, locale }: MoneyOptions = {},
+): string {
+  const whole = (round && (dollars === 0 || Math.abs(dollars) >= 1)) || (short && Math.abs(dollars) >= 1_000);
   return new Intl.NumberFormat(locale, {
     style: 'currency',
     currency: 'USD',
@@ -16,6 +19,8 @@ export function money(dollars: number, { short = false, sign = false, locale }: 
 export interface MoneyOptions {
   /** No cents from $1,000 on. */
   short?: boolean;
+  /** No cents, except where they are all there is. */
+  round?: boolean;
   /** A plus before what is above 0. */
   sign?: boolean;
   /** By default the browser's. */
