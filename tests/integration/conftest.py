@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from support.answer_schemas import check
 from support.charging import CHARGING
 from support.module_process import ModuleProcess, Service
 from support.sandbox_process import SandboxProcess
@@ -17,6 +18,14 @@ from viam_billing_sandbox.control import SandboxControl
 from viam_billing_sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
 
 _NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _answers_are_as_help_tells_them() -> Iterator[None]:
+    """Every answer of these tests is held to its schema."""
+    ModuleProcess.check_answer = staticmethod(check)
+    yield
+    ModuleProcess.check_answer = None
 
 
 @pytest.fixture(scope="module")

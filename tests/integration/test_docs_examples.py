@@ -156,7 +156,7 @@ def test_every_command_has_an_example_on_the_model_page() -> None:
 
 
 def test_no_json_block_is_left_untested() -> None:
-    """Each is an example's, a configuration, or the answer of get_status."""
+    """Each is an example's or a configuration."""
     tested = {example.where for example in EXAMPLES} | {recipe.where.partition("#")[0] for recipe in RECIPES}
     tested |= {where for where, _ in configurations()}
     untested = [
@@ -167,7 +167,6 @@ def test_no_json_block_is_left_untested() -> None:
         and block.where not in tested
         and block.led_by not in {"Answer:", "Error:"}
         and not block.value.keys() <= CONFIGURATION_PARTS
-        and "cloud_calls" not in block.value
     ]
     assert untested == []
 
@@ -190,14 +189,3 @@ async def test_documented_configurations_are_valid() -> None:
         for _, attributes in found:
             await module.validate(attributes)
     assert len(found) >= 4
-
-
-async def test_the_documented_status_has_the_keys_and_types_of_the_real_one() -> None:
-    """After one command that the cloud answered."""
-    documented = next(block.value for block in blocks("billing.md") if "cloud_calls" in block.text)
-    with SandboxProcess() as sandbox:
-        async with ModuleProcess() as module:
-            await module.add(config_for(sandbox, module))
-            await module.ask("get_location_usage")
-            await module.ask("list_charges")  # the journal is read in the background; this waits for it
-            assert differences(documented, await module.status()) == []

@@ -94,12 +94,12 @@ async def test_a_name_opens_one_command(make: Callable[..., Awaitable[Service]],
     assert {command for command in REQUESTS if await is_allowed(service, command)} == {name}
 
 
-async def test_an_empty_list_allows_help_alone(make: Callable[..., Awaitable[Service]]) -> None:
+async def test_an_empty_list_allows_help_and_status_alone(make: Callable[..., Awaitable[Service]]) -> None:
     """Help and status are always there, and help says that nothing is allowed."""
     service = await make(allowed_commands=[])
     assert not [command for command in REQUESTS if await is_allowed(service, command)]
     commands = (await service.ask("help"))["commands"]
-    assert {name for name, row in commands.items() if row["allowed"]} == {"help"}
+    assert {name for name, row in commands.items() if row["allowed"]} == {"get_status", "help"}
     assert (await service.status())["allowed_commands"] == []
 
 

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from typing_extensions import override
 from viam.gen.app.v1 import billing_pb2
 
-from support.fake_parts import LOST, Clock, answered
+from support.fake_parts import LOST, Clock, answered, no_status
 from viam_billing.audit.audit_log import AuditLog
 from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.cache import Cache
@@ -266,6 +266,7 @@ class Scene:
             charge_service=self.charging,
             now=self.clock,
             commands=COMMANDS,
+            status=no_status,
         )
 
     async def entry(self, key: str = "k") -> Entry:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, NoReturn, TypeAlias, cast
 
 from grpclib.const import Status
 from typing_extensions import override
@@ -159,6 +159,11 @@ def failing(error: BaseException) -> Script:
         raise error
 
     return script
+
+
+async def no_status() -> NoReturn:
+    """For the parts of a service that nobody asks for its status."""
+    raise AssertionError("nobody asks for it")
 
 
 def waiting(event: asyncio.Event, message: Message) -> Script:

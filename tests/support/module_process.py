@@ -12,10 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from google.protobuf.json_format import MessageToDict
@@ -77,6 +77,9 @@ def struct(values: Mapping[str, Any]) -> Struct:
 
 class ModuleProcess:
     """Starts the module and speaks to it as viam-server does."""
+
+    check_answer: ClassVar[Callable[[Mapping[str, Any], Mapping[str, Any]], None] | None] = None
+    """What every answer to a `do_command` is held to, with its request."""
 
     def __init__(
         self,
@@ -187,6 +190,8 @@ class ModuleProcess:
         request = common_pb2.DoCommandRequest(name=name, command=struct(command))
         response = await generic_grpc.GenericServiceStub(self.channel).DoCommand(request, timeout=timeout_s)
         answer: dict[str, Any] = MessageToDict(response.result)
+        if ModuleProcess.check_answer is not None:
+            ModuleProcess.check_answer(command, answer)
         return answer
 
     async def ask(self, command: str, /, **parameters: object) -> dict[str, Any]:

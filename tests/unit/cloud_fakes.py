@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import pytest
 from google.protobuf.message import Message
+from msgspec import to_builtins
 from typing_extensions import override
 from viam.gen.app.v1 import billing_pb2
 
-from support.fake_parts import NOON_S, Clock, FakeClient, FakeSession, make_journal
+from support.fake_parts import NOON_S, Clock, FakeClient, FakeSession, make_journal, no_status
 from viam_billing.audit.audit_log import AuditLog
 from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.cache import Cache
@@ -25,6 +26,7 @@ from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Answer, Command, Context
 from viam_billing.core.errors import BillingError
 from viam_billing.module import codec, dispatch
+from viam_billing.settings.answers import AnswerRecord, CloudRecord, Passed
 from viam_billing.settings.attributes import Config, parse_attributes
 from viam_billing.settings.policy import Policy
 from viam_billing.settings.records import Record
@@ -129,8 +131,17 @@ def make_context(
         charge_service=None,
         now=clock,
         commands=commands,
+        status=no_status,
         secrets=secrets,
     )
+
+
+Made: TypeAlias = Passed[CloudRecord, AnswerRecord]
+
+
+def made(answer: Answer) -> Made:
+    """The answer of a command that the test makes up."""
+    return Passed(answer, AnswerRecord())
 
 
 class NoParameters(Record, frozen=True, kw_only=True):
@@ -140,18 +151,19 @@ class NoParameters(Record, frozen=True, kw_only=True):
 def command(effect: Any, *, error: BaseException | None = None) -> dict[str, Command]:  # noqa: ANN401 - any effect group
     """A table with one command, `do`, that sends, and answers or fails."""
 
-    async def run(parameters: NoParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+    async def run(parameters: NoParameters, context: Context, call: Call) -> Made:  # noqa: ARG001 - the signature of every command
         await context.begin(call)
         if error is not None:
             raise error
-        return {"done": True}
+        return made({"done": True})
 
     return {"do": Command("do", effect, "Does.", NoParameters, run)}
 
 
 async def answer(context: Context, request: Mapping[str, object]) -> Answer:
     """An answer, in a minute."""
-    return await dispatch.answer(codec.to_struct(request), context, 60)
+    plain: Answer = to_builtins(await dispatch.answer(codec.to_struct(request), context, 60))
+    return plain
 
 
 async def refused(context: Context, request: Mapping[str, object]) -> BillingError:

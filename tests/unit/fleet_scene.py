@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from msgspec import structs
+from msgspec import structs, to_builtins
 from typing_extensions import override
 from viam.gen.app.v1 import app_pb2, billing_pb2
 
@@ -113,7 +113,9 @@ class Fleet:
 
     async def ask_within(self, timeout_s: float, command: str, /, **parameters: object) -> dict[str, Any]:
         """An answer, for a caller with so much time."""
-        return await dispatch.answer(codec.to_struct({"command": command, **parameters}), self.context, timeout_s)
+        request = codec.to_struct({"command": command, **parameters})
+        plain: dict[str, Any] = to_builtins(await dispatch.answer(request, self.context, timeout_s))
+        return plain
 
     def close(self) -> None:
         """Close the history."""

@@ -28,6 +28,7 @@ from support.documentation import (
     table,
 )
 from viam_billing.commands import COMMANDS, EFFECTS
+from viam_billing.settings import answers
 from viam_billing.settings.attributes import GROUPS, Attributes, Budget, ChargeLimits
 from viam_billing.version import BILLING_MODEL, MODULE_ID, MODULE_NAME, NAMESPACE, VERSION
 
@@ -35,6 +36,9 @@ PAGES = [README, CHANGELOG, ROOT / ".github" / "SECURITY.md", *sorted((ROOT / "d
 
 ABOUT_ALL_COMMANDS = {"Example DoCommand", "Commands", "Fields of every answer", "Changes", "Fields of an entry"}
 """Sections under DoCommand that are no command's own."""
+
+FIELDS_OF_MANY = ("Fields of every answer", "Changes", "Fields of an entry")
+"""Sections about fields that the answers of several commands have."""
 
 CLOUD_CALLS = {"list_locations", "get_location"}
 """Names in an answer of check_access that are calls of the cloud and no commands."""
@@ -98,6 +102,16 @@ def test_a_commands_section_tells_its_effect(name: str) -> None:
 def test_a_commands_table_has_its_parameters_and_no_others(name: str) -> None:
     """The names in the first column are the names of the record's fields."""
     assert parameters_of(name).keys() == set(COMMANDS[name].parameters.__struct_fields__)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_field_of_a_commands_answer_stands_in_its_section(name: str) -> None:
+    """In an example, in a table, or in words; or where those fields are told that many answers have."""
+    shape = answers.schema(COMMANDS[name].run)
+    fields = {field for part in (shape, *shape.get("$defs", {}).values()) for field in part["properties"]}
+    sections_of = sections(sections(BILLING.read_text(), 2)["DoCommand"], 3)
+    page = "".join(sections_of[title] for title in (name, *FIELDS_OF_MANY))
+    assert {field for field in fields if not re.search(rf"`{field}`|\"{field}\"", page)} == set()
 
 
 @pytest.mark.parametrize(("command", "name"), PARAMETERS)

@@ -27,8 +27,8 @@ from msgspec import Struct
 
 from viam_billing.cloud.decoding import SeenInvoice
 from viam_billing.core.errors import BillingError, ChargeOutcomeUnknownError, CloudUnreachableError
-from viam_billing.core.money import Cents, to_dollars
-from viam_billing.core.times import DAY_S, to_rfc3339
+from viam_billing.core.money import Cents
+from viam_billing.core.times import DAY_S
 
 State = Literal["reserved", "sent", "succeeded", "failed", "unknown"]
 
@@ -108,27 +108,6 @@ class Entry(ChargeRequest, frozen=True):
         if self.state == "reserved":
             return self.failed(CloudUnreachableError("the module ended before the charge was sent. Nothing was sent."))
         return self.unknown(ChargeOutcomeUnknownError("the module ended before the cloud's answer was noted."))
-
-    def shown(self) -> dict[str, Any]:
-        """The entry as callers see it."""
-        values = {
-            "idempotency_key": self.key,
-            "command": self.command,
-            "state": self.state,
-            "org_id": self.org_id,
-            "total": to_dollars(self.total),
-            "created_at": to_rfc3339(self.created_at),
-            "attempts": self.attempts,
-            "reconcilable": self.reconcilable,
-            "sent_at": self.sent_at and to_rfc3339(self.sent_at),
-            "invoice_id": self.invoice_id,
-            "error": self.error_code and {"code": self.error_code, "message": self.error_text},
-            "note": self.note,
-            "late_invoice": self.late_invoice,
-            "candidates": list(self.candidates) or None,
-            "checked_at": self.checked_at and to_rfc3339(self.checked_at),
-        }
-        return {name: value for name, value in values.items() if value is not None}
 
 
 class Watched(Struct, frozen=True):

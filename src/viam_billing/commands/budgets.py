@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
-from typing import Final
+from typing import Annotated, Final
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType, structs
 from viam import logging
 
 from viam_billing.audit import events
@@ -17,10 +17,11 @@ from viam_billing.commands.payers import payer_of
 from viam_billing.core import money, times
 from viam_billing.core.errors import NotConfiguredError, quoted
 from viam_billing.core.money import Cents
+from viam_billing.settings.answers import AnswerRecord, OfCloud, says, usd
 from viam_billing.settings.attributes import Config
 from viam_billing.settings.records import given
 from viam_billing.usage import budget
-from viam_billing.usage.budget import Standing
+from viam_billing.usage.budget import Standing, Status
 from viam_billing.usage.month import month_of
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -29,8 +30,38 @@ FEWEST_DAYS: Final = 5
 """Days of history from which a projection is believed that its own `low` does not bear out."""
 
 
+Used = Annotated[float, says("The part of the budget that is used: 1 is all of it, and more is above it")]
+Projected = Annotated[Status, says("What status would be at the projection's total")]
+
+
+class BudgetStanding(AnswerRecord, frozen=True, kw_only=True):
+    """The field `budget` of an answer."""
+
+    status: Annotated[Status, says("ok; warning from the lowest threshold on; exceeded once all of the budget is used")]
+    monthly_budget: Annotated[float, usd("The attribute budget")]
+    used_fraction: Used
+    projected_status: Projected | UnsetType = UNSET
+
+
+class BudgetCheck(OfCloud, frozen=True, kw_only=True):
+    """The answer of `check_budget`. A threshold is a part of the budget: 0.5 is half of it, 1 all of it."""
+
+    org_id: Annotated[str, says("The organization, where one was asked for")] | UnsetType = UNSET
+    location_id: Annotated[str, says("The location, where no organization was asked for")] | UnsetType = UNSET
+    billing_organization_id: Annotated[str, says("The organization that pays for the location")] | UnsetType = UNSET
+    month_to_date: Annotated[float, usd("What the month has cost so far")]
+    status: Annotated[Status, says("ok; warning from the lowest threshold on; exceeded once all of the budget is used")]
+    monthly_budget: Annotated[float, usd("The attribute budget")]
+    used_fraction: Used
+    projected_status: Projected | UnsetType = UNSET
+    thresholds_crossed: Annotated[list[float], says("The parts of the budget that are used, of warn_at and 1")]
+    newly_crossed: Annotated[list[float], says("Those of them that no check of this month has told")]
+    projected_thresholds_crossed: Annotated[list[float], says("The parts that the projection's total reaches")]
+    newly_projected: Annotated[list[float], says("Those of them not reached yet that no check of this month has told")]
+
+
 @command("read", OrgOrLocationParameters, "Where the month stands in the budget; which thresholds are newly crossed.")
-async def check_budget(parameters: OrgOrLocationParameters, context: Context, call: Call) -> Answer:
+async def check_budget(parameters: OrgOrLocationParameters, context: Context, call: Call) -> BudgetCheck:
     config, max_age_s = context.config, given(parameters.max_age_s)
     readings: list[Reading] = []
     whose: Answer
@@ -53,32 +84,31 @@ async def check_budget(parameters: OrgOrLocationParameters, context: Context, ca
     if not any(reading.stale_reason for reading in readings):
         # A crossing is reported once, so a caller that disconnects now must not prevent the warning.
         newly, newly_projected = await asyncio.shield(_newly(context, org_id, usage, config.monthly_budget))
-    return {
+    return BudgetCheck(
         **whose,
-        "month_to_date": decoding.month_to_date(usage.value),
-        **budget_block(config, usage)["budget"],
-        "thresholds_crossed": standing.crossed,
-        "newly_crossed": newly,
-        "projected_thresholds_crossed": standing.projected,
-        "newly_projected": newly_projected,
+        **structs.asdict(_block(config.monthly_budget, config, usage)),
+        month_to_date=decoding.month_to_date(usage.value),
+        thresholds_crossed=standing.crossed,
+        newly_crossed=newly,
+        projected_thresholds_crossed=standing.projected,
+        newly_projected=newly_projected,
         **provenance(readings),
-    }
+    )
 
 
-def budget_block(config: Config, usage: Reading) -> Answer:
-    """The field `budget` of an answer; nothing where no budget is configured."""
-    monthly, warn_at = config.monthly_budget, config.warn_at
-    if monthly is None:
-        return {}
+def budget_block(config: Config, usage: Reading) -> BudgetStanding | UnsetType:
+    """The field `budget` of an answer; none where no budget is configured."""
+    return UNSET if config.monthly_budget is None else _block(config.monthly_budget, config, usage)
+
+
+def _block(monthly: Cents, config: Config, usage: Reading) -> BudgetStanding:
     cost, total = _cost(usage), _projected(usage, "total")
-    block: Answer = {
-        "status": budget.status(cost, monthly, warn_at),
-        "monthly_budget": money.to_dollars(monthly),
-        "used_fraction": budget.used_fraction(cost, monthly),
-    }
-    if total is not None:
-        block["projected_status"] = budget.status(total, monthly, warn_at)
-    return {"budget": block}
+    return BudgetStanding(
+        status=budget.status(cost, monthly, config.warn_at),
+        monthly_budget=money.to_dollars(monthly),
+        used_fraction=budget.used_fraction(cost, monthly),
+        projected_status=UNSET if total is None else budget.status(total, monthly, config.warn_at),
+    )
 
 
 async def note_alerts(context: Context, org_id: str, usage: Reading) -> None:

@@ -20,8 +20,10 @@ from viam_billing.charging.access import ServiceAccess
 from viam_billing.charging.service import ChargeService
 from viam_billing.cloud.api_key import ApiKey
 from viam_billing.cloud.client import CloudClient
+from viam_billing.commands.status import Status
 from viam_billing.core.errors import no_state_dir
 from viam_billing.core.secrets import Secrets
+from viam_billing.settings.answers import AnswerRecord, Passed
 from viam_billing.settings.attributes import Config
 from viam_billing.settings.policy import Effect, Policy
 from viam_billing.settings.records import Record
@@ -103,7 +105,7 @@ class OrgOrLocationParameters(ReadParameters, frozen=True, kw_only=True):
 class Context(Struct, frozen=True):
     """One service's parts. `now` is the wall clock in Unix seconds; `in_flight`: tasks that closing cancels.
 
-    `api_key` is one in a file, which may change.
+    `status` makes the answer of `get_status`. `api_key` is one in a file, which may change.
     """
 
     config: Config
@@ -119,6 +121,7 @@ class Context(Struct, frozen=True):
     charge_service: ChargeService | None
     now: Callable[[], float]
     commands: Mapping[str, Command]
+    status: Callable[[], Awaitable[Status]]
     secrets: Secrets = field(default_factory=Secrets)
     alerts: Alerts | None = None
     api_key: ApiKey | None = None
@@ -140,8 +143,10 @@ class Context(Struct, frozen=True):
         return self.charge_service
 
 
-Handler: TypeAlias = Callable[[Any, Context, Call], Awaitable[Answer]]
-"""Runs a command: gets its parameters, the service's parts and the call; raises only `BillingError`s."""
+Handler: TypeAlias = Callable[[Any, Context, Call], Awaitable[AnswerRecord | Passed[Any, Any]]]
+"""Runs a command: gets its parameters, the service's parts and the call; raises only `BillingError`s. What it is
+declared to return is what `help` tells of the answer.
+"""
 
 
 class Command(Struct, frozen=True):

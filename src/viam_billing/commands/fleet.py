@@ -21,7 +21,9 @@ from viam_billing.commands.payers import no_payer
 from viam_billing.core import money
 from viam_billing.core.errors import BillingError, CloudAwayError, KeyRejectedError, NotConfiguredError
 from viam_billing.core.times import Deadline
+from viam_billing.settings.answers import AnswerRecord, AsOf, ErrorShown, Stale, WhyStale, says, usd
 from viam_billing.settings.records import given
+from viam_billing.usage.forecast import Projection
 
 Rows: TypeAlias = Mapping[str, Reading | BillingError]
 """What is known about each name: what was read of it, or why not."""
@@ -55,8 +57,42 @@ class FleetUsageParameters(ReadParameters, frozen=True, kw_only=True):
             raise ValueError("location_ids: found org_id and location_ids, expected one of the two")
 
 
+class FleetOrganization(AnswerRecord, frozen=True, kw_only=True):
+    """What one organization that pays for locations of the fleet has cost, or why that is not known."""
+
+    org_id: Annotated[str, says("The organization's ID")]
+    location_ids: Annotated[list[str], says("The locations of the fleet that it pays for")]
+    month_to_date: Annotated[float, usd("What its month has cost so far")] | UnsetType = UNSET
+    projection: Annotated[Projection, says("An estimate of its month's total")] | UnsetType = UNSET
+    error: Annotated[ErrorShown, says("Why its usage is not known")] | UnsetType = UNSET
+
+
+class FleetLocation(AnswerRecord, frozen=True, kw_only=True):
+    """Who pays for one location of the fleet, or why that is not known."""
+
+    location_id: Annotated[str, says("The location's ID")]
+    name: Annotated[str, says("Its name, where the fleet is an organization's")] | UnsetType = UNSET
+    machine_count: Annotated[int, says("How many machines it has, likewise")] | UnsetType = UNSET
+    billing_organization_id: Annotated[str, says("The organization that pays for it")] | UnsetType = UNSET
+    error: Annotated[ErrorShown, says("Why nobody is known to pay for it")] | UnsetType = UNSET
+
+
+class FleetUsage(AnswerRecord, frozen=True, kw_only=True):
+    """The answer of `get_fleet_usage`."""
+
+    organizations: Annotated[list[FleetOrganization], says("A row for each organization that pays")]
+    locations: Annotated[list[FleetLocation], says("A row for each location")]
+    total_month_to_date: Annotated[float, usd("The cost of the organizations where it is known")] | UnsetType = UNSET
+    failed_count: Annotated[int, says("How many rows of both kinds have an error")]
+    complete: Annotated[bool, says("Whether no row failed and no location was left out")]
+    out_of_scope_count: Annotated[int, says("Locations left out, as this service may not see them")] | UnsetType = UNSET
+    as_of: AsOf | UnsetType = UNSET
+    stale: Stale
+    stale_reason: WhyStale | UnsetType = UNSET
+
+
 @command("read", FleetUsageParameters, "What an organization's locations, all or listed, cost this month, by payer.")
-async def get_fleet_usage(parameters: FleetUsageParameters, context: Context, call: Call) -> Answer:
+async def get_fleet_usage(parameters: FleetUsageParameters, context: Context, call: Call) -> FleetUsage:
     max_age_s: float | None = given(parameters.max_age_s)
     names: dict[str, Answer]
     listed: list[Reading] = []
@@ -90,7 +126,7 @@ async def get_fleet_usage(parameters: FleetUsageParameters, context: Context, ca
 
     payers = await read_each(names, payer)
     usages = await read_each(filter(None, map(_org_id, payers.values())), usage)
-    return {**await _answer(names, payers, usages, out_of_scope), **_provenance(listed, payers, usages)}
+    return await _answer(names, payers, usages, {**out_of_scope, **_provenance(listed, payers, usages)})
 
 
 async def read_each(names: Iterable[str], read: Callable[[str], Awaitable[Reading]]) -> Rows:
@@ -126,45 +162,48 @@ def _org_id(payer: Reading | BillingError) -> str | None:
     return None if isinstance(payer, BillingError) else payer.value.get("billing_organization_id")
 
 
-async def _answer(names: Mapping[str, Answer], payers: Rows, usages: Rows, out_of_scope: Answer) -> Answer:
+async def _answer(names: Mapping[str, Answer], payers: Rows, usages: Rows, facts: Answer) -> FleetUsage:
     members: dict[str, list[str]] = {org_id: [] for org_id in usages}
-    locations: list[Answer] = []
+    locations: list[FleetLocation] = []
+    failed = 0
     for location_id, payer in payers.items():
         org_id = _org_id(payer)
-        row: Answer = {"location_id": location_id, **names[location_id]}
+        payer_or_why: Answer
         if org_id is not None:
             members[org_id].append(location_id)
-            row["billing_organization_id"] = org_id
+            payer_or_why = {"billing_organization_id": org_id}
         else:
-            row["error"] = _shown(payer if isinstance(payer, BillingError) else no_payer(location_id))
-        locations.append(row)
+            failed += 1
+            payer_or_why = {"error": _shown(payer if isinstance(payer, BillingError) else no_payer(location_id))}
+        locations.append(FleetLocation(location_id=location_id, **names[location_id], **payer_or_why))
         if len(locations) % _ROWS_AT_ONCE == 0:
             await asyncio.sleep(0)
     organizations = [_organization(org_id, members[org_id], usage) for org_id, usage in usages.items()]
-    failed = sum("error" in row for row in (*organizations, *locations))
     known = [usage for usage in usages.values() if not isinstance(usage, BillingError)]
-    complete = failed == 0 and not out_of_scope.get("out_of_scope_count")
+    failed += len(usages) - len(known)
+    complete = failed == 0 and not facts.get("out_of_scope_count")
     total = money.rounded(money.total(decoding.subtotal(usage.value) for usage in known))
-    return {
-        "organizations": organizations,
-        "locations": locations,
-        **({"total_month_to_date": total} if known or complete else {}),  # 0 only for a fleet without locations
-        "failed_count": failed,
-        "complete": complete,
-        **out_of_scope,
-    }
+    return FleetUsage(
+        organizations=organizations,
+        locations=locations,
+        total_month_to_date=total if known or complete else UNSET,  # 0 only for a fleet without locations
+        failed_count=failed,
+        complete=complete,
+        **facts,
+    )
 
 
-def _organization(org_id: str, location_ids: list[str], usage: Reading | BillingError) -> Answer:
-    row: Answer = {"org_id": org_id, "location_ids": location_ids}
+def _organization(org_id: str, location_ids: list[str], usage: Reading | BillingError) -> FleetOrganization:
     if isinstance(usage, BillingError):
-        return {**row, "error": _shown(usage)}
-    row["month_to_date"] = decoding.month_to_date(usage.value)
-    return {**row, "projection": usage.value["projection"]} if "projection" in usage.value else row
+        return FleetOrganization(org_id=org_id, location_ids=location_ids, error=_shown(usage))
+    month_to_date, projection = decoding.month_to_date(usage.value), usage.value.get("projection", UNSET)
+    return FleetOrganization(
+        org_id=org_id, location_ids=location_ids, month_to_date=month_to_date, projection=projection
+    )
 
 
-def _shown(error: BillingError) -> Mapping[str, str]:
-    return {"code": error.code, "message": error.text}
+def _shown(error: BillingError) -> ErrorShown:
+    return ErrorShown(code=error.code, message=error.text)
 
 
 def _provenance(listed: list[Reading], payers: Rows, usages: Rows) -> Answer:

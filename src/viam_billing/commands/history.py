@@ -7,7 +7,7 @@ from functools import partial
 from math import inf
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from msgspec import UNSET, Meta, UnsetType, to_builtins
+from msgspec import UNSET, Meta, UnsetType, structs
 
 from viam_billing.cache.readings import Call, Reading, provenance
 from viam_billing.cloud import decoding
@@ -24,8 +24,9 @@ from viam_billing.commands.payers import payer_of
 from viam_billing.core.errors import NotConfiguredError, no_state_dir
 from viam_billing.core.tasks import off_loop
 from viam_billing.core.times import DAY_S, to_rfc3339
+from viam_billing.settings.answers import AnswerRecord, AsOf, OfCloud, Stale, WhyStale, says, usd, utc
 from viam_billing.settings.records import given
-from viam_billing.usage.comparison import compared, month_before
+from viam_billing.usage.comparison import TypeChange, compared, month_before
 from viam_billing.usage.history import KEPT_S, STEP_S, Point, StepName, UsageHistory
 from viam_billing.usage.month import LONGEST_MONTH_S, month_of
 from viam_billing.usage.steps import steps
@@ -49,8 +50,45 @@ class UsageHistoryParameters(OrgOrLocationParameters, frozen=True, kw_only=True)
         super().__post_init__()
 
 
+class HistoryPoint(AnswerRecord, frozen=True, kw_only=True):
+    """An hour, day or month in which this machine has seen what an organization cost."""
+
+    time: Annotated[str, utc("When it was last seen")]
+    month_to_date: Annotated[float, usd("What the month had cost by then")]
+    delta: Annotated[float, usd("What this hour, day or month has cost")] | UnsetType = UNSET
+    delta_by_type: (
+        Annotated[dict[str, Annotated[float, usd("What this kind of usage has cost in it")]], says("Its parts")]
+        | UnsetType
+    ) = UNSET
+
+
+class UsageHistoryAnswer(AnswerRecord, frozen=True, kw_only=True):
+    """The answer of `get_usage_history`; only for a location it has anything of the cloud."""
+
+    org_id: Annotated[str, says("The organization's ID")]
+    location_id: Annotated[str, says("The location that was asked for")] | UnsetType = UNSET
+    points: Annotated[list[HistoryPoint], says("What was seen, oldest first")]
+    as_of: AsOf | UnsetType = UNSET
+    stale: Stale | UnsetType = UNSET
+    stale_reason: WhyStale | UnsetType = UNSET
+
+
+class UsageComparison(OfCloud, frozen=True, kw_only=True):
+    """The answer of `compare_usage`."""
+
+    org_id: Annotated[str, says("The organization, where no location was asked for")] | UnsetType = UNSET
+    location_id: Annotated[str, says("The location that was asked for")] | UnsetType = UNSET
+    billing_organization_id: Annotated[str, says("The organization that pays for the location")] | UnsetType = UNSET
+    month_to_date: Annotated[float, usd("What this month has cost so far")]
+    by_type: Annotated[list[TypeChange], says("By kind of usage, the largest change first")]
+    previous_month_to_date: Annotated[float, usd("What the one before had cost by this time")] | UnsetType = UNSET
+    change: Annotated[float, usd("How much more this month has cost")] | UnsetType = UNSET
+    change_fraction: Annotated[float, says("The change as a part of previous_month_to_date")] | UnsetType = UNSET
+    previous_total: Annotated[float, usd("What the month before came to")] | UnsetType = UNSET
+
+
 @command("read", UsageHistoryParameters, "An organization's cost by hour, day or month, as this machine has seen it.")
-async def get_usage_history(parameters: UsageHistoryParameters, context: Context, call: Call) -> Answer:
+async def get_usage_history(parameters: UsageHistoryParameters, context: Context, call: Call) -> UsageHistoryAnswer:
     """Asks the cloud only who pays for a location."""
     history = _history(context)
     # What was asked for, as far as it is kept and not ahead.
@@ -62,26 +100,29 @@ async def get_usage_history(parameters: UsageHistoryParameters, context: Context
     from_s = since_s if step_s is None else since_s // step_s * step_s - step_s
     points = await call.from_disk(history.points(org_id, from_s, until_s, parameters.step))
     made = partial(_shown, points, parameters, since_s, until_s)
-    facts = {"org_id": org_id, **whose, **(provenance(payer) if payer else {})}
-    return {**facts, "points": await off_loop(made, long=len(points) > _MANY)}
+    rows = await off_loop(made, long=len(points) > _MANY)
+    return UsageHistoryAnswer(org_id=org_id, **whose, points=rows, **(provenance(payer) if payer else {}))
 
 
-def _shown(points: list[Point], parameters: UsageHistoryParameters, since_s: float, until_s: float) -> list[Answer]:
-    shown: list[Answer] = []
+def _shown(
+    points: list[Point], parameters: UsageHistoryParameters, since_s: float, until_s: float
+) -> list[HistoryPoint]:
+    shown: list[HistoryPoint] = []
     for step in steps(points, parameters.step, until_s):
         if step.time_s < since_s:
             continue
-        row: Answer = {"time": to_rfc3339(step.time_s), "month_to_date": step.month_to_date}
-        if step.delta is not None:
-            row["delta"] = step.delta
-        if parameters.by is not UNSET and step.delta_by_type is not None:
-            row["delta_by_type"] = step.delta_by_type
+        row = HistoryPoint(
+            time=to_rfc3339(step.time_s),
+            month_to_date=step.month_to_date,
+            delta=UNSET if step.delta is None else step.delta,
+            delta_by_type=UNSET if parameters.by is UNSET or step.delta_by_type is None else dict(step.delta_by_type),
+        )
         shown.append(row)
     return shown
 
 
 @command("read", OrgOrLocationParameters, "This month's cost against the one before at the same time, and by type.")
-async def compare_usage(parameters: OrgOrLocationParameters, context: Context, call: Call) -> Answer:
+async def compare_usage(parameters: OrgOrLocationParameters, context: Context, call: Call) -> UsageComparison:
     history = _history(context)
     whose, org_id, payer = await _whose(parameters, context, call)
     usage = await context.reads.usage(org_id, call, given(parameters.max_age_s))
@@ -92,8 +133,9 @@ async def compare_usage(parameters: OrgOrLocationParameters, context: Context, c
         # The cloud may have told the old month for a while after its end.
         points = await call.from_disk(history.points(org_id, start_s - LONGEST_MONTH_S, start_s + DAY_S))
         before, total = month_before(points, start_s, usage.as_of_s - start_s)
-    location = {**whose, "billing_organization_id": org_id} if whose else {"org_id": org_id}
-    return {**location, **to_builtins(compared(cost, by_type, before, total)), **provenance([*payer, usage])}
+    facts: Answer = {**whose, "billing_organization_id": org_id} if whose else {"org_id": org_id}
+    facts |= structs.asdict(compared(cost, by_type, before, total))
+    return UsageComparison(**facts, **provenance([*payer, usage]))
 
 
 def _history(context: Context) -> UsageHistory:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from math import inf
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
 from viam_billing.audit import events
 from viam_billing.cache.readings import Call, Reading, provenance
 from viam_billing.cloud import decoding
+from viam_billing.commands.api_answers import InvoicesOfApi
 from viam_billing.commands.context import (
     Answer,
     Context,
@@ -30,6 +31,14 @@ from viam_billing.core import money
 from viam_billing.core.errors import BillingError, CloudAwayError, KeyRejectedError, NotConfiguredError, Outcome
 from viam_billing.core.tasks import off_loop
 from viam_billing.core.times import DAY_S
+from viam_billing.settings.answers import (
+    AnswerRecord,
+    DryRunAnswer,
+    OfCloud,
+    Passed,
+    says,
+    usd,
+)
 from viam_billing.settings.records import Record, given
 
 _MANY: Final = 500
@@ -81,15 +90,58 @@ class EmailParameters(Record, frozen=True, kw_only=True):
     dry_run: DryRun = False
 
 
+class Aging(AnswerRecord, frozen=True, kw_only=True):
+    """What is outstanding, by how long it is past its due date."""
+
+    not_due: Annotated[float, usd("Not due yet, or without a date")]
+    days_1_30: Annotated[float, usd("Up to 30 days past the due date")]
+    days_31_60: Annotated[float, usd("31 to 60 days past it")]
+    days_61_90: Annotated[float, usd("61 to 90 days past it")]
+    over_90: Annotated[float, usd("More than 90 days past it")]
+
+
+class InvoicesAdded(OfCloud, frozen=True, kw_only=True):
+    """What `get_invoices_summary` adds: figures of all invoices, whichever are listed."""
+
+    org_id: Annotated[str, says("The organization's ID")]
+    total_invoices: Annotated[int, says("How many invoices there are in all")]
+    overdue_count: Annotated[int, says("How many of more than 0 dollars are outstanding and past their due date")]
+    overdue_balance: Annotated[float, usd("What those come to")]
+    aging: Annotated[Aging, says("What is outstanding, by how long it is past its due date")]
+    failed_payment_count: Annotated[int, says("How many outstanding ones have a last_payment_failure_reason")]
+
+
+class InvoicePdf(OfCloud, frozen=True, kw_only=True):
+    """The answer of `get_invoice_pdf`."""
+
+    invoice_id: Annotated[str, says("The invoice's ID")]
+    org_id: Annotated[str, says("The organization's ID")]
+    size_bytes: Annotated[int, says("The PDF's size in bytes")]
+    sha256: Annotated[str, says("Its SHA-256, as 64 hexadecimal digits")]
+    content_base64: Annotated[str, says("The PDF as base64, without save_as")] | UnsetType = UNSET
+    path: Annotated[str, says("The file that it was written to, with save_as")] | UnsetType = UNSET
+
+
+class SentEmail(AnswerRecord, frozen=True, kw_only=True):
+    """The answer of `send_payment_required_email`."""
+
+    customer_org_id: Annotated[str, says("The organization whose owners get the e-mail")]
+    billing_owner_org_id: Annotated[str, says("The organization that is to be paid")]
+    sent: Annotated[Literal[True], says("The cloud has sent it")]
+
+
 @command("read", InvoicesParameters, "An organization's invoices, newest first; what is outstanding and overdue.")
-async def get_invoices_summary(parameters: InvoicesParameters, context: Context, call: Call) -> Answer:
+async def get_invoices_summary(
+    parameters: InvoicesParameters, context: Context, call: Call
+) -> Passed[InvoicesOfApi, InvoicesAdded]:
     """`status`, `since` and `limit` choose what is listed; the figures are those of all invoices."""
     org_id = context.policy.org_in_scope(parameters.org_id)
     summary = await context.reads.invoices(org_id, call, given(parameters.max_age_s))
     await note_alerts(context, org_id, summary)
     work = partial(_chosen, summary.value, parameters, context.now())
-    chosen: Answer = await off_loop(work, long=len(summary.value["invoices"]) > _MANY)
-    return {**summary.value, "org_id": org_id, **chosen, **provenance([summary])}
+    invoices, figures = await off_loop(work, long=len(summary.value["invoices"]) > _MANY)
+    added = InvoicesAdded(org_id=org_id, **figures, **provenance([summary]))
+    return Passed({**summary.value, "invoices": invoices}, added)
 
 
 async def note_alerts(context: Context, org_id: str, summary: Reading) -> None:
@@ -99,7 +151,8 @@ async def note_alerts(context: Context, org_id: str, summary: Reading) -> None:
         context.alerts.note(await off_loop(work, long=len(summary.value["invoices"]) > _MANY))
 
 
-def _chosen(summary: Answer, parameters: InvoicesParameters, now_s: float) -> Answer:
+def _chosen(summary: Answer, parameters: InvoicesParameters, now_s: float) -> tuple[list[Answer], Answer]:
+    """The invoices that were asked for, and the figures of all."""
     invoices = sorted(summary["invoices"], key=_date_s, reverse=True)
     debts = decoding.debts(summary)
     overdue = [debt for debt in debts if debt.overdue_s(now_s) > 0]
@@ -108,12 +161,11 @@ def _chosen(summary: Answer, parameters: InvoicesParameters, now_s: float) -> An
         by_age[next(name for name, days in _AGES.items() if debt.overdue_s(now_s) <= days * DAY_S)].append(debt.amount)
     since_s, status = moment_s(parameters.since), given(parameters.status)
     shown = [each for each in invoices if status in (None, each["status"]) and _date_s(each) >= since_s]
-    return {
-        "invoices": shown[: given(parameters.limit)],
+    return shown[: given(parameters.limit)], {
         "total_invoices": len(invoices),
         "overdue_count": len(overdue),
         "overdue_balance": money.rounded(money.total(debt.amount for debt in overdue)),
-        "aging": {name: money.rounded(money.total(amounts)) for name, amounts in by_age.items()},
+        "aging": Aging(**{name: money.rounded(money.total(amounts)) for name, amounts in by_age.items()}),
         "failed_payment_count": sum(bool(debt.failure) for debt in debts),
     }
 
@@ -124,7 +176,7 @@ def _date_s(invoice: Mapping[str, Any]) -> float:
 
 
 @command("read", PdfParameters, "An invoice's PDF, in the answer or saved in state_dir; always asks the cloud.")
-async def get_invoice_pdf(parameters: PdfParameters, context: Context, call: Call) -> Answer:
+async def get_invoice_pdf(parameters: PdfParameters, context: Context, call: Call) -> InvoicePdf:
     org_id = context.policy.org_in_scope(parameters.org_id)
     save_as, config = given(parameters.save_as), context.config
     pdf = InlinePdf(config.max_pdf_bytes) if save_as is None else SavedPdf(context.disk, config.state_dir, save_as)
@@ -132,11 +184,13 @@ async def get_invoice_pdf(parameters: PdfParameters, context: Context, call: Cal
         await context.gateway.stream_invoice_pdf(parameters.invoice_id, org_id, call.deadline, pdf)
         content = await pdf.finish()
     facts = provenance([Reading({}, context.now())])
-    return {"invoice_id": parameters.invoice_id, "org_id": org_id, **content, **facts}
+    return InvoicePdf(invoice_id=parameters.invoice_id, org_id=org_id, **content, **facts)
 
 
 @command("notify", EmailParameters, "Have Viam tell a customer's owners that a payment is due, once in 24 hours.")
-async def send_payment_required_email(parameters: EmailParameters, context: Context, call: Call) -> Answer:
+async def send_payment_required_email(
+    parameters: EmailParameters, context: Context, call: Call
+) -> SentEmail | DryRunAnswer:
     customer = parameters.customer_org_id
     context.policy.check_org(customer)
     owner = given(parameters.billing_owner_org_id) or context.policy.own_org()
@@ -146,7 +200,7 @@ async def send_payment_required_email(parameters: EmailParameters, context: Cont
     ids = {"customer_org_id": customer, "billing_owner_org_id": owner}
     if parameters.dry_run:
         await context.gateway.get_org_billing_information(owner, call.deadline)
-        return {"dry_run": True, "would_send": ids}
+        return DryRunAnswer(dry_run=True, would_send=ids)
     try:  # a read first: a cloud that is away, or an expired login, must not start the cooldown
         await context.gateway.get_available_billing_tiers(call.deadline)
     except (CloudAwayError, KeyRejectedError, NotConfiguredError):
@@ -161,4 +215,4 @@ async def send_payment_required_email(parameters: EmailParameters, context: Cont
         if error.outcome is Outcome.REFUSED:
             await context.email_cooldown.end(customer)
         raise
-    return {**ids, "sent": True}
+    return SentEmail(customer_org_id=customer, billing_owner_org_id=owner, sent=True)

@@ -7,16 +7,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, UnsetType, structs
 
 from viam_billing.audit.entries import AuditEntry
 from viam_billing.cache.readings import Call, provenance
 from viam_billing.charging import reconciliation, refusals
-from viam_billing.charging.charge import Entry, State
+from viam_billing.charging.charge import State
 from viam_billing.cloud.decoding import SeenInvoice
-from viam_billing.commands.charges import IdempotencyKey
+from viam_billing.commands.charges import ChargeEntry, IdempotencyKey, shown
 from viam_billing.commands.context import (
-    Answer,
     Context,
     Id,
     Limit,
@@ -29,6 +28,7 @@ from viam_billing.commands.context import (
 from viam_billing.core.errors import BillingError
 from viam_billing.core.tasks import rows
 from viam_billing.core.times import to_rfc3339
+from viam_billing.settings.answers import AnswerRecord, AsOf, Stale, WhyStale, says, utc
 from viam_billing.settings.policy import Policy
 from viam_billing.settings.records import Record, given
 
@@ -84,8 +84,48 @@ class AuditParameters(Record, frozen=True, kw_only=True):
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"since": is_moment}
 
 
+class ChargeAndPayment(ChargeEntry, frozen=True, kw_only=True):
+    """The answer of `get_charge`. What the cloud says of the invoice comes with its age."""
+
+    payment_status: Annotated[str, says("The status of its invoice, such as paid")] | UnsetType = UNSET
+    as_of: AsOf | UnsetType = UNSET
+    stale: Stale | UnsetType = UNSET
+    stale_reason: WhyStale | UnsetType = UNSET
+
+
+class ChargeList(AnswerRecord, frozen=True, kw_only=True):
+    """The answer of `list_charges`."""
+
+    charges: Annotated[list[ChargeEntry], says("The journal's entries, newest first")]
+
+
+class Reconciled(AnswerRecord, frozen=True, kw_only=True):
+    """The answer of `reconcile_charges`."""
+
+    settled: Annotated[list[ChargeEntry], says("The charges that were unknown and whose invoice was found now")]
+    still_unknown: Annotated[list[ChargeEntry], says("The charges that are still unknown")]
+
+
+class AuditedAttempt(AnswerRecord, frozen=True, kw_only=True):
+    """An attempt to notify, change or charge."""
+
+    time: Annotated[str, utc("When it began; of equal attempts counted in one, when the last of them did")]
+    command: Annotated[str, says("The command")]
+    parameters: Annotated[dict[str, Any], says("What was asked; … tells what was left out")]
+    allowed: Annotated[bool, says("Whether allowed_commands and the scope allowed it")]
+    code: Annotated[str, says("The error that it ended in, or cancelled, or unfinished")] | UnsetType = UNSET
+    idempotency_key: Annotated[str, says("Of a charge, and of what is about one")] | UnsetType = UNSET
+    repeats: Annotated[int, says("How many equal attempts followed and were counted here")] | UnsetType = UNSET
+
+
+class AuditLogAnswer(AnswerRecord, frozen=True, kw_only=True):
+    """The answer of `get_audit_log`."""
+
+    entries: Annotated[list[AuditedAttempt], says("The attempts, newest first")]
+
+
 @command("read", ChargeKeyParameters, "One charge of the journal by its idempotency_key; whether its invoice is paid.")
-async def get_charge(parameters: ChargeKeyParameters, context: Context, call: Call) -> Answer:
+async def get_charge(parameters: ChargeKeyParameters, context: Context, call: Call) -> ChargeAndPayment:
     charging = context.charging()
     await call.from_disk(charging.read_figures())
     entry = await call.from_disk(charging.journal.find(parameters.idempotency_key))
@@ -96,32 +136,31 @@ async def get_charge(parameters: ChargeKeyParameters, context: Context, call: Ca
             summary = await context.reads.invoices(entry.org_id, call, given(parameters.max_age_s))
             for invoice in summary.value["invoices"]:
                 if invoice["id"] == entry.invoice_id:
-                    return {**entry.shown(), "payment_status": invoice["status"], **provenance([summary])}
-    return entry.shown()
+                    facts = {"payment_status": invoice["status"], **provenance([summary])}
+                    return ChargeAndPayment(**structs.asdict(shown(entry)), **facts)
+    return ChargeAndPayment(**structs.asdict(shown(entry)))
 
 
 @command("read", ListChargesParameters, "The charges of the journal, newest first.")
-async def list_charges(parameters: ListChargesParameters, context: Context, call: Call) -> Answer:
+async def list_charges(parameters: ListChargesParameters, context: Context, call: Call) -> ChargeList:
     charging = context.charging()
     await call.from_disk(charging.read_figures())
     states = get_args(State) if parameters.state is UNSET else (str(parameters.state),)
     limit = given(parameters.limit, _USUAL_LIMIT)
     entries = await call.from_disk(charging.journal.entries(states, context.policy.sees_org, limit))
-    return {"charges": await rows(Entry.shown, entries)}
+    return ChargeList(charges=await rows(shown, entries))
 
 
 @command("charge", Record, "Look for the invoices of charges whose answer was lost.")
-async def reconcile_charges(parameters: Record, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+async def reconcile_charges(parameters: Record, context: Context, call: Call) -> Reconciled:  # noqa: ARG001 - the signature of every command
     await context.begin(call)
     found = await context.charging().reconciler.reconcile(context.access)
-    return {
-        "settled": await rows(Entry.shown, found.settled),
-        "still_unknown": await rows(Entry.shown, found.still_unknown),
-    }
+    settled, still_unknown = await rows(shown, found.settled), await rows(shown, found.still_unknown)
+    return Reconciled(settled=settled, still_unknown=still_unknown)
 
 
 @command("by_name", ResolveParameters, "Write down what a person has found out about an unknown charge.")
-async def resolve_charge(parameters: ResolveParameters, context: Context, call: Call) -> Answer:
+async def resolve_charge(parameters: ResolveParameters, context: Context, call: Call) -> ChargeEntry:
     charging = context.charging()
     await charging.recovery.prepare()
     seen = await charging.journal.find(parameters.idempotency_key)
@@ -135,28 +174,29 @@ async def resolve_charge(parameters: ResolveParameters, context: Context, call: 
     await context.begin(call)
     resolved = await charging.journal.run("resolve", lambda journal: reconciliation.resolve(journal, seen, *decision))
     charging.reconciler.wake()
-    return resolved.shown()
+    return shown(resolved)
 
 
 @command("read", AuditParameters, "Attempts to notify, change or charge, newest first, the refused ones too.")
-async def get_audit_log(parameters: AuditParameters, context: Context, call: Call) -> Answer:
+async def get_audit_log(parameters: AuditParameters, context: Context, call: Call) -> AuditLogAnswer:
     since_s = moment_s(parameters.since) - 0.0005  # times are shown in whole milliseconds, and have to find their entry
     limit, sees = given(parameters.limit, _USUAL_LIMIT), partial(_sees, context.policy)
     if await call.from_disk(context.charging().journal.read_figures()) is None:
-        return {"entries": []}
+        return AuditLogAnswer(entries=[])
     attempts = await call.from_disk(context.audit_log.entries(sees, since_s=since_s, limit=limit))
-    return {"entries": await rows(_shown, attempts)}
+    return AuditLogAnswer(entries=await rows(_attempt, attempts))
 
 
-def _shown(attempt: AuditEntry) -> Answer:
-    optional = ("code", "idempotency_key", "repeats")
-    return {
-        "time": to_rfc3339(attempt.time_s),
-        "command": attempt.command,
-        "parameters": attempt.parameters,
-        "allowed": attempt.allowed,
-        **{name: value for name in optional if (value := getattr(attempt, name))},
-    }
+def _attempt(attempt: AuditEntry) -> AuditedAttempt:
+    return AuditedAttempt(
+        time=to_rfc3339(attempt.time_s),
+        command=attempt.command,
+        parameters=attempt.parameters,
+        allowed=attempt.allowed,
+        code=attempt.code or UNSET,
+        idempotency_key=attempt.idempotency_key or UNSET,
+        repeats=attempt.repeats or UNSET,
+    )
 
 
 def _sees(policy: Policy, parameters: Mapping[str, object], org_id: str | None) -> bool:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from copy import deepcopy
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
 
 from viam_billing.cache.readings import Call, Reading, provenance
-from viam_billing.commands.context import Answer, Context, Id, command
+from viam_billing.commands.context import Context, Id, command
+from viam_billing.commands.status import Status
 from viam_billing.core import errors
 from viam_billing.core.errors import BillingError, NotConfiguredError, UnknownCommandError, quoted
+from viam_billing.core.tasks import off_loop
 from viam_billing.core.times import Deadline
+from viam_billing.settings import answers
+from viam_billing.settings.answers import AnswerRecord, AsOf, Stale, says
+from viam_billing.settings.policy import Effect
 from viam_billing.settings.records import LONGEST_COMPARED, Record, given, schema
 from viam_billing.version import VERSION
 
@@ -26,24 +30,45 @@ class HelpParameters(Record, frozen=True, kw_only=True):
     name: Annotated[Id, Meta(description="One command, instead of all.")] | UnsetType = UNSET
 
 
+class CommandHelp(AnswerRecord, frozen=True, kw_only=True):
+    """What `help` tells of a command."""
+
+    summary: Annotated[str, says("What it does")]
+    effect: Annotated[
+        Effect, says("The group of allowed_commands that opens it; by_name: only its own name; always: none")
+    ]
+    allowed: Annotated[bool, says("Whether this service's allowed_commands opens it")]
+    parameters: Annotated[dict[str, Any], says("A self-contained JSON Schema of its parameters")]
+    answer: Annotated[dict[str, Any], says("A self-contained JSON Schema of its answer; a newer module may add fields")]
+
+
+class Help(AnswerRecord, frozen=True, kw_only=True):
+    """The answer of `help`."""
+
+    version: Annotated[str, says("The module's version")]
+    commands: Annotated[dict[str, CommandHelp], says("By the name of the command")]
+
+
 @command("always", HelpParameters, "The commands, what each takes, and whether this service allows it.")
-async def help_(parameters: HelpParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+async def help_(parameters: HelpParameters, context: Context, call: Call) -> Help:  # noqa: ARG001 - the signature of every command
     name: str | None = given(parameters.name)
     if name is not None and name not in context.commands:
         raise unknown_command(name, context.commands)
-    return {
-        "version": VERSION,
-        "commands": {
-            command.name: {
-                "summary": command.summary,
-                "effect": command.effect,
-                "allowed": context.policy.allows(command.name, command.effect),
-                "parameters": deepcopy(schema(command.parameters)),
-            }
+
+    def told() -> dict[str, CommandHelp]:
+        return {
+            command.name: CommandHelp(
+                summary=command.summary,
+                effect=command.effect,
+                allowed=context.policy.allows(command.name, command.effect),
+                parameters=schema(command.parameters),
+                answer=answers.schema(command.run),
+            )
             for command in context.commands.values()
             if name in (None, command.name)
-        },
-    }
+        }
+
+    return Help(version=VERSION, commands=await off_loop(told, long=name is None))  # all schemas take tens of ms
 
 
 def unknown_command(name: str, names: Iterable[str]) -> UnknownCommandError:
@@ -55,8 +80,25 @@ def unknown_command(name: str, names: Iterable[str]) -> UnknownCommandError:
     return UnknownCommandError(f'there is no command {quoted(name)}. {hint}{{"help": {{}}}} lists the commands.')
 
 
+@command("always", Record, "How the module is: its connection, counters and charges, from memory, without the cloud.")
+async def get_status(parameters: Record, context: Context, call: Call) -> Status:  # noqa: ARG001 - the signature of every command
+    """For callers that have no way to the resource's own RPC, such as the Control tab."""
+    return await context.status()
+
+
+class Access(AnswerRecord, frozen=True, kw_only=True):
+    """The answer of `check_access`."""
+
+    api_key_id: Annotated[str, says("The ID of the API key")]
+    app_address: Annotated[str, says("Where the cloud is")]
+    authenticated: Annotated[bool, says("Whether the key is accepted, where that is known")] | UnsetType = UNSET
+    calls: Annotated[dict[str, str], says("By the cloud's call, ok or an error code")]
+    as_of: AsOf | UnsetType = UNSET
+    stale: Stale | UnsetType = UNSET
+
+
 @command("read", Record, "Whether the API key works and what it may read.")
-async def check_access(parameters: Record, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+async def check_access(parameters: Record, context: Context, call: Call) -> Access:  # noqa: ARG001 - the signature of every command
     """Make each read call once, for the service's own organization and location, and tell how it ended. A rejected key
     and a cloud that is away are answers here: `authenticated` is then false, or left out as not known.
     """
@@ -82,13 +124,13 @@ async def check_access(parameters: Record, context: Context, call: Call) -> Answ
         outcomes += await asyncio.gather(*(_outcome(call.deadline, *other) for other in others))
     known = any(not isinstance(outcome, (errors.CloudAwayError, NotConfiguredError)) for outcome in outcomes)
     rejected = any(isinstance(outcome, errors.KeyRejectedError) for outcome in outcomes)
-    return {
-        "api_key_id": config.api_key_id,
-        "app_address": config.app.text,
-        **({"authenticated": not rejected} if known else {}),
-        "calls": {name: outcome.code if outcome else "ok" for name, outcome in zip(reads, outcomes, strict=True)},
+    return Access(
+        api_key_id=config.api_key_id,
+        app_address=config.app.text,
+        authenticated=not rejected if known else UNSET,
+        calls={name: outcome.code if outcome else "ok" for name, outcome in zip(reads, outcomes, strict=True)},
         **(provenance([Reading({}, context.now())]) if known else {}),
-    }
+    )
 
 
 async def _outcome(deadline: Deadline, read: _Read, ids: tuple[str | None, ...]) -> BillingError | None:

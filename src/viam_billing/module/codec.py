@@ -175,22 +175,25 @@ def to_struct(command: object) -> Struct:
 
 
 async def fill(struct: Struct, answer: Mapping[str, Any]) -> bool:
-    """Write an answer into a Struct; long lists in parts, so that other callers get their turns in between.
+    """Write an answer, in which records may be, into a Struct.
+
+    Long lists are written in parts, so that other callers get their turns in between.
 
     Returns whether the answer has lists, whose length nothing limits.
     """
     has_lists = False
     scalars: dict[str, Any] = {}
-    for name, value in answer.items():
+    for name, found in answer.items():
+        value = msgspec.to_builtins(found) if isinstance(found, msgspec.Struct) else found
         if isinstance(value, dict) and value:
             has_lists = await fill(struct.fields[name].struct_value, value) or has_lists
         elif isinstance(value, list) and value:
             has_lists = True
             rows = struct.fields[name].list_value
-            rows.extend(value[:_ROWS_AT_ONCE])
+            rows.extend(msgspec.to_builtins(value[:_ROWS_AT_ONCE]))
             for start in range(_ROWS_AT_ONCE, len(value), _ROWS_AT_ONCE):
                 await asyncio.sleep(0)
-                rows.extend(value[start : start + _ROWS_AT_ONCE])
+                rows.extend(msgspec.to_builtins(value[start : start + _ROWS_AT_ONCE]))
         else:
             scalars[name] = value
     struct.update(scalars)

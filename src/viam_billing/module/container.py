@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from msgspec import UNSET
+
 from viam_billing.audit.alert_store import AlertStore
 from viam_billing.audit.alerts import Alerts
 from viam_billing.audit.audit_log import AuditLog
@@ -24,6 +26,7 @@ from viam_billing.cloud.client import CloudClient
 from viam_billing.cloud.session import Session
 from viam_billing.commands import COMMANDS, EFFECTS
 from viam_billing.commands.context import Context
+from viam_billing.commands.status import Journal, Status
 from viam_billing.core.errors import BillingError
 from viam_billing.core.money import to_dollars
 from viam_billing.core.tasks import retrieve_exception, wait_shared
@@ -90,6 +93,7 @@ class Container:
             charge_service=charging,
             now=time.time,
             commands=COMMANDS,
+            status=self.status,
             secrets=shared.secrets,
             api_key=session.api_key if session is not None and session.api_key.in_file else None,
             alerts=_alerts(config, shared),
@@ -118,26 +122,25 @@ class Container:
             self._watching.callback(listeners_of.remove, listener)
         self._watching.callback(watch.close)
 
-    async def status(self) -> dict[str, Any]:
+    async def status(self) -> Status:
         """What `get_status` answers; from memory, but for the journal, which may be gone by now."""
         charges = await self._charges()  # first, so that all else is of the moment of the answer
         counters, reads = self._counters, self.context.reads.reader
         session = self._session
-        status: dict[str, Any] = {
-            "version": VERSION,
-            "connected": session is not None and session.connected,
-            "cloud_calls": counters.cloud_calls,
-            "logins": session.logins if session else 0,
-            "retries": counters.retries,
-            "cache_hits": reads.hits,
-            "cache_misses": reads.misses,
-            "stale_answers": reads.stale,
+        return Status(
+            version=VERSION,
+            connected=session is not None and session.connected,
+            last_success=UNSET if counters.last_success is None else to_rfc3339(counters.last_success),
+            last_error=UNSET if counters.last_error is None else counters.last_error,
+            cloud_calls=counters.cloud_calls,
+            logins=session.logins if session else 0,
+            retries=counters.retries,
+            cache_hits=reads.hits,
+            cache_misses=reads.misses,
+            stale_answers=reads.stale,
             **charges,
-            "allowed_commands": sorted(self.context.config.allowed_commands),
-            "last_success": None if counters.last_success is None else to_rfc3339(counters.last_success),
-            "last_error": counters.last_error,
-        }
-        return {name: value for name, value in status.items() if value is not None}
+            allowed_commands=sorted(self.context.config.allowed_commands),
+        )
 
     async def _charges(self) -> dict[str, Any]:
         """The journal's figures: 0 where there is no journal, none where it cannot be read."""
@@ -159,7 +162,7 @@ class Container:
         return {
             "unknown_charges": figures.unknown,
             "charged_last_24h": to_dollars(figures.charged(self.context.now())),
-            "journal": {"id": figures.journal_id, "created": created, "entries": figures.entries},
+            "journal": Journal(id=figures.journal_id, created=created, entries=figures.entries),
         }
 
     async def close(self) -> None:

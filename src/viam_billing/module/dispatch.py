@@ -11,6 +11,7 @@ from typing import Final
 
 from google.protobuf.struct_pb2 import Struct
 from grpclib.exceptions import GRPCError
+from msgspec import UNSET, structs
 from viam import logging
 
 from viam_billing.cache.readings import Call
@@ -22,6 +23,7 @@ from viam_billing.core.secrets import Secrets
 from viam_billing.core.times import Deadline
 from viam_billing.module import codec
 from viam_billing.settings import records
+from viam_billing.settings.answers import Passed
 from viam_billing.settings.policy import not_allowed
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -30,7 +32,9 @@ _AUDITED: Final = frozenset({"notify", "change", "charge", "by_name"})
 
 
 async def answer(command: Struct, context: Context, timeout_s: float | None) -> Answer:
-    """The answer to a request; `timeout_s` is what is left of the caller's time, None if it has no deadline.
+    """The answer to a request, in which records may be; `codec.fill` and `msgspec.to_builtins` make them plain.
+
+    `timeout_s` is what is left of the caller's time, None if it has no deadline.
 
     Raises: BillingError: in every case that is not an answer.
     """
@@ -73,7 +77,9 @@ async def answer(command: Struct, context: Context, timeout_s: float | None) -> 
                 raise (error if by_caller else errors.service_closed()) from None
     finally:
         context.in_flight.discard(task)
-    return {row.name: result} if request.nested else result
+    cloud, made = (result.cloud, result.added) if isinstance(result, Passed) else ({}, result)
+    fields = {**cloud, **{name: value for name, value in structs.asdict(made).items() if value is not UNSET}}
+    return {row.name: fields} if request.nested else fields
 
 
 def grpc_error(where: str, error: Exception, secrets: Secrets | None = None) -> GRPCError:

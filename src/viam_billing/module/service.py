@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 import grpclib.server
+import msgspec
 from grpclib.server import Stream
 from typing_extensions import Self
 from viam.errors import ValidationError
@@ -72,16 +73,19 @@ class BillingService(Generic):
         Raises: GRPCError: with a code of the contract, its status, and what to do.
         """
         try:
-            return await dispatch.answer(codec.to_struct(command), self.context, timeout)
+            answer = await dispatch.answer(codec.to_struct(command), self.context, timeout)
+            plain: dict[str, ValueTypes] = msgspec.to_builtins(answer)
         except Exception as error:  # noqa: BLE001 - every request ends in an answer or in an error of the contract
             raise dispatch.grpc_error("do_command", error, self.context.secrets) from None
+        return plain
 
     async def get_status(self, **_: Any) -> Mapping[str, ValueTypes]:  # noqa: ANN401 - the SDK's signature
         """Versions and counters, without a call to the cloud."""
         try:
-            return await self._container.status()
+            status: dict[str, ValueTypes] = msgspec.to_builtins(await self._container.status())
         except Exception as error:  # noqa: BLE001 - as above
             raise dispatch.grpc_error("get_status", error, self.context.secrets) from None
+        return status
 
     async def close(self) -> None:
         """Close connection and files. May be called twice."""

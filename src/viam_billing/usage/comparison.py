@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Annotated, Final
 
 from msgspec import UNSET, Struct, UnsetType
 
 from viam_billing.core.money import exact, rounded
 from viam_billing.core.times import DAY_S
+from viam_billing.settings.answers import says, usd
 from viam_billing.usage.history import Point
 from viam_billing.usage.month import LONGEST_MONTH_S
 from viam_billing.usage.steps import rises
@@ -21,13 +22,13 @@ _FARTHEST_APART_S: Final = 1.5 * DAY_S
 ByType = Mapping[str, float]
 
 
-class TypeChange(Struct, frozen=True):
-    """A type's cost in dollars, whole cents."""
+class TypeChange(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a kind of usage has cost, and how much that has changed."""
 
-    type: str
-    now: float
-    before: float | UnsetType = UNSET
-    change: float | UnsetType = UNSET
+    type: Annotated[str, says("The kind of usage, as in cost_by_type")]
+    now: Annotated[float, usd("What it has cost this month")]
+    before: Annotated[float, usd("What it had cost after the same time of the month before")] | UnsetType = UNSET
+    change: Annotated[float, usd("How much more it has cost this month")] | UnsetType = UNSET
 
 
 class Comparison(Struct, frozen=True):

@@ -14,12 +14,13 @@ import math
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import accumulate, groupby
-from typing import Final
+from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
 from viam_billing.core.money import exact, rounded
 from viam_billing.core.times import DAY_S
+from viam_billing.settings.answers import says, usd
 from viam_billing.usage.days import CostAt, days_back
 
 STRAIGHT_LINE: Final = "straight_line"
@@ -72,17 +73,14 @@ _FEWEST_BEFORE: Final = 14
 """Days before the first of the earlier estimates that are looked at."""
 
 
-class Projection(Struct, frozen=True):
-    """An estimate: `total` in dollars, whole cents; `method`; the fraction of the month that has passed.
+class Projection(Struct, frozen=True, forbid_unknown_fields=True):
+    """An estimate of the month's total; a straight line cannot say how sure it is."""
 
-    The true total lies between `low` and `high` in 8 of 10 months; a straight line cannot say it.
-    """
-
-    total: float
-    method: str
-    elapsed_fraction: float
-    low: float | UnsetType = UNSET
-    high: float | UnsetType = UNSET
+    total: Annotated[float, usd("What the month is estimated to come to")]
+    method: Annotated[Literal["straight_line", "history"], says("From what: the month alone, or days seen before")]
+    elapsed_fraction: Annotated[float, says("The part of the month that had passed at as_of, from 0 to 1")]
+    low: Annotated[float, usd("The true total lies between this and high in 8 of 10 months")] | UnsetType = UNSET
+    high: Annotated[float, usd("The true total lies between low and this in 8 of 10 months")] | UnsetType = UNSET
 
 
 def projected(

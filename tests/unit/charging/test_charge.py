@@ -70,27 +70,6 @@ def test_what_a_state_brings_with_it() -> None:
     assert entry().failed(CloudTimeoutError("x")).known_invoices is None
 
 
-def test_an_entry_shows_what_is_known() -> None:
-    assert entry().shown() == {
-        "idempotency_key": "k",
-        "command": "charge_organization",
-        "state": "sent",
-        "org_id": "a",
-        "total": 10.0,
-        "created_at": "1970-01-01T00:00:00Z",
-        "attempts": 1,
-        "reconcilable": True,
-    }
-    shown = entry(error_code="c", error_text="t", candidates=("i",), sent_at=1.0, late_invoice="l", note="n").shown()
-    assert shown["error"] == {"code": "c", "message": "t"}
-    assert (shown["candidates"], shown["sent_at"], shown["late_invoice"], shown["note"]) == (
-        ["i"],
-        "1970-01-01T00:00:01Z",
-        "l",
-        "n",
-    )
-
-
 def test_the_order_of_parameters_does_not_matter() -> None:
     one = ChargeRequest.of("c", "a", Cents(1), "k", {"x": 1.0, "y": 2.0})
     assert one == ChargeRequest.of("c", "a", Cents(1), "k", {"y": 2.0, "x": 1.0})

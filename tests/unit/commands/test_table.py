@@ -44,6 +44,7 @@ CONTRACT: dict[str, tuple[str, str]] = {
     "compare_usage": ("read", "org_id? location_id? max_age_s?"),
     "check_access": ("read", ""),
     "test_alert": ("notify", ""),
+    "get_status": ("always", ""),
     "help": ("always", "name?"),
 }
 """Effect and parameters as the contract has them: `?` optional, `a|b` where b is another name of a."""

@@ -10,9 +10,9 @@ from grpclib.const import Status
 
 from support.fake_parts import FakeClient, answered, failing, usage, waiting
 from support.module_process import struct
-from unit.cloud_fakes import NoParameters, answer, command, journal_database, make_context, refused
+from unit.cloud_fakes import Made, NoParameters, answer, command, journal_database, made, make_context, refused
 from viam_billing.cache.readings import Call
-from viam_billing.commands.context import Answer, Command, Context
+from viam_billing.commands.context import Command, Context
 from viam_billing.core.errors import InternalError, OutOfScopeError
 from viam_billing.module import dispatch
 
@@ -100,9 +100,9 @@ async def test_the_clouds_error_is_the_commands(tmp_path: Path) -> None:
 async def test_the_callers_deadline_counts(client: FakeClient) -> None:
     seen: list[float] = []
 
-    async def run(parameters: NoParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+    async def run(parameters: NoParameters, context: Context, call: Call) -> Made:  # noqa: ARG001 - the signature of every command
         seen.append(call.deadline.remaining_s())
-        return {}
+        return made({})
 
     table = {"do": Command("do", "read", "Does.", NoParameters, run)}
     context = make_context(client, {"timeout_s": 5}, commands=table)

@@ -16,10 +16,10 @@ from viam.services.generic.service import GenericRPCService
 
 from support.fake_parts import FakeClient
 from support.fake_stream import FakeStream
-from unit.cloud_fakes import NoParameters, make_context
+from unit.cloud_fakes import Made, NoParameters, made, make_context
 from viam_billing.cache.readings import Call
 from viam_billing.commands import EFFECTS
-from viam_billing.commands.context import Answer, Command, Context
+from viam_billing.commands.context import Command, Context
 from viam_billing.module.container import Container
 from viam_billing.module.service import BillingRPCService, BillingService
 from viam_billing.module.shared import Shared
@@ -49,9 +49,9 @@ class FakeSensor(Sensor):
         return {}
 
 
-async def run(parameters: NoParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
+async def run(parameters: NoParameters, context: Context, call: Call) -> Made:  # noqa: ARG001 - the signature of every command
     """Answer with every kind of value."""
-    return dict(ANSWER)
+    return made(dict(ANSWER))
 
 
 @pytest.fixture
@@ -96,8 +96,8 @@ async def test_a_component_of_the_same_name_is_not_taken_for_the_service(resourc
 async def test_an_answer_of_more_than_16_mib_is_refused(resources: ResourceManager, rows: int) -> None:
     """Whatever the command, and however few its rows: over some connections it would be dropped without a word."""
 
-    async def long(parameters: NoParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
-        return {"rows": ["x" * (18_000_000 // rows)] * rows}
+    async def long(parameters: NoParameters, context: Context, call: Call) -> Made:  # noqa: ARG001 - the signature of every command
+        return made({"rows": ["x" * (18_000_000 // rows)] * rows})
 
     service = resources.get_resource(BillingService, BillingService.get_resource_name("billing"))
     service.context = make_context(FakeClient(), commands={"do": Command("do", "read", "Does.", NoParameters, long)})
@@ -109,8 +109,8 @@ async def test_an_answer_of_more_than_16_mib_is_refused(resources: ResourceManag
 async def test_a_defect_in_an_answer_is_an_internal_error(resources: ResourceManager) -> None:
     """As is any other: a value that no Struct can hold must not reach the caller as a traceback."""
 
-    async def odd(parameters: NoParameters, context: Context, call: Call) -> Answer:  # noqa: ARG001 - the signature of every command
-        return {"set": {1}}
+    async def odd(parameters: NoParameters, context: Context, call: Call) -> Made:  # noqa: ARG001 - the signature of every command
+        return made({"set": {1}})
 
     service = resources.get_resource(BillingService, BillingService.get_resource_name("billing"))
     service.context = make_context(FakeClient(), commands={"do": Command("do", "read", "Does.", NoParameters, odd)})
