@@ -7,13 +7,11 @@ import sys
 from copy import deepcopy
 
 from viam_billing.commands import COMMANDS
+from viam_billing.settings import answers
 from viam_billing.settings.records import schema
 
 rows = {
-    command.name: {
-        "summary": command.summary,
-        "parameters": deepcopy(schema(command.parameters)),
-    }
+    command.name: {"parameters": deepcopy(schema(command.parameters)), "answer": answers.schema(command.run)}
     for command in COMMANDS.values()
 }
 sys.stdout.write(json.dumps(rows))

@@ -13,7 +13,7 @@ export interface Span {
 }
 
 /** From when to when the month runs; where the answer does not say, the calendar month of UTC. */
-export function monthOf(usage: Pick<Usage, 'start_date' | 'end_date' | 'as_of'>, now: number): Span {
+export function monthOf(usage: Partial<Pick<Usage, 'start_date' | 'end_date' | 'as_of'>>, now: number): Span {
   const seen = usage.as_of === undefined ? now : Date.parse(usage.as_of);
   const at = new Date(seen);
   const first = Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), 1);
@@ -49,9 +49,9 @@ export function costLine(points: readonly Point[], usage: Usage, { start, end }:
     .map(({ time, month_to_date: cost }) => ({ time: Date.parse(time), cost }))
     .filter(({ time }) => time > start && time <= end);
   const line = [{ time: start, cost: 0 }, ...seen];
-  const now = usage.as_of === undefined ? undefined : Date.parse(usage.as_of);
+  const now = Date.parse(usage.as_of);
   const last = line.at(-1);
-  if (now !== undefined && last && now > last.time) line.push({ time: now, cost: usage.month_to_date });
+  if (last && now > last.time) line.push({ time: now, cost: usage.month_to_date });
   return line;
 }
 
