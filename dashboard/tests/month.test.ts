@@ -11,6 +11,7 @@ import {
 } from '../src/charts/geometry';
 import {
   OTHERS,
+  apart,
   costLine,
   days,
   gaugeEnd,
@@ -124,4 +125,9 @@ test('stacks grow upwards, and credits downwards', () => {
 test('of the days so many are labelled as there is room for', () => {
   expect(spread([1, 2, 3, 4, 5, 6], 120, 56)).toEqual([1, 4]);
   expect(spread([1, 2], 10, 56)).toEqual([1]);
+});
+
+test('of marks that are too close the higher one is labelled', () => {
+  expect(apart([0.5, 0.8, 0.9, 1], 260, 42)).toEqual([0.5, 0.8, 1]);
+  expect(apart([0.5, 0.8, 0.9, 1], 900, 42)).toEqual([0.5, 0.8, 0.9, 1]);
 });

@@ -23,7 +23,7 @@ interface Entry {
 
 export const EVERY_MS = 60_000;
 const FIRST_RETRY_MS = 1_000;
-const LAST_RETRY_MS = 30_000;
+const LAST_RETRY_MS = 10_000;
 
 export class Poller {
   readonly #entries = new Map<Polled, Entry>();
@@ -54,6 +54,16 @@ export class Poller {
   retryFailed(): void {
     for (const entry of this.#entries.values()) if (entry.failures > 0) entry.dueAt = this.around.now();
     this.#run();
+  }
+
+  /** Asks all soon, and again and again until it goes well: the machine is away. */
+  retryAll(): void {
+    const soon = this.around.now() + FIRST_RETRY_MS;
+    for (const entry of this.#entries.values()) {
+      entry.failures = Math.max(entry.failures, 1);
+      entry.dueAt = Math.min(entry.dueAt, soon);
+    }
+    this.#schedule();
   }
 
   /** Asks everything now. */

@@ -53,6 +53,7 @@ export class Questions {
     this.#poller = new Poller(around);
     machine.onReach((reach) => {
       if (reach === 'there') this.#poller.retryFailed();
+      else if (reach === 'away') this.#poller.retryAll();
     });
   }
 
