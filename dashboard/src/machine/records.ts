@@ -10,7 +10,7 @@ export interface UsageCost { resource_type: string | number; cost: number }
 export interface Projection { total: number; method: "history" | "straight_line"; elapsed_fraction: number;
     low?: number; high?: number }
 export interface BudgetStanding { status: "exceeded" | "ok" | "warning"; monthly_budget: number;
-    used_fraction: number; thresholds: (number)[]; projected_status?: "exceeded" | "ok" | "warning" }
+    used_fraction: number; projected_status?: "exceeded" | "ok" | "warning" }
 export interface FleetOrganization { org_id: string; location_ids: (string)[]; month_to_date?: number;
     projection?: Projection; error?: ErrorShown }
 export interface ErrorShown { code: string; message: string }

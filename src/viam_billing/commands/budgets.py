@@ -6,7 +6,7 @@ import asyncio
 from decimal import Decimal
 from typing import Annotated, Final
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, structs
 from viam import logging
 
 from viam_billing.audit import events
@@ -40,7 +40,6 @@ class BudgetStanding(AnswerRecord, frozen=True, kw_only=True):
     status: Annotated[Status, says("ok; warning from the lowest threshold on; exceeded once all of the budget is used")]
     monthly_budget: Annotated[float, usd("The attribute budget")]
     used_fraction: Used
-    thresholds: Annotated[list[float], says("The parts of the budget at which status changes, the lowest first")]
     projected_status: Projected | UnsetType = UNSET
 
 
@@ -87,7 +86,7 @@ async def check_budget(parameters: OrgOrLocationParameters, context: Context, ca
         newly, newly_projected = await asyncio.shield(_newly(context, org_id, usage, config.monthly_budget))
     return BudgetCheck(
         **whose,
-        **_block(config.monthly_budget, config, usage),
+        **structs.asdict(_block(config.monthly_budget, config, usage)),
         month_to_date=decoding.month_to_date(usage.value),
         thresholds_crossed=standing.crossed,
         newly_crossed=newly,
@@ -99,20 +98,17 @@ async def check_budget(parameters: OrgOrLocationParameters, context: Context, ca
 
 def budget_block(config: Config, usage: Reading) -> BudgetStanding | UnsetType:
     """The field `budget` of an answer; none where no budget is configured."""
-    if config.monthly_budget is None:
-        return UNSET
-    return BudgetStanding(**_block(config.monthly_budget, config, usage), thresholds=sorted({*config.warn_at, 1.0}))
+    return UNSET if config.monthly_budget is None else _block(config.monthly_budget, config, usage)
 
 
-def _block(monthly: Cents, config: Config, usage: Reading) -> Answer:
-    """What `check_budget` and the field `budget` both say."""
+def _block(monthly: Cents, config: Config, usage: Reading) -> BudgetStanding:
     cost, total = _cost(usage), _projected(usage, "total")
-    return {
-        "status": budget.status(cost, monthly, config.warn_at),
-        "monthly_budget": money.to_dollars(monthly),
-        "used_fraction": budget.used_fraction(cost, monthly),
-        "projected_status": UNSET if total is None else budget.status(total, monthly, config.warn_at),
-    }
+    return BudgetStanding(
+        status=budget.status(cost, monthly, config.warn_at),
+        monthly_budget=money.to_dollars(monthly),
+        used_fraction=budget.used_fraction(cost, monthly),
+        projected_status=UNSET if total is None else budget.status(total, monthly, config.warn_at),
+    )
 
 
 async def note_alerts(context: Context, org_id: str, usage: Reading) -> None:

@@ -29,7 +29,6 @@ async def test_an_answer_says_where_the_month_stands_in_its_budget() -> None:
         "status": "ok",
         "monthly_budget": 100.0,
         "used_fraction": 0.41,
-        "thresholds": [0.5, 0.8, 1.0],
         "projected_status": "warning",
     }
 
@@ -59,7 +58,7 @@ async def test_without_an_estimate_a_budget_has_no_projected_status() -> None:
     """Early in the month, as little as the answer has a projection."""
     found = await location_usage(41.0, {"budget": BUDGET}, start="2026-11-21T11:00:00Z")
     assert "projection" not in found
-    assert set(found["budget"]) == {"status", "monthly_budget", "used_fraction", "thresholds"}
+    assert set(found["budget"]) == {"status", "monthly_budget", "used_fraction"}
 
 
 async def test_the_thresholds_of_a_budget_are_half_and_four_fifths_unless_configured() -> None:
