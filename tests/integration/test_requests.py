@@ -38,6 +38,8 @@ COMMANDS = {
     "get_usage_history": "read",
     "compare_usage": "read",
     "check_access": "read",
+    "test_alert": "notify",
+    "get_status": "always",
     "help": "always",
 }
 CHARGE: dict[str, Any] = {"org_id": DEFAULT_ORG_ID, "amount_owed": 12.5, "idempotency_key": "visit-1"}
