@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import {
+  facts,
   late,
-  listed,
   outcomeOf,
   parametersLine,
   resolution,
@@ -83,7 +83,6 @@ test('an invoice that came late needs a person too', () => {
 test('an address can name a state, and nothing else', () => {
   expect(stateOf('failed')).toBe('failed');
   expect(stateOf('lost')).toBeUndefined();
-  expect(listed(stateOf('lost'))).not.toHaveProperty('state');
 });
 
 const ATTEMPT = {
@@ -104,8 +103,18 @@ test.each([
   expect(outcomeOf({ ...ATTEMPT, ...more })).toBe(expected);
 });
 
-test('parameters fit into a line, without the key, and tell that some are left out', () => {
+test('parameters fit into a line, in one order, without the key, and tell that some are left out', () => {
   expect(parametersLine({ subtotal: 5, idempotency_key: 'job-7', description: 'Hall 4', '…': '…' })).toBe(
-    'subtotal: 5, description: Hall 4, …',
+    'description: Hall 4, subtotal: 5, …',
   );
+});
+
+test('facts that are not known are left out', () => {
+  const names = facts({ ...UNKNOWN, note: 'Kim' }, SENT).map(([name]) => name);
+  expect(names).toContain('Note');
+  expect(names).not.toContain('Invoice');
+  expect(facts({ ...UNKNOWN, payment_status: 'payment_processing' }, SENT)).toContainEqual([
+    'Payment',
+    'Payment processing',
+  ]);
 });

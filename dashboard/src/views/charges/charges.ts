@@ -1,6 +1,6 @@
 /** What the journal's entries mean in words, and what a person can do about those that are not settled. */
 import type { Answers, Requests } from '../../machine/answers';
-import { moment } from '../../ui/format';
+import { count, moment, typeName } from '../../ui/format';
 
 export type Entry = Answers['list_charges']['charges'][number];
 export type State = Entry['state'];
@@ -93,6 +93,25 @@ function looked({ checked_at }: Entry, now: number): string {
     : `No invoice fitted at ${moment(checked_at, now)}. The module looks again every hour.`;
 }
 
+/** What is known of a charge, by name; what is not known is left out. */
+export function facts(entry: Answers['get_charge'], now: number): (readonly [string, string])[] {
+  const time = (text: string | undefined) => text && moment(text, now);
+  const all: [string, string | undefined][] = [
+    ['Organization', entry.org_id],
+    ['Charged by', entry.command],
+    ['Key first used', time(entry.created_at)],
+    ['Sent', time(entry.sent_at)],
+    ['Attempts', count(entry.attempts)],
+    ['Invoice', entry.invoice_id],
+    ['Payment', entry.payment_status && typeName(entry.payment_status)],
+    ['Invoices that fit', entry.candidates?.join(', ')],
+    ['Invoice last looked for', time(entry.checked_at)],
+    ['Note', entry.note],
+    ['Error', entry.error && `${entry.error.code}: ${entry.error.message}`],
+  ];
+  return all.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
+}
+
 /** Failed by a person's word, and an invoice came: the customer may have paid for what is called not charged. */
 export function late(entries: readonly Entry[]): Entry[] {
   return entries.filter(({ late_invoice }) => late_invoice !== undefined);
@@ -135,15 +154,17 @@ export function outcomeOf({ allowed, code }: Attempt): string {
 export function parametersLine(parameters: Attempt['parameters']): string {
   return Object.entries(parameters)
     .filter(([name]) => name !== 'idempotency_key')
+    .sort()
     .map(([name, value]) =>
       name === '…' ? '…' : `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`,
     )
     .join(', ');
 }
 
-/** How the newest charges are asked for; the module itself would answer 1,000. */
-export function listed(state: State | undefined): Requests['list_charges'] {
-  return { ...(state !== undefined && { state }), limit: MOST };
+/** Neither an answer nor an error so far; a question that is not asked is not waited for. */
+export function isWaiting(question: { answer?: unknown; error?: unknown } | undefined): boolean {
+  return question !== undefined && question.answer === undefined && question.error === undefined;
 }
 
+/** So many charges are asked for, the newest ones; the unknown ones are asked for apart. */
 export const MOST = 500;
