@@ -1,16 +1,7 @@
 import { expect, test } from 'vitest';
 import { MachineError } from '../src/machine/errors';
-import {
-  callsAllowed,
-  cards,
-  groups,
-  keyName,
-  outcomeName,
-  problems,
-  type Access,
-  type Commands,
-  type Status,
-} from '../src/views/health/health';
+import { callsAllowed, cards, groups, keyName, outcomeName } from '../src/views/health/details';
+import { problems, type Access, type Commands, type Status } from '../src/views/health/health';
 
 const CALLS = { get_current_month_usage: 'ok', get_invoices_summary: 'ok', list_locations: 'ok' };
 const ACCESS: Access = {
