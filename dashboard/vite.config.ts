@@ -1,6 +1,7 @@
 /** How the page is built: relative paths, the SDK as a chunk of its own, a view's code only when it is opened. */
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, type Plugin } from 'vitest/config';
+import { licences } from './scripts/licences.ts';
 
 /** Lets the browser fetch the SDK and the first view beside the page's own code, not after it. */
 function preload(): Plugin {
@@ -32,7 +33,7 @@ function preload(): Plugin {
 
 export default defineConfig({
   base: './',
-  plugins: [svelte(), preload()],
+  plugins: [svelte(), preload(), licences()],
   build: { target: 'es2022', modulePreload: { polyfill: false }, assetsInlineLimit: 0 },
   test: { environment: 'happy-dom', include: ['tests/**/*.test.ts'] },
   resolve: process.env['VITEST'] ? { conditions: ['browser'] } : {},

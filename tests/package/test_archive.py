@@ -105,3 +105,11 @@ def test_it_has_the_certificates_for_a_machine_without_any(members: dict[str, ta
 def test_it_carries_the_licences_of_what_it_ships(members: dict[str, tarfile.TarInfo]) -> None:
     named = {PurePosixPath(path).parent.name for path in members if "_internal/licenses/" in path}
     assert {"viam-sdk", "grpclib", "grpcio", "protobuf", "msgspec", "apprise"} <= named
+
+
+def test_it_has_the_page(members: dict[str, tarfile.TarInfo]) -> None:
+    """For everybody to read, and without what it was built from."""
+    page = {name for name in members if name.startswith("dashboard/")}
+    assert "dashboard/dist/index.html" in page
+    assert {PurePosixPath(name).parts[1] for name in page} == {"dist"}
+    assert {members[name].mode for name in page} == {0o644}
