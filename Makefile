@@ -9,11 +9,13 @@ KILLS ?= 330
 SEED ?=
 TAG ?=
 WORDS ?=
+SCENE ?= steady
+PORT ?= 0
 entrypoint := dist/viam-billing/viam-billing
 tools := build/tools/bin
 compile := $(tools)/uv --no-config pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test lint forecast bench soak build dist test-archive test-viam-server validate-focus lock tools audit sbom clean check-release bench-archive crash fuzz mutate
+.PHONY: help setup demo dashboard page test lint forecast bench soak build dist test-archive test-viam-server validate-focus lock tools audit sbom clean check-release bench-archive crash fuzz mutate
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:/ { printf "make %-16s  %s\n", $$1, $$2 }' Makefile
@@ -23,6 +25,14 @@ setup: ## make .venv with everything for development, or bring it up to date
 
 demo: setup ## show the module at work against a simulated cloud
 	$(python) -m viam_billing_sandbox.demo
+
+dashboard: setup page ## show the page with a stand-in machine (SCENE=steady, over-budget, overdue, cloud-away, unknown-charge or fleet-10000; PORT=N)
+	@echo "Open the address after page: in a browser; Ctrl-C ends it."
+	@$(python) -m viam_billing_sandbox.machine --scene $(SCENE) --port $(PORT) --page dashboard/dist
+
+page: ## build the page into dashboard/dist, which needs Node 20.19 or newer
+	dashboard/install.sh
+	cd dashboard && npm run --silent build -- --logLevel warn
 
 test: lint ## run the checks and the whole test suite with branch coverage (PYTEST_ARGS for pytest)
 	$(python) -m coverage erase
@@ -110,4 +120,5 @@ lock: tools ## remake requirements/*.txt from pyproject.toml with uv (LOCK_ARGS=
 
 clean: ## remove everything that the other targets made, .venv too
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
+	rm -rf dashboard/node_modules dashboard/dist dashboard/screens
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
