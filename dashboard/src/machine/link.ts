@@ -13,6 +13,8 @@ import type { Target } from './target';
 /** Viam's signaling server, by which WebRTC finds a machine. */
 const SIGNALING = 'https://app.viam.com:443';
 const DIAL_TIMEOUT_MS = 15_000;
+/** What a machine answers to a login that it does not ask for. */
+const NO_LOGIN = /AuthService|unimplemented/i;
 
 /**
  * Connects once, and does not reconnect by itself: whoever asks decides when to try again.
@@ -37,8 +39,7 @@ async function connect(target: Target): Promise<RobotClient> {
     return robot;
   } catch (error) {
     // A machine without authentication has no login to answer, and needs none.
-    if (target.way === 'webrtc' || !target.apiKey || !readError(error).text.includes('AuthService'))
-      throw error;
+    if (target.way === 'webrtc' || !target.apiKey || !NO_LOGIN.test(readError(error).text)) throw error;
     return connect({ way: target.way, host: target.host });
   }
 }
