@@ -41,7 +41,7 @@ const PASSING = new Set(['cloud_unreachable', 'cloud_timeout', 'cloud_rate_limit
 // Every code of the module has an underscore; "unavailable: ..." and other texts of gRPC have none.
 const CODED = /^([a-z]+(?:_[a-z]+)+): ([\s\S]+)$/;
 const NO_SERVICE =
-  /no node found|resource .*not (?:found|available)|resource not found|unknown service|not registered|failed to find/i;
+  /no node found|resource .*not (?:found|available)|resource not found|unknown service|not registered|failed to find|^not connected$/i;
 const LOGIN =
   /unauthenticated|authentication|invalid credentials|permission denied|forbidden|\b401\b|\b403\b/i;
 

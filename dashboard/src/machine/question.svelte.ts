@@ -13,7 +13,9 @@ export class Question<C extends Command> implements Polled {
   answeredAt = $state.raw<number>();
 
   /** Neither an answer nor an error so far. */
-  readonly waiting = $derived(this.answer === undefined && this.error === undefined);
+  get waiting(): boolean {
+    return this.answer === undefined && this.error === undefined;
+  }
 
   constructor(
     private readonly machine: Pick<Machine, 'ask'>,

@@ -161,10 +161,5 @@ export function parametersLine(parameters: Attempt['parameters']): string {
     .join(', ');
 }
 
-/** Neither an answer nor an error so far; a question that is not asked is not waited for. */
-export function isWaiting(question: { answer?: unknown; error?: unknown } | undefined): boolean {
-  return question !== undefined && question.answer === undefined && question.error === undefined;
-}
-
 /** So many charges are asked for, the newest ones; the unknown ones are asked for apart. */
 export const MOST = 500;

@@ -25,11 +25,6 @@ export interface Known {
   commands?: Commands | undefined;
 }
 
-/** Neither an answer nor an error so far; a question that is not asked is not waited for. */
-export function isWaiting(question: { answer?: unknown; error?: unknown } | undefined): boolean {
-  return question !== undefined && question.answer === undefined && question.error === undefined;
-}
-
 /** What is wrong, the worst first. */
 export function problems({ access, accessError, status, statusError, commands }: Known): Problem[] {
   const found = [
