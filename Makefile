@@ -15,7 +15,7 @@ entrypoint := dist/viam-billing/viam-billing
 tools := build/tools/bin
 compile := $(tools)/uv --no-config pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo dashboard page test lint forecast bench soak build dist test-archive test-viam-server validate-focus lock tools audit sbom clean check-release bench-archive crash fuzz mutate
+.PHONY: help setup demo dashboard page test test-page lint forecast bench soak build dist test-archive test-viam-server validate-focus lock tools audit sbom clean check-release bench-archive crash fuzz mutate
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:/ { printf "make %-16s  %s\n", $$1, $$2 }' Makefile
@@ -26,7 +26,7 @@ setup: ## make .venv with everything for development, or bring it up to date
 demo: setup ## show the module at work against a simulated cloud
 	$(python) -m viam_billing_sandbox.demo
 
-dashboard: setup page ## show the page with a stand-in machine (SCENE=steady, over-budget, overdue, cloud-away, unknown-charge or fleet-10000; PORT=N)
+dashboard: setup page ## show the page with a stand-in machine (SCENE=over-budget or another one, PORT=N)
 	@echo "Open the address after page: in a browser; Ctrl-C ends it."
 	@$(python) -m viam_billing_sandbox.machine --scene $(SCENE) --port $(PORT) --page dashboard/dist
 
@@ -34,11 +34,14 @@ page: ## build the page into dashboard/dist, which needs Node 20.19 or newer
 	dashboard/install.sh
 	cd dashboard && npm run --silent build -- --logLevel warn
 
-test: lint ## run the checks and the whole test suite with branch coverage (PYTEST_ARGS for pytest)
+test: lint test-page ## run the checks and the whole test suite with branch coverage (PYTEST_ARGS for pytest)
 	$(python) -m coverage erase
 	$(python) -m coverage run -m pytest $(PYTEST_ARGS)
 	$(python) -m coverage combine --quiet
 	$(python) -m coverage report
+
+test-page: setup ## check the page and test it in Chromium; without Node or Chromium that is left out, or fails with ALL=1
+	dashboard/test.sh
 
 lint: setup ## check style, format and types
 	$(python) -m ruff check .

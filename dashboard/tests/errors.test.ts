@@ -22,10 +22,11 @@ test('a module error may have several lines and colons', () => {
   expect(readError(connectError('unknown', 'cloud_rejected: one: two\nthree')).text).toBe('one: two\nthree');
 });
 
-test('a service that is not there is not an unreachable machine', () => {
-  const error = readError(
-    connectError('unknown', 'no node found with api rdk:service:generic and name other'),
-  );
+test.each([
+  'no node found with api rdk:service:generic and name other',
+  'not connected', // its module is away
+])('a service that is not there is not an unreachable machine: %s', (message) => {
+  const error = readError(connectError('unknown', message));
   expect(error).toMatchObject({ trouble: 'no_service', passing: true });
 });
 

@@ -2,11 +2,11 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import { chromium, type Browser, type BrowserContextOptions, type Page, type Request } from 'playwright-core';
 import type { Machine } from './machine';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-const WAIT_MS = 20_000;
+const WAIT_MS = 10_000;
 
 /** Built pictures, to look at. */
 export const SCREENS = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'screens');
@@ -26,12 +26,16 @@ export interface Visit {
   readonly errors: string[];
   /** Requests to anything but the machine. */
   readonly strangers: string[];
+  /** Commands asked so far, and those of them that are not answered yet. */
+  readonly asked: { count: number; pending: number };
 }
 
 export interface Wishes extends BrowserContextOptions {
   /** The clock goes on by `page.clock.fastForward`, so that nobody waits for the next minute. */
   clock?: boolean;
 }
+
+const isCommand = (request: Request) => request.url().endsWith('/DoCommand');
 
 /** A visit with nothing kept from another one. Nothing is loaded yet. */
 export async function visit(
@@ -51,21 +55,30 @@ export async function visit(
   if (clock) await page.clock.install();
   const errors: string[] = [];
   const strangers: string[] = [];
+  const asked = { count: 0, pending: 0 };
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') errors.push(message.text());
   });
   page.on('pageerror', (error) => errors.push(error.message));
   page.on('request', (request) => {
     const url = new URL(request.url());
+    if (isCommand(request)) {
+      asked.count += 1;
+      asked.pending += 1;
+    }
     if (url.origin !== origin && !['data:', 'blob:'].includes(url.protocol)) strangers.push(request.url());
   });
-  return { page, errors, strangers };
+  for (const end of ['requestfinished', 'requestfailed'] as const)
+    page.on(end as 'requestfinished', (request) => {
+      if (isCommand(request)) asked.pending -= 1;
+    });
+  return { page, errors, strangers, asked };
 }
 
 /** Waits until a view is shown with all its answers. */
 export async function settled(page: Page): Promise<void> {
   await page.locator('main h1').waitFor();
-  await page.waitForFunction(() => document.querySelector('main .loading') === null);
+  await page.locator('main .loading').first().waitFor({ state: 'detached' });
 }
 
 /** Opens a view, by its address, and waits until it has its answers. */
