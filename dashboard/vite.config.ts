@@ -5,7 +5,7 @@ import { licences } from './scripts/licences.ts';
 
 /** Lets the browser fetch the SDK and the first view beside the page's own code, not after it. */
 function preload(): Plugin {
-  const early = /(?:machine\/link\.ts|views\/month\/Month\.svelte)$/;
+  const wanted = /(?:machine\/link\.ts|views\/month\/Month\.svelte)$/;
   return {
     name: 'preload-early-chunks',
     transformIndexHtml: {
@@ -14,18 +14,27 @@ function preload(): Plugin {
         const chunks = Object.values(bundle ?? {}).flatMap((chunk) =>
           chunk.type === 'chunk' ? [chunk] : [],
         );
-        const first = chunks.filter((chunk) => early.test(chunk.facadeModuleId ?? ''));
+        const first = chunks.filter((chunk) => wanted.test(chunk.facadeModuleId ?? ''));
         const entry = new Set(
           chunks.filter((chunk) => chunk.isEntry).flatMap((chunk) => [chunk.fileName, ...chunk.imports]),
         );
         const names = new Set(first.flatMap((chunk) => [chunk.fileName, ...chunk.imports]));
-        return [...names]
-          .filter((name) => !entry.has(name))
-          .map((name) => ({
+        const early = [...names].filter((name) => !entry.has(name));
+        const styles = new Set(
+          chunks.flatMap((chunk) =>
+            early.includes(chunk.fileName) ? [...(chunk.viteMetadata?.importedCss ?? [])] : [],
+          ),
+        );
+        const link = (attrs: Record<string, string>, name: string) =>
+          ({
             tag: 'link',
-            attrs: { rel: 'modulepreload', crossorigin: true, href: `./${name}` },
+            attrs: { ...attrs, crossorigin: true, href: `./${name}` },
             injectTo: 'head',
-          }));
+          }) as const;
+        return [
+          ...early.map((name) => link({ rel: 'modulepreload' }, name)),
+          ...[...styles].map((name) => link({ rel: 'preload', as: 'style' }, name)),
+        ];
       },
     },
   };
