@@ -143,6 +143,9 @@ else
 fi
 if [ "$dev" = yes ]; then
     install .venv requirements/dev.txt
+    # the command line of the checkout, by its place beside this Python: the folder may be moved or copied
+    printf '%s\n' '#!/bin/sh' 'exec "${0%/*}/python" -I -m viam_billing_client.cli "$@"' >.venv/bin/viam-billing
+    chmod +x .venv/bin/viam-billing
     mark_installed dev
 fi
 rm -f .venv/unfinished

@@ -41,6 +41,7 @@ from viam_billing_client.errors import (
     ResultTooLargeError,
     StateUnavailableError,
     UnknownCommandError,
+    UnreadableAnswerError,
 )
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ __all__ = [
     "ResultTooLargeError",
     "StateUnavailableError",
     "UnknownCommandError",
+    "UnreadableAnswerError",
     "answers",
 ]
 

@@ -90,22 +90,19 @@ class Billing(AllCommands):
             await machine.close()  # type: ignore[no-untyped-call] # the SDK's
 
     async def _ask(self, record: type[A], command: str, timeout: float, /, **parameters: object) -> A:
-        import msgspec  # noqa: PLC0415 - with the first answer, see answers
-
         answer = await self.do_command({"command": command, **given(parameters)}, timeout=timeout)
-        try:
-            return msgspec.convert(answer, record)
-        except msgspec.ValidationError as error:
-            text = (
-                f'what answers as "{self._service}" is no billing service, or of another version ({command}: {error}).'
-            )
-            raise errors.NoServiceError(text) from None
+        return read(answer, record, self._service)
 
     async def do_command(self, command: Mapping[str, Any], *, timeout: float = READ_S) -> dict[str, Any]:  # noqa: D102 - as its base says
         try:
             resource = await self._resource(timeout)
             request = DoCommandRequest(name=resource.name)
-            request.command.update(dict(command))
+            try:
+                request.command.update(dict(command))
+            except (ValueError, TypeError, OverflowError, RecursionError) as error:
+                raise errors.InvalidRequestError(
+                    f"the request has a value that JSON does not have ({error})."
+                ) from None
             # not the SDK's own `do_command`, which drops the message of UNIMPLEMENTED
             answer = await resource.client.DoCommand(request, timeout=timeout)
         except GRPCError as error:
@@ -129,6 +126,17 @@ class Billing(AllCommands):
         except ResourceNotFoundError as error:
             text = f'the machine has no service "{self._service}". Look at its configuration.'
             raise errors.NoServiceError(text) from error
+
+
+def read(answer: dict[str, Any], record: type[A], service: str) -> A:
+    """The record of an answer of a service. Raises: UnreadableAnswerError: it does not fit."""
+    import msgspec  # noqa: PLC0415 - with the first answer, see answers
+
+    try:
+        return msgspec.convert(answer, record)
+    except (msgspec.ValidationError, ArithmeticError) as error:
+        text = f'the answer of "{service}" cannot be read: it is no billing service, or of another version ({error}).'
+        raise errors.UnreadableAnswerError(text) from None
 
 
 def _closed() -> None:

@@ -1,7 +1,8 @@
 """The errors of a call: one class for each code of the module, and those that are not the module's.
 
     BillingError     the module's: `code`, `text`, `status`; one class for each code
-    MachineError     not the module's: NoServiceError, NoConnectionError, NoAnswerError, or this class itself
+    MachineError     not the module's: NoServiceError, NoConnectionError, NoAnswerError, UnreadableAnswerError, or this
+                     class itself
 
 WebRTC loses the gRPC status, so the code is read from the message, `CODE: what happened. What to do.`
 """
@@ -141,7 +142,11 @@ class MachineError(Exception):
 
 
 class NoServiceError(MachineError):
-    """The machine has no such service, or what answers under its name is not the billing service."""
+    """The machine has no such service."""
+
+
+class UnreadableAnswerError(MachineError):
+    """An answer came, and is not of the form that this client knows. What was asked for has been done."""
 
 
 class NoConnectionError(MachineError):
@@ -152,7 +157,7 @@ class NoAnswerError(MachineError):
     """The call's `timeout` ended before the answer came."""
 
 
-_OWN: Final = re.compile(rf"(?:.*?desc = )?({'|'.join(CLASSES)}): (.*)", re.DOTALL)
+_OWN: Final = re.compile(rf"(?:.*?desc = )??({'|'.join(CLASSES)}): (.*)", re.DOTALL)
 """The module's message; viam-server in Go puts `rpc error: code = ... desc = ` before that of a remote."""
 
 

@@ -27,6 +27,7 @@ from benchmarks import (  # noqa: E402 - see above
     bounds,
     charges,
     client,
+    command_line,
     functions,
     of_fleets,
     through_viam_server,
@@ -56,6 +57,8 @@ MEASUREMENTS: dict[str, Callable[[Size], Awaitable[list[Figure]]]] = {
     "memory": against_echo.memory,
     "client_imports": client.imports,
     "client_call": client.call,
+    "cli_help": command_line.help_text,
+    "cli_fleet": command_line.fleet,
 }
 
 

@@ -49,6 +49,13 @@ WITH_BAR = {
     "client_import",
     "client_import_billing",
     "client_call",
+    "cli_help",
+    "cli_fleet_table",
+    "cli_fleet_json",
+    "cli_fleet_csv",
+    "cli_memory_table",
+    "cli_memory_json",
+    "cli_memory_csv",
 }
 UNTRACED = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
 """What is measured is the product, not the coverage of it."""

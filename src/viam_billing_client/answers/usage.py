@@ -145,7 +145,7 @@ class TypeComparison(Answer, frozen=True, kw_only=True):
 
 
 class UsageComparison(CloudAnswer, frozen=True, kw_only=True):
-    """This month against the one before at the same time of it. Amounts are US dollars in whole cents."""
+    """This month against the one before at the same point. Amounts are US dollars in whole cents."""
 
     org_id: str | None = None
     location_id: str | None = None

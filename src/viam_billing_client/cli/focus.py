@@ -96,7 +96,7 @@ def _row(of_day: dict[str, str], cost: Decimal, kind: str, *, rounding: bool = F
         row |= {"ChargeCategory": "Adjustment", "ChargeDescription": "Rounding to whole cents"}
     elif cost < 0:
         row |= {"ChargeCategory": "Credit", "ChargeDescription": f"Credit, {kind}" if kind else "Discounts and credits"}
-    else:  # Viam tells no quantities and no prices: one day of a kind is what is priced
+    else:  # Viam reports no quantities and no prices: one day of a kind is what is priced
         row |= {
             "ChargeCategory": "Usage",
             "ChargeDescription": kind or "Usage",
@@ -121,10 +121,12 @@ def _billing_month(
     """
     time = point.time.astimezone(timezone.utc)
     if before is not None and point.delta is not None:
-        if abs(point.month_to_date - point.delta - before.month_to_date) <= _CENTS:
+        goes_on = abs(point.month_to_date - point.delta - before.month_to_date) <= _CENTS
+        begins = abs(point.month_to_date - point.delta) <= _CENTS
+        if goes_on and not begins:
             near = {(each.year, each.month) for each in (time - timedelta(days=1), time, time + _LATEST_ZONE)}
             return month if month in near else (time.year, time.month)
-        if abs(point.month_to_date - point.delta) <= _CENTS:
+        if begins and not goes_on:
             time += _LATEST_ZONE
     return time.year, time.month
 

@@ -102,7 +102,7 @@ class UsageCommands(Commands):
         max_age_s: float | None = None,
         timeout: float = READ_S,
     ) -> answers.UsageComparison:
-        """This month against the one before at the same time of it, and what changed most.
+        """This month against the one before at the same point, and what changed most.
 
         Raises: StateUnavailableError, OutOfScopeError, NotConfiguredError, NotFoundError, and what every read raises.
         """

@@ -2,7 +2,9 @@
 
     billing = FakeBilling()
     billing.script["get_location_usage"] = ChargeBlockedError("settle the other one first.")
-    billing.script["get_location_usage"] = replace(sample("get_location_usage"), stale=True)
+    billing.script["get_location_usage"] = replace(
+        sample("get_location_usage", answers.LocationUsage), stale=True
+    )
     billing.script["get_location_usage"] = lambda parameters: ...
     ...
     assert billing.calls == [("get_location_usage", {"location_id": "abc"})]
@@ -65,13 +67,20 @@ class FakeBilling(Billing):
         return cast("A", self._usual(record, command, asked))
 
     async def do_command(self, command: Mapping[str, Any], *, timeout: float = READ_S) -> dict[str, Any]:  # noqa: ARG002, D102 - as its base says
-        name = command.get("command") or next(iter(command))
-        self.calls.append((name, {key: value for key, value in command.items() if key != "command"}))
-        if (scripted := self.script.get(name)) is None or callable(scripted):
-            return dict(SAMPLES[name])
+        nested = "command" not in command
+        name = next(iter(command)) if nested else command["command"]
+        asked = dict(command[name]) if nested else _without(command, "command")
+        self.calls.append((name, asked))
+        scripted = self.script.get(name)
+        if callable(scripted):
+            scripted = scripted(asked)
+        if scripted is None:
+            answer = dict(SAMPLES[name])
+            return {name: answer} if nested else answer
         if isinstance(scripted, Exception):
             raise scripted
-        return cast("dict[str, Any]", _json(msgspec.to_builtins(scripted, builtin_types=(Decimal, datetime))))
+        answer = cast("dict[str, Any]", _json(msgspec.to_builtins(scripted, builtin_types=(Decimal, datetime))))
+        return {name: answer} if nested else answer
 
     def _usual(self, record: type[answers.Answer], command: str, asked: dict[str, Any]) -> answers.Answer:
         if record is answers.ChargeMade:

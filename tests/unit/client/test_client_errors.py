@@ -12,6 +12,7 @@ from viam_billing_client import errors
 from viam_billing_client.errors import (
     BillingError,
     ChargeBlockedError,
+    ChargeOutcomeUnknownError,
     MachineError,
     NoAnswerError,
     NoConnectionError,
@@ -41,6 +42,14 @@ def test_an_error_of_a_remotes_module_is_told_in_viam_servers_words() -> None:
     error = errors.of_status(Status.UNKNOWN, message, "billing")
     assert isinstance(error, ChargeBlockedError)
     assert error.text == "an earlier charge.\nSettle it."
+
+
+def test_a_code_that_an_error_quotes_is_not_its_own() -> None:
+    """Whoever takes an unknown charge for a refused one charges again."""
+    words = "the cloud said (rpc error: code = NotFound desc = not_found: no such org). Repeat the key."
+    error = errors.of_status(Status.ABORTED, f"charge_outcome_unknown: {words}", "billing")
+    assert isinstance(error, ChargeOutcomeUnknownError)
+    assert error.text == words
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,14 @@ from decimal import Decimal
 
 import pytest
 
-from viam_billing_client import Billing, ChargeBlockedError, IdempotencyConflictError, NotFoundError, answers
+from viam_billing_client import (
+    Billing,
+    ChargeBlockedError,
+    CloudError,
+    IdempotencyConflictError,
+    NotFoundError,
+    answers,
+)
 from viam_billing_client.testing import FakeBilling, replace, sample
 from viam_billing_client.testing.samples import SAMPLES
 
@@ -82,7 +89,12 @@ async def test_raw_requests_have_json_values() -> None:
     fake = FakeBilling()
     assert await fake.do_command({"command": "get_status"}) == SAMPLES["get_status"]
     fake.script["get_status"] = sample("get_status", answers.ServiceStatus)
-    assert await fake.do_command({"get_status": {}}) == SAMPLES["get_status"] | {
+    answer = SAMPLES["get_status"] | {
         "last_success": "2026-11-21T12:00:00+00:00",
         "journal": SAMPLES["get_status"]["journal"] | {"created": "2026-11-02T09:30:00+00:00"},
     }
+    assert await fake.do_command({"get_status": {}}) == {"get_status": answer}
+    fake.script["get_location_usage"] = lambda parameters: CloudError(f"no {parameters['location_id']}.")
+    with pytest.raises(CloudError, match="no abc"):
+        await fake.do_command({"get_location_usage": {"location_id": "abc"}})
+    assert fake.calls[-1] == ("get_location_usage", {"location_id": "abc"})

@@ -68,6 +68,14 @@ def test_a_day_has_a_row_for_each_kind_of_usage() -> None:
     assert (data["SkuId"], data["BilledCost"]) == ("binary_data_upload", "1.50")
 
 
+def test_the_first_of_a_month_without_any_cost_is_in_its_own_month() -> None:
+    """Where credits take all that was used, the figures of the old month and of the new one are alike."""
+    by_type = {"per_machine": "10"}
+    shown = rows(*(point(f"2026-{day}T23:00:00", "0", "0", by_type) for day in ("11-29", "11-30", "12-01", "12-02")))
+    periods = [row["BillingPeriodStart"][:7] for row in shown if row["ChargeCategory"] == "Usage"]
+    assert periods == ["2026-11", "2026-11", "2026-12", "2026-12"]
+
+
 def test_what_the_kinds_do_not_explain_is_a_credit() -> None:
     """Whether a discount on all, or a kind that has become cheaper; it has no price."""
     shown = rows(point("2026-11-20T23:00:00", "100", "5", {"a": "9", "b": "-1"}))

@@ -12,7 +12,13 @@ from grpclib.exceptions import GRPCError, StreamTerminatedError
 from viam.proto.common import DoCommandRequest, DoCommandResponse
 from viam.services.generic import Generic
 
-from viam_billing_client import Billing, CloudUnimplementedError, NoConnectionError, NoServiceError
+from viam_billing_client import (
+    Billing,
+    CloudUnimplementedError,
+    InvalidRequestError,
+    NoConnectionError,
+    UnreadableAnswerError,
+)
 from viam_billing_client.testing.samples import SAMPLES
 
 
@@ -71,8 +77,14 @@ async def test_an_amount_is_the_decimal_that_the_module_has_written() -> None:
 
 @pytest.mark.parametrize("answer", [{}, {"echo": 1}, {**SAMPLES["get_location_usage"], "month_to_date": "much"}])
 async def test_what_is_no_answer_of_the_service_is_told(answer: dict[str, Any]) -> None:
-    with pytest.raises(NoServiceError, match='"billing" is no billing service'):
+    with pytest.raises(UnreadableAnswerError, match='the answer of "billing" cannot be read'):
         await billing(answer).get_location_usage()
+
+
+@pytest.mark.parametrize("value", [object(), "\ud800", 10**400])
+async def test_a_value_that_json_does_not_have_is_an_invalid_request(value: object) -> None:
+    with pytest.raises(InvalidRequestError, match="JSON does not have"):
+        await billing({}).do_command({"help": {"name": value}})
 
 
 async def test_a_message_that_the_sdk_drops_is_read() -> None:

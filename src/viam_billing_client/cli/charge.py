@@ -1,0 +1,98 @@
+"""Charges an organization, at most once for each idempotency key: `charge`.
+
+A retry is safe because it has the same key: a person sees the key before anything is sent, a program has to give it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import Annotated, Final
+
+import typer
+
+from viam_billing_client.cli.asking import ask_all, ask_one, exit_code, leave, one_place, say_failure
+from viam_billing_client.cli.journal import CHARGE
+from viam_billing_client.cli.messages import on_terminal, plain, say
+from viam_billing_client.cli.output import write, write_json
+from viam_billing_client.cli.page import dollars
+from viam_billing_client.cli.parameters import Yes, dollars_of
+
+app: Final = typer.Typer()
+_CHARGE_S: Final = 90.0
+_DECLINED: Final = 2
+_FINAL: Final = ("invalid_request", "idempotency_conflict")
+"""Errors of a request that cannot succeed as it is."""
+
+
+@app.command(epilog="Example: viam-billing charge --org ORG-ID --subtotal 12.50 --key visit-4711")
+def charge(  # noqa: PLR0913 - the command's parameters
+    ctx: typer.Context,
+    *,
+    org: Annotated[str, typer.Option("--org", metavar="ID", help="The organization to charge.")],
+    subtotal: Annotated[Decimal, typer.Option(metavar="DOLLARS", parser=dollars_of, help="Without tax.")],
+    tax: Annotated[Decimal | None, typer.Option(metavar="DOLLARS", parser=dollars_of, help="The tax on it.")] = None,
+    description: Annotated[str | None, typer.Option(metavar="TEXT", help="What the invoice says.")] = None,
+    branding_org: Annotated[str | None, typer.Option(metavar="ID", help="Whose name the invoice bears.")] = None,
+    no_email: Annotated[bool, typer.Option("--no-email", help="Without the e-mail that confirms it.")] = False,
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="KEY", help="The idempotency key. Off a terminal it is required.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, send nothing.")] = False,
+    yes: Yes = False,
+) -> None:
+    """Charge an organization, at most once for each --key, which can be repeated after any error."""
+    if key is None and not on_terminal():
+        raise typer.BadParameter("off a terminal a charge needs --key: the same one when it is tried again.")
+    demand_yes(yes=yes or dry_run)
+    chosen_key = key or f"cli-{datetime.now(timezone.utc):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+    request = {
+        "command": "charge_organization",
+        "org_id_to_charge": org,
+        "subtotal": subtotal,
+        "tax": tax,
+        "description": description,
+        "org_id_for_branding": branding_org,
+        "disable_confirmation_email": no_email or None,
+        "idempotency_key": chosen_key,
+    }
+    with one_place(ctx.obj) as place:
+        if dry_run or not yes:
+            tried = ask_one(ctx.obj, place, {**request, "dry_run": True}, "DryRun", _CHARGE_S)
+        if dry_run:
+            write_json(tried.answer)
+            return
+        say(f"idempotency key: {chosen_key}")
+        if not yes:
+            known = "" if tried.record.would_send else " This key has charged already and will not charge again."
+            total = dollars(subtotal + (tax or Decimal()))
+            demand_consent(f"Charge {org} {total}, tax included, from {place.name}?{known}")
+        again = f"Whatever happened, repeat the same command with --key {chosen_key}: it charges at most once."
+        try:
+            (outcome,) = ask_all(ctx.obj, [place], request, "ChargeMade", _CHARGE_S, slow=False)
+        except (KeyboardInterrupt, SystemExit):
+            say(again)
+            raise
+        if outcome.error is not None:
+            say_failure(outcome)
+            if outcome.error[0] not in _FINAL:
+                say(again)
+            leave(exit_code([outcome]))
+        write([outcome], CHARGE, ctx.obj.output)
+
+
+def demand_yes(*, yes: bool) -> None:
+    """Nobody can be asked off a terminal. Raises: typer.BadParameter."""
+    if not yes and not on_terminal():
+        raise typer.BadParameter("off a terminal, where nobody can be asked, this needs --yes.")
+
+
+def demand_consent(question: str) -> None:
+    """Ask the person at the terminal. Raises: typer.Exit, unless they say yes."""
+    sys.stderr.write(f"{plain(question)} [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        say("nothing was done.")
+        leave(_DECLINED)

@@ -1,0 +1,48 @@
+"""Writes figures in the forms of other programs: `export focus`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+from viam_billing_client.cli.asking import ask_one, one_place
+from viam_billing_client.cli.messages import say
+from viam_billing_client.cli.output import write_csv
+from viam_billing_client.cli.parameters import Location, Org, Since, Until
+
+app: Final = typer.Typer()
+export: Final = typer.Typer(no_args_is_help=True, help="Figures in the forms of other programs.")
+app.add_typer(export, name="export")
+
+
+@export.command(epilog="Example: viam-billing export focus --since 2026-11-01 --until 2026-12-01 > november.csv")
+def focus(
+    ctx: typer.Context,
+    *,
+    location: Location = None,
+    org: Org = None,
+    since: Since = None,
+    until: Until = None,
+    account_name: Annotated[str, typer.Option(metavar="TEXT", help="The organization's name in the export.")] = "",
+) -> None:
+    """The history by day and kind of usage as FOCUS 1.0 CSV, on stdout, whatever --output says."""
+    from viam_billing_client.cli.focus import COLUMNS, days_not_known, focus_rows  # noqa: PLC0415 - not for --help
+
+    if location is not None and org is not None:
+        raise typer.BadParameter("--location and --org exclude each other.")
+    request = {
+        "command": "get_usage_history",
+        "location_id": location,
+        "org_id": org,
+        "since": since,
+        "until": until,
+        "step": "day",
+        "by": "type",
+    }
+    with one_place(ctx.obj) as place:
+        history = ask_one(ctx.obj, place, request, "UsageHistory").record
+        write_csv(COLUMNS, focus_rows(history, account_name))
+    missing = days_not_known(history)
+    if missing:
+        say(f"{missing} days are left out: their starting figures were not recorded.")

@@ -1,0 +1,57 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Final, TypeAlias
+
+import typer
+
+_DATE: Final = 10
+"""Characters of a date without a time."""
+
+
+def time_of(text: str) -> datetime:
+    """A time as typed: a day, which begins at midnight UTC, or RFC 3339. Raises: typer.BadParameter."""
+    written = text[:-1] + "+00:00" if text.endswith(("Z", "z")) else text
+    try:
+        time = datetime.fromisoformat(written)
+    except ValueError:
+        time = None
+    if time is not None and len(text) == _DATE:
+        time = time.replace(tzinfo=timezone.utc)
+    if time is None or time.tzinfo is None:
+        raise typer.BadParameter("expected a day such as 2026-11-01 or a time such as 2026-11-01T12:00:00Z.")
+    return time
+
+
+def dollars_of(text: str) -> Decimal:
+    """An amount as typed. Raises: typer.BadParameter."""
+    try:
+        amount = Decimal(text)
+        exact = amount.is_finite() and amount == round(amount, 2)
+    except (InvalidOperation, ValueError):
+        exact = False
+    if not exact or not text.isascii() or "e" in text.lower() or "_" in text:
+        raise typer.BadParameter("expected US dollars with at most two decimals, such as 12.50.")
+    return amount
+
+
+Location: TypeAlias = Annotated[
+    str | None, typer.Option("--location", metavar="ID", help="A location; by default the service's own.")
+]
+Org: TypeAlias = Annotated[
+    str | None, typer.Option("--org", metavar="ID", help="An organization; by default the service's own.")
+]
+MaxAge: TypeAlias = Annotated[
+    float | None, typer.Option("--max-age", metavar="S", min=0, help="Ask the cloud if what is known is older.")
+]
+Since: TypeAlias = Annotated[
+    datetime | None, typer.Option("--since", metavar="TIME", parser=time_of, help="A day or an RFC 3339 time.")
+]
+Until: TypeAlias = Annotated[
+    datetime | None, typer.Option("--until", metavar="TIME", parser=time_of, help="The same; it is not included.")
+]
+Limit: TypeAlias = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many.")]
+Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Off a terminal it is required.")]

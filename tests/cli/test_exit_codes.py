@@ -1,0 +1,214 @@
+"""How a command ends: each exit code, what is said on stderr, and what is never said."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import signal
+from typing import Any
+
+import pytest
+from grpclib import GRPCError, Status
+
+from support.cli_process import COMMAND, environment, run, start
+from support.conditions import holds
+from support.fake_robot import FakeRobot, failing
+from support.machine_process import MachineProcess
+from viam_billing_client.testing.samples import SAMPLES
+
+SECRET = "a-key-that-nobody-may-see"
+CHARGE = ("charge", "--org", "org-1", "--subtotal", "5", "--yes")
+
+
+@pytest.mark.parametrize("style", ["direct", "webrtc"])
+async def test_an_error_of_the_module_is_1_with_its_code(style: str) -> None:
+    """Over WebRTC too, where the gRPC status is lost."""
+    with MachineProcess("--direct", "--errors", style) as machine:
+        where = ("--insecure", "--address", f"localhost:{machine.port}")
+        done = await run("usage", "--location", "nowhere", *where)
+        assert (done.code, done.output) == (1, "")
+        assert done.errors.startswith("viam-billing: not_found: ")
+        assert done.errors.count("\n") == 1
+        refused = await run("do", '{"update_location_billing_organization": {}}', *where)
+        assert refused.code == 1
+        assert refused.errors.startswith("viam-billing: invalid_request: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("usagee",), "No such command 'usagee'"),
+        (("usage", "--bogus"), "--bogus"),
+        (("usage", "--output", "xml"), "json"),
+        (("history", "--since", "yesterday"), "2026-11-01"),
+        (("invoices", "--limit", "0"), "limit"),
+        (("budget", "--org", "a", "--location", "b"), "exclude each other"),
+        (("do", "[1]"), "JSON object"),
+        (("charge", "--org", "a", "--subtotal", "5.001", "--key", "k"), "two decimals"),
+        (("charge", "--org", "a", "--subtotal", "NaN", "--key", "k"), "two decimals"),
+        (CHARGE, "--key"),
+        ((*CHARGE[:-1], "--key", "k"), "--yes"),
+        (("usage",), "which machine?"),
+        (("usage", "--machine", "a"), "[machines.a]"),
+        (("usage", "--machine", "a", "--address", "b"), "exclude each other"),
+        (("usage", "--address", "a", "--api-key", SECRET), "api-key-id is missing"),
+        (("usage", "--address", "a", "--api-key", SECRET, "--api-key-id", SECRET), "not a UUID"),
+        (("usage", "--sandbox", "--address", "a"), "--sandbox excludes"),
+        (("usage", "--sandbox", "--scene", "none-such"), "none-such"),
+    ],
+)
+async def test_wrong_usage_is_2_and_says_what_is_right(arguments: tuple[str, ...], words: str) -> None:
+    done = await run(*arguments)
+    assert (done.code, done.output) == (2, "")
+    assert words in done.errors
+    assert "Traceback" not in done.errors
+    assert SECRET not in done.errors
+
+
+@pytest.mark.parametrize("way", [("--insecure",), ()])
+async def test_no_connection_is_3(way: tuple[str, ...]) -> None:
+    """Without TLS, and by the SDK's native library, which complains to stdout at length."""
+    done = await run("usage", *way, "--address", "localhost:1")
+    assert (done.code, done.output) == (3, "")
+    assert "localhost:1 cannot be reached" in done.errors
+    assert done.errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("message", ['resource "rdk:service:generic/billing" not found', "not connected"])
+async def test_a_machine_without_the_service_is_3(robot: FakeRobot, message: str) -> None:
+    robot.answer = failing(message)
+    done = await run("usage", *robot.options)
+    assert (done.code, done.output) == (3, "")
+    assert '"billing"' in done.errors
+
+
+async def test_what_is_no_billing_service_is_told(robot: FakeRobot) -> None:
+    robot.answer = lambda _: {"something": "else"}
+    done = await run("usage", *robot.options)
+    assert (done.code, done.output) == (1, "")
+    assert "no billing service" in done.errors
+
+
+async def test_a_stream_that_is_closed_or_full_ends_with_its_own_code() -> None:
+    """As 141 stands for a pipe that closed."""
+    for redirected, code in ((">&-", 0), ("2>&-", 0), (">/dev/full", 1)):
+        done = await asyncio.create_subprocess_shell(f"{shlex.join(COMMAND)} --help {redirected} </dev/null")
+        assert await done.wait() == code, redirected
+
+
+async def test_an_answer_that_does_not_come_is_3(robot: FakeRobot) -> None:
+    robot.answer = lambda _: None
+    done = await run("usage", "--timeout", "0.5", *robot.options)
+    assert (done.code, done.output) == (3, "")
+    assert "did not answer" in done.errors
+
+
+@pytest.mark.parametrize(("status", "code"), [("ok", 0), ("warning", 10), ("exceeded", 11), ("newer", 0)])
+async def test_the_budgets_status_is_its_exit_code(robot: FakeRobot, status: str, code: int) -> None:
+    robot.answer = lambda _: {**SAMPLES["check_budget"], "status": status}
+    done = await run("budget", *robot.options)
+    assert (done.code, done.errors) == (code, "")
+
+
+async def test_fields_of_a_newer_module_pass(robot: FakeRobot) -> None:
+    """As JSON they are there; tables and CSV have what this version knows."""
+
+    def newer(request: dict[str, Any]) -> dict[str, Any]:
+        answer = dict(SAMPLES[request["command"]])
+        return {**answer, "carbon": {"kg": 3}, "cost_by_type": {**answer["cost_by_type"], "unknown_77": 1.5}}
+
+    robot.answer = newer
+    as_json = await run("usage", "-o", "json", *robot.options)
+    assert json.loads(as_json.output)["carbon"] == {"kg": 3}
+    assert "unknown_77" in (await run("usage", *robot.options)).output
+    assert "cost_unknown_77" in (await run("usage", "-o", "csv", *robot.options)).output
+
+
+async def test_no_text_of_an_answer_moves_the_cursor(robot: FakeRobot) -> None:
+    """A location's name is what its owner has typed."""
+    sample = SAMPLES["get_fleet_usage"]
+    location = {**sample["locations"][0], "name": "\x1b[2Jgone\nnext\u202e"}
+    robot.answer = lambda _: {**sample, "locations": [location]}
+    done = await run("fleet", "--locations", *robot.options)
+    assert "gone" in done.output
+    assert not {"\x1b", "\u202e"} & set(done.output)
+    robot.answer = failing("cloud_rejected: \x1b[2Jgone.")
+    assert "\x1b" not in (await run("fleet", *robot.options)).errors
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--api-key", SECRET, SECRET), (f"--api-key={SECRET}", "usage", SECRET), ("usage", "--output", SECRET)],
+)
+async def test_a_key_is_not_repeated_in_an_error(arguments: tuple[str, ...]) -> None:
+    done = await run(*arguments, env={"VIAM_BILLING_API_KEY": SECRET})
+    assert done.code == 2
+    assert SECRET not in done.errors
+
+
+async def test_a_key_in_an_error_of_the_service_is_hidden(robot: FakeRobot) -> None:
+    robot.answer = failing(f"cloud_rejected: the key {SECRET} is wrong.")
+    done = await run("usage", *robot.options, env={"VIAM_BILLING_API_KEY": SECRET, "VIAM_BILLING_API_KEY_ID": ""})
+    assert SECRET not in done.output + done.errors
+
+
+async def test_a_charge_that_is_open_says_how_to_repeat_it(robot: FakeRobot) -> None:
+    robot.answer = failing("charge_outcome_unknown: it was sent. Repeat the key.")
+    done = await run(*CHARGE, "--key", "visit-1", *robot.options)
+    assert done.code == 1
+    first, error, hint = done.errors.splitlines()
+    assert first == "viam-billing: idempotency key: visit-1"
+    assert error.startswith("viam-billing: charge_outcome_unknown: ")
+    assert "--key visit-1" in hint
+    assert [each["idempotency_key"] for each in robot.asked] == ["visit-1"]
+
+
+async def test_a_charge_that_cannot_succeed_is_not_to_be_repeated(robot: FakeRobot) -> None:
+    robot.answer = failing("idempotency_conflict: another charge.")
+    done = await run(*CHARGE, "--key", "visit-1", *robot.options)
+    assert "repeat" not in done.errors
+
+
+async def test_a_closed_pipe_ends_it_quietly(robot: FakeRobot) -> None:
+    """As `| head` closes it, while there is more to write than a pipe holds."""
+    sample = SAMPLES["get_fleet_usage"]
+    locations = [{**sample["locations"][0], "location_id": f"loc{number:07}"} for number in range(20_000)]
+    robot.answer = lambda _: {**sample, "locations": locations}
+    for form in ("table", "json", "csv"):
+        command = shlex.join([*COMMAND, "fleet", "--locations", "-o", form, *robot.options])
+        pipe = asyncio.subprocess.PIPE
+        shell = ("bash", "-c", f"{command} | head -n 1; exit ${{PIPESTATUS[0]}}")
+        process = await asyncio.create_subprocess_exec(*shell, stdout=pipe, stderr=pipe, env=environment())
+        output, errors = await process.communicate()
+        assert (output.count(b"\n"), errors, process.returncode) == (1, b"", 141)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_a_signal_ends_it_quietly_while_it_waits(robot: FakeRobot, number: int, code: int) -> None:
+    robot.answer = lambda _: None
+    process = await start("usage", *robot.options)
+    await holds(lambda: bool(robot.asked))
+    process.send_signal(number)
+    output, errors = await process.communicate()
+    assert (process.returncode, output, errors) == (code, b"", b"")
+
+
+async def test_a_full_disk_is_told(robot: FakeRobot) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND, "usage", *robot.options, stdout=full, stderr=asyncio.subprocess.PIPE, env=environment()
+        )
+        _, errors = await process.communicate()
+    finally:
+        os.close(full)
+    assert (process.returncode, errors) == (1, b"viam-billing: [Errno 28] No space left on device\n")
+
+
+async def test_errors_that_lost_their_code_are_no_errors_of_the_module(robot: FakeRobot) -> None:
+    robot.answer = lambda _: GRPCError(Status.INTERNAL, "something broke")
+    done = await run("usage", *robot.options)
+    assert done.code == 3
+    assert "something broke" in done.errors

@@ -1,0 +1,204 @@
+"""What a person sees on a terminal: widths, colors, progress, questions, Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from support.cli_process import on_terminal, run, start
+from support.conditions import holds
+from support.fake_robot import FakeRobot, failing
+from support.machine_process import MachineProcess
+from viam_billing_client.testing.samples import CUSTOMER, SAMPLES
+
+CHARGE = ("charge", "--org", CUSTOMER, "--subtotal", "1200.5")
+RESOLVE = ("charges", "resolve", "job-000121", "--outcome", "failed", "--note", "not made")
+COMMANDS: Sequence[tuple[str, ...]] = [
+    ("usage",),
+    ("budget",),
+    ("fleet",),
+    ("fleet", "--locations"),
+    ("history", "--by-type"),
+    ("compare",),
+    ("invoices",),
+    ("payer",),
+    ("tiers",),
+    ("charges", "list"),
+    ("audit",),
+    ("access",),
+    ("status",),
+]
+
+
+@pytest.mark.parametrize("width", [60, 100])
+async def test_everything_fits_the_terminal(width: int) -> None:
+    with MachineProcess("--direct", "--scene", "overdue") as machine:
+        for command in COMMANDS:
+            where = ("--insecure", "--address", f"localhost:{machine.port}")
+            async with on_terminal(*command, *where, width=width) as terminal:
+                assert await terminal.code() == 0
+                lines = terminal.text.rstrip("\n").split("\n")
+                shown = [line.rpartition("\r")[2] for line in lines]
+                assert [line for line in shown if cell_len(line) > width] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+async def test_several_machines_fit_it_too(robot: FakeRobot, tmp_path: Path, command: tuple[str, ...]) -> None:
+    """With one that fails among them."""
+    folder = tmp_path / "viam-billing"
+    folder.mkdir()
+    ports = {"warehouse-north": robot.port, "nobody": 1}
+    profiles = (f'[machines.{name}]\naddress = "localhost:{port}"\ninsecure = true\n' for name, port in ports.items())
+    (folder / "config.toml").write_text("".join(profiles))
+    machines = ("--machine", "warehouse-north", "--machine", "nobody")
+    async with on_terminal(*command, *machines, width=60, env={"XDG_CONFIG_HOME": str(tmp_path)}) as terminal:
+        assert await terminal.code() == 3
+        table = terminal.text.rpartition("\r")[2].splitlines()[-3:]
+        assert [line.split()[0] for line in table] == ["machine", "warehouse-north", "nobody"]
+        assert [line for line in table if cell_len(line) > 60] == []
+
+
+async def test_a_wide_name_takes_its_width(robot: FakeRobot) -> None:
+    sample = SAMPLES["get_fleet_usage"]
+    location = {**sample["locations"][0], "name": "倉庫" * 30}
+    robot.answer = lambda _: {**sample, "locations": [location]}
+    async with on_terminal("fleet", "--locations", *robot.options, width=60) as terminal:
+        assert await terminal.code() == 0
+        (row,) = (line for line in terminal.text.splitlines() if "倉庫" in line)
+        assert cell_len(row) <= 60
+        assert "…" in row
+
+
+async def test_ids_are_whole_where_there_is_no_terminal(robot: FakeRobot) -> None:
+    location = {**SAMPLES["get_fleet_usage"]["locations"][0], "name": "long " * 40}
+    robot.answer = lambda _: {**SAMPLES["get_fleet_usage"], "locations": [location]}
+    done = await run("fleet", "--locations", *robot.options)
+    assert ("long " * 40).rstrip() in done.output
+    assert "\x1b" not in done.output
+
+
+async def test_colors_are_for_terminals_that_want_them(robot: FakeRobot) -> None:
+    for env, colored in (({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)):
+        async with on_terminal("usage", *robot.options, env=env) as terminal:
+            assert await terminal.code() == 0
+            assert ("\x1b[" in terminal.raw) is colored
+
+
+async def test_a_terminal_without_unicode_gets_bars_of_ascii(robot: FakeRobot) -> None:
+    done = await run("usage", *robot.options, env={"PYTHONIOENCODING": "ascii"})
+    assert done.code == 0
+    assert "####" in done.output
+    assert done.output.isascii()
+
+
+async def test_progress_is_on_a_terminal_only(robot: FakeRobot) -> None:
+    """It is gone when the figures are there."""
+    robot.answer = lambda _: None
+    async with on_terminal("fleet", *robot.options) as terminal:
+        await holds(lambda: "asking localhost" in terminal.text)
+        terminal.type("\x03")
+        assert await terminal.code() == 130
+    robot.answer = lambda request: SAMPLES[request["command"]]
+    assert (await run("fleet", *robot.options)).errors == ""
+
+
+async def test_figures_and_errors_are_shown_after_progress_where_webrtc_is_tried(
+    robot: FakeRobot, tmp_path: Path
+) -> None:
+    """The SDK's native library dials then, and what it writes by itself is kept away."""
+    folder = tmp_path / "viam-billing"
+    folder.mkdir()
+    profiles = f'[machines.good]\naddress = "localhost:{robot.port}"\ninsecure = true\n'
+    (folder / "config.toml").write_text(f'{profiles}[machines.tls]\naddress = "localhost:1"\n')
+    machines = ("--machine", "good", "--machine", "tls")
+    async with on_terminal("usage", *machines, env={"XDG_CONFIG_HOME": str(tmp_path)}) as terminal:
+        assert await terminal.code() == 3
+        assert "tls: " in terminal.text
+        assert "1,316.10" in terminal.text
+        assert terminal.raw.rpartition("\x1b[?25l")[2].count("\x1b[?25h") >= 1  # the cursor is there again
+
+
+async def test_ctrl_c_ends_it_quietly(robot: FakeRobot) -> None:
+    robot.answer = lambda _: None
+    async with on_terminal("usage", *robot.options) as terminal:
+        await holds(lambda: bool(robot.asked))
+        terminal.type("\x03")
+        assert await terminal.code() == 130
+        assert terminal.text.replace("^C", "") == ""
+
+
+async def test_ctrl_c_while_the_sandbox_starts_leaves_nothing_behind(tmp_path: Path) -> None:
+    """The machine's own folder goes when the machine has ended."""
+    async with on_terminal("--sandbox", "usage", env={"TMPDIR": str(tmp_path)}) as terminal:
+        await holds(lambda: "starting the sandbox" in terminal.text and bool(os.listdir(tmp_path)))
+        terminal.type("\x03")
+        assert await terminal.code() == 130
+        assert "Traceback" not in terminal.text
+        assert os.listdir(tmp_path) == []
+
+
+async def test_a_sandbox_ends_with_a_command_that_is_terminated(tmp_path: Path) -> None:
+    process = await start("--sandbox", "usage", env={"TMPDIR": str(tmp_path)})
+    await holds(lambda: bool(os.listdir(tmp_path)))
+    process.terminate()
+    assert await process.communicate() == (b"", b"")
+    assert (process.returncode, os.listdir(tmp_path)) == (143, [])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+async def test_a_sandbox_ends_with_a_command_that_ends_at_its_question(tmp_path: Path, number: int) -> None:
+    """A closed window is one way; the first calls are answered by then."""
+    attributes = {"TMPDIR": str(tmp_path)}
+    async with on_terminal("--sandbox", "--scene", "unknown-charge", *RESOLVE, env=attributes) as terminal:
+        await holds(lambda: "[y/N]" in terminal.text)
+        os.kill(terminal.process.pid, number)
+        assert await terminal.code() == 128 + number
+    assert os.listdir(tmp_path) == []
+
+
+async def test_a_charge_asks_first_and_shows_its_key(robot: FakeRobot) -> None:
+    async with on_terminal(*CHARGE, *robot.options) as terminal:
+        await holds(lambda: "[y/N]" in terminal.text)
+        assert [each.get("dry_run") for each in robot.asked] == [True]
+        assert f"Charge {CUSTOMER} $1,200.50" in terminal.text
+        found = re.search(r"idempotency key: (cli-\S+)", terminal.text)
+        assert found
+        terminal.type("y\n")
+        assert await terminal.code() == 0
+    dry, sent = robot.asked
+    assert {**dry, "dry_run": None} == {**sent, "dry_run": None}
+    assert sent["idempotency_key"] == found[1]
+    assert "dry_run" not in sent
+
+
+@pytest.mark.parametrize("typed", ["n\n", "\n", "\x04"])
+async def test_a_charge_that_is_declined_sends_nothing(robot: FakeRobot, typed: str) -> None:
+    """No, nothing, and the end of the input."""
+    async with on_terminal(*CHARGE, *robot.options) as terminal:
+        await holds(lambda: "[y/N]" in terminal.text)
+        terminal.type(typed)
+        assert await terminal.code() == 2
+        assert "nothing was done" in terminal.text
+    assert [each.get("dry_run") for each in robot.asked] == [True]
+
+
+async def test_a_charge_that_is_refused_does_not_ask(robot: FakeRobot) -> None:
+    robot.answer = failing("charge_limit_exceeded: too much today.")
+    async with on_terminal(*CHARGE, *robot.options) as terminal:
+        assert await terminal.code() == 1
+        assert "[y/N]" not in terminal.text
+
+
+async def test_ctrl_c_in_a_charge_says_how_to_go_on(robot: FakeRobot) -> None:
+    robot.answer = lambda _: None
+    async with on_terminal(*CHARGE, "--yes", "--key", "visit-1", *robot.options) as terminal:
+        await holds(lambda: bool(robot.asked))
+        terminal.type("\x03")
+        assert await terminal.code() == 130
+        assert "--key visit-1" in terminal.text
