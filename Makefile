@@ -10,11 +10,13 @@ SEED ?=
 TAG ?=
 NAME ?=
 WORDS ?=
+SCENE ?= steady
+PORT ?= 0
 entrypoint := dist/viam-billing/viam-billing
 tools := build/tools/bin
 compile := $(tools)/uv --no-config pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test lint forecast bench soak build dist test-archive test-viam-server validate-focus lock tools audit sbom clean check-release bench-archive crash fuzz mutate namespace test-arm64
+.PHONY: help setup demo dashboard page test test-page lint forecast bench soak build dist test-archive test-viam-server validate-focus lock tools audit sbom clean check-release bench-archive crash fuzz mutate namespace test-arm64
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:/ { printf "make %-16s  %s\n", $$1, $$2 }' Makefile
@@ -26,12 +28,23 @@ demo: ## show the module at work against a simulated cloud
 	./setup.sh --demo
 	$(python) -m viam_billing_sandbox.demo
 
-test: lint ## run the checks and the whole test suite with branch coverage (PYTEST_ARGS for pytest)
+dashboard: setup page ## show the page with a stand-in machine (SCENE=over-budget or another one, PORT=N)
+	@echo "Open the address after page: in a browser; Ctrl-C ends it."
+	@$(python) -m viam_billing_sandbox.machine --scene $(SCENE) --port $(PORT) --page dashboard/dist
+
+page: ## build the page into dashboard/dist, which needs Node 20.19 or newer
+	dashboard/install.sh
+	cd dashboard && npm run --silent build -- --logLevel warn
+
+test: lint test-page ## run the checks and the whole test suite with branch coverage (PYTEST_ARGS for pytest)
 	$(python) -m coverage erase
 	$(python) -m coverage run -m pytest $(PYTEST_ARGS)
 	$(python) tests/whole_coverage.py
 	$(python) -m coverage combine --quiet
 	$(python) -m coverage report
+
+test-page: setup ## check the page and test it in Chromium; without Node or Chromium that is left out, or fails with ALL=1
+	dashboard/test.sh
 
 lint: setup ## check style, format and types
 	$(python) -m ruff check .
@@ -120,4 +133,5 @@ lock: tools ## remake requirements/*.txt from pyproject.toml with uv (LOCK_ARGS=
 
 clean: ## remove everything that the other targets made, .venv too
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
+	rm -rf dashboard/node_modules dashboard/dist dashboard/screens
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

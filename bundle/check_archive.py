@@ -1,6 +1,6 @@
 """Checks a finished archive and prints, one sentence each, what a machine or the registry would reject in it.
 
-members of the tar --> files only, inside, once each --> meta.json, entrypoint --> size
+members of the tar --> files only, inside, once each --> meta.json, entrypoint --> size --> the page
 entrypoint unpacked --> modules inside the executable, folders beside it --> ours all, the locked ones', Python's own
 """
 
@@ -31,6 +31,7 @@ DEVELOPMENT = {
 }
 """What is never shipped, even where Python or a locked package includes it."""
 ROOTS = "grpc/_cython/_credentials/roots.pem"
+_PAGE_FILES = {".html", ".js", ".css", ".txt"}
 _ELF = b"\x7fELF\x02\x01"
 _SYMBOL_TABLE = 2
 
@@ -67,6 +68,8 @@ def faults_of(archive: Path, folder: Path) -> Iterator[str]:
         yield f"{entrypoint} cannot be executed by its owner."
     else:
         yield from faults_of_content(folder / entrypoint)
+    for application in meta["applications"]:
+        yield from faults_of_page(folder, application["entrypoint"])
 
 
 def faults_of_members(members: list[tarfile.TarInfo]) -> Iterator[str]:
@@ -118,6 +121,27 @@ def faults_of_libraries(beside: Path) -> Iterator[str]:
             yield f"{path.name} is Viam's native WebRTC library, which a module has no use for."
         if path.name.startswith("libpython") and has_symbols(path):
             yield f"{path.name} is not stripped."
+
+
+def faults_of_page(folder: Path, entrypoint: str) -> Iterator[str]:
+    """Yield what a browser would miss of the page, wherever it is served, and what it should not get."""
+    start = folder / entrypoint
+    if not start.is_file():
+        yield f"the archive has no {entrypoint}, which meta.json names as an application's entrypoint."
+        return
+    named = [(start, name) for name in re.findall(r'(?:src|href)="(?!data:)([^"]+)"', start.read_text())]
+    for path in sorted(path for path in start.parent.rglob("*") if path.is_file()):
+        if path.suffix not in _PAGE_FILES:
+            yield f"{path.relative_to(folder)} is no file of a page."
+        elif path.suffix == ".js":
+            named += [(path, name) for name in re.findall(r"""["'`](\./[\w-]+\.(?:js|css))["'`]""", path.read_text())]
+    for path, name in named:
+        if not name.startswith("./"):
+            yield f"{path.relative_to(folder)} names {name}, which is not below it."
+        elif not (path.parent / name).is_file():
+            yield f"{path.relative_to(folder)} names {name}, which is missing."
+    if not (start.parent / "licences.txt").is_file():
+        yield f"{entrypoint} has no licences.txt beside it, the texts of what is in the page."
 
 
 def modules(executable: Path) -> set[str]:

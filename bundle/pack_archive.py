@@ -1,4 +1,4 @@
-"""Packs the built folder, meta.json and the licence; packing the same files twice gives the same bytes.
+"""Packs the built folders, meta.json and the licence; packing the same files twice gives the same bytes.
 
 A link is packed as the file it points to, because machines refuse to unpack some links. libdeflate compresses 3% better
 than zlib does at its best.
@@ -26,9 +26,9 @@ def member(name: str, path: Path, time_s: int) -> tarfile.TarInfo:
     return info
 
 
-def pack(root: Path, folder: Path, archive: Path, time_s: int) -> None:
-    """Write the archive: `meta.json` and `LICENSE`, then the folder under its path from the root, in order of names."""
-    built = sorted((path for path in folder.rglob("*") if not path.is_dir()), key=Path.as_posix)
+def pack(root: Path, folders: list[Path], archive: Path, time_s: int) -> None:
+    """Write the archive: `meta.json` and `LICENSE`, then the folders under their paths from the root, in order of names."""
+    built = sorted((path for folder in folders for path in folder.rglob("*") if not path.is_dir()), key=Path.as_posix)
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for path in (root / "meta.json", root / "LICENSE", *built):
@@ -39,4 +39,9 @@ def pack(root: Path, folder: Path, archive: Path, time_s: int) -> None:
 
 if __name__ == "__main__":
     here = Path(__file__).resolve().parents[1]
-    pack(here, here / "dist/viam-billing", Path(sys.argv[1]), int(os.environ["SOURCE_DATE_EPOCH"]))
+    pack(
+        here,
+        [here / "dist/viam-billing", here / "dashboard/dist"],
+        Path(sys.argv[1]),
+        int(os.environ["SOURCE_DATE_EPOCH"]),
+    )

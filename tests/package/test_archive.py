@@ -112,3 +112,11 @@ def test_it_carries_its_own_licence() -> None:
         content = tar.extractfile("LICENSE")
         assert content is not None
         assert content.read() == (CHECKOUT / "LICENSE").read_bytes()
+
+
+def test_it_has_the_page(members: dict[str, tarfile.TarInfo]) -> None:
+    """For everybody to read, and without what it was built from."""
+    page = {name for name in members if name.startswith("dashboard/")}
+    assert "dashboard/dist/index.html" in page
+    assert {PurePosixPath(name).parts[1] for name in page} == {"dist"}
+    assert {members[name].mode for name in page} == {0o644}

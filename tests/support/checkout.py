@@ -69,6 +69,6 @@ def copy_checkout(to: Path) -> Path:
     to.mkdir(parents=True)
     for name in ("run.sh", "setup.sh", "build.sh", "meta.json", "LICENSE"):
         shutil.copy2(ROOT / name, to)
-    for name in ("requirements", "bundle", "src"):
-        shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("requirements", "bundle", "src", "dashboard"):
+        shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules", "dist"))
     return to

@@ -56,3 +56,48 @@ def test_what_lies_beside_the_executable_is_known(name: str, known: bool, tmp_pa
     else:
         path.touch()
     assert check_archive.is_known(path, {"viam-sdk"}) is known
+
+
+def page(folder: Path, html: str, **files: str) -> list[str]:
+    """Return the faults of a page made of its HTML and of files in assets, named `name_suffix`."""
+    (folder / "dist" / "assets").mkdir(parents=True)
+    (folder / "dist" / "index.html").write_text(html)
+    (folder / "dist" / "licences.txt").touch()
+    for name, text in files.items():
+        (folder / "dist" / "assets" / name.replace("_", ".")).write_text(text)
+    return list(check_archive.faults_of_page(folder, "dist/index.html"))
+
+
+def test_a_page_whose_files_are_all_there_is_accepted(tmp_path: Path) -> None:
+    """What the browser fetches later too; an icon inside the HTML is no file."""
+    html = '<link href="data:image/svg+xml,x"><script src="./assets/main.js"></script>'
+    assert page(tmp_path, html, main_js='import("./view.js")', view_js="f([`./view.css`])", view_css="") == []
+
+
+@pytest.mark.parametrize(
+    ("html", "files", "fault"),
+    [
+        ('<script src="/assets/a.js">', {}, "dist/index.html names /assets/a.js, which is not below it."),
+        ('<script src="https://x/a.js">', {}, "dist/index.html names https://x/a.js, which is not below it."),
+        ('<script src="./assets/a.js">', {}, "dist/index.html names ./assets/a.js, which is missing."),
+        ("", {"a_js": 'import("./b.js")'}, "dist/assets/a.js names ./b.js, which is missing."),
+        ("", {"a_js": "", "a.js_map": "{}"}, "dist/assets/a.js.map is no file of a page."),
+    ],
+)
+def test_a_page_that_lacks_or_brings_a_file_is_a_fault(
+    html: str, files: dict[str, str], fault: str, tmp_path: Path
+) -> None:
+    """Viam serves it below a path of its own, so that a path from the root leads nowhere."""
+    assert page(tmp_path, html, **files) == [fault]
+
+
+def test_an_archive_without_its_page_is_a_fault(tmp_path: Path) -> None:
+    faults = list(check_archive.faults_of_page(tmp_path, "dist/index.html"))
+    assert faults == ["the archive has no dist/index.html, which meta.json names as an application's entrypoint."]
+
+
+def test_a_page_without_its_licences_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "index.html").touch()
+    assert list(check_archive.faults_of_page(tmp_path, "index.html")) == [
+        "index.html has no licences.txt beside it, the texts of what is in the page."
+    ]

@@ -38,7 +38,8 @@ def test_the_usage_sensor_is_a_model() -> None:
 def test_its_keys_are_the_ones_the_cli_reads() -> None:
     """An unknown one, such as a model's `description`, is ignored without a word; `first_run` can stop a machine."""
     assert set(META) == {
-        *("$schema", "module_id", "visibility", "url", "description", "models", "entrypoint", "build"),
+        *("$schema", "module_id", "visibility", "url", "description", "models", "applications", "entrypoint"),
+        "build",
     }
     assert set(META["build"]) == {"setup", "build", "path", "arch"}
     keys = {"api", "model", "short_description", "markdown_link"}
@@ -68,6 +69,12 @@ def test_the_entrypoint_is_what_the_build_makes() -> None:
     spec = (ROOT / "bundle" / "viam-billing.spec").read_text()
     assert META["entrypoint"] == f"dist/{version.MODULE_NAME}/{version.MODULE_NAME}"
     assert spec.count(f'name="{version.MODULE_NAME}"') == 2
+
+
+def test_the_application_is_the_page_that_the_build_makes() -> None:
+    """For one machine, which the user picks; the name is part of its address: lower case and hyphens."""
+    (application,) = META["applications"]
+    assert application == {"name": "billing", "type": "single_machine", "entrypoint": "dashboard/dist/index.html"}
 
 
 def test_a_checkout_runs_without_a_build() -> None:

@@ -95,7 +95,7 @@ async def _start(machine: Machine, options: Options, control_port: int) -> async
         f"sandbox: {machine.sandbox_address}",
         f"sandbox control: {machine.sandbox_control}",
         f"machine control: 127.0.0.1:{control.sockets[0].getsockname()[1]}",
-        *([] if options.page is None else [f"page: {machine.address}/ and {machine.address}/start"]),
+        *([] if options.page is None else [f"page: {machine.address}/start"]),
         f"machine ready: {machine.address}",
     ]
     sys.stdout.write("\n".join(lines) + "\n")

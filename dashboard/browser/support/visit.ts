@@ -1,0 +1,89 @@
+/** A visit to the page in Chromium, which notes what no visit may have: errors on the console, requests to others. */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium, type Browser, type BrowserContextOptions, type Page, type Request } from 'playwright-core';
+import type { Machine } from './machine';
+
+const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+const WAIT_MS = 10_000;
+
+/** Built pictures, to look at. */
+export const SCREENS = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'screens');
+
+export async function startBrowser(): Promise<Browser> {
+  const executablePath = process.env['CHROMIUM'] ?? PLACES.find(existsSync);
+  if (executablePath === undefined) throw new Error('no Chromium: name one in CHROMIUM');
+  return chromium.launch({
+    executablePath,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'],
+  });
+}
+
+export interface Visit {
+  readonly page: Page;
+  /** Errors and warnings on the console, exceptions, and what the content security policy stopped. */
+  readonly errors: string[];
+  /** Requests to anything but the machine. */
+  readonly strangers: string[];
+  /** Commands asked so far, and those of them that are not answered yet. */
+  readonly asked: { count: number; pending: number };
+}
+
+export interface Wishes extends BrowserContextOptions {
+  /** The clock goes on by `page.clock.fastForward`, so that nobody waits for the next minute. */
+  clock?: boolean;
+}
+
+const isCommand = (request: Request) => request.url().endsWith('/DoCommand');
+
+/** A visit with nothing kept from another one. Nothing is loaded yet. */
+export async function visit(
+  browser: Browser,
+  { origin }: Pick<Machine, 'origin'>,
+  wishes: Wishes = {},
+): Promise<Visit> {
+  const { clock = false, ...options } = wishes;
+  const context = await browser.newContext({
+    locale: 'en-US',
+    reducedMotion: 'reduce',
+    viewport: { width: 1440, height: 900 },
+    ...options,
+  });
+  context.setDefaultTimeout(WAIT_MS);
+  const page = await context.newPage();
+  if (clock) await page.clock.install();
+  const errors: string[] = [];
+  const strangers: string[] = [];
+  const asked = { count: 0, pending: 0 };
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') errors.push(message.text());
+  });
+  page.on('pageerror', (error) => errors.push(error.message));
+  page.on('request', (request) => {
+    const url = new URL(request.url());
+    if (isCommand(request)) {
+      asked.count += 1;
+      asked.pending += 1;
+    }
+    if (url.origin !== origin && !['data:', 'blob:'].includes(url.protocol)) strangers.push(request.url());
+  });
+  for (const end of ['requestfinished', 'requestfailed'] as const)
+    page.on(end as 'requestfinished', (request) => {
+      if (isCommand(request)) asked.pending -= 1;
+    });
+  return { page, errors, strangers, asked };
+}
+
+/** Waits until a view is shown with all its answers. */
+export async function settled(page: Page): Promise<void> {
+  await page.locator('main h1').waitFor();
+  await page.locator('main .loading').first().waitFor({ state: 'detached' });
+}
+
+/** Opens a view, by its address, and waits until it has its answers. */
+export async function open(page: Page, machine: Machine, hash = ''): Promise<void> {
+  await page.goto('about:blank');
+  await page.goto(`${machine.page}${hash && `#/${hash}`}`);
+  await settled(page);
+}

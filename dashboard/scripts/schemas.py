@@ -1,0 +1,17 @@
+"""Prints what `help` answers for every command, as JSON: what the page's types are made of."""  # noqa: INP001 - a script, no package
+
+from __future__ import annotations
+
+import json
+import sys
+from copy import deepcopy
+
+from viam_billing.commands import COMMANDS
+from viam_billing.settings import answers
+from viam_billing.settings.records import schema
+
+rows = {
+    command.name: {"parameters": deepcopy(schema(command.parameters)), "answer": answers.schema(command.run)}
+    for command in COMMANDS.values()
+}
+sys.stdout.write(json.dumps(rows))

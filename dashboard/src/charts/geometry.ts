@@ -1,0 +1,114 @@
+/** Shapes of charts from figures: scales, paths, stacks. No drawing. */
+import { nice, ticks } from 'd3-array';
+
+export interface Frame {
+  readonly width: number;
+  readonly height: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+  readonly left: number;
+}
+
+/** From values to pixels, with round values as marks. d3-scale does this and, for 10 kB more, what no chart here needs. */
+export interface Scale {
+  (value: number): number;
+  ticks: (about: number) => number[];
+}
+
+export function linear(
+  [from, to]: readonly [number, number],
+  [start, end]: readonly [number, number],
+): Scale {
+  const pixels = (value: number) => start + ((value - from) / (to - from || 1)) * (end - start);
+  return Object.assign(pixels, { ticks: (about: number) => ticks(from, to, about) });
+}
+
+export interface Scales {
+  readonly x: Scale;
+  readonly y: Scale;
+}
+
+/** Scales that fill the frame; y begins at 0, or below it where there are negative values. */
+export function scalesOf(frame: Frame, x: readonly [number, number], values: readonly number[]): Scales {
+  const most = Math.max(...values, 0);
+  const least = Math.min(...values, 0);
+  return {
+    x: linear(x, [frame.left, Math.max(frame.width - frame.right, frame.left + 1)]),
+    y: linear(nice(least, most === least ? least + 1 : most, 4), [frame.height - frame.bottom, frame.top]),
+  };
+}
+
+export interface Spot {
+  readonly time: number;
+  readonly cost: number;
+}
+
+/** A path through the spots. */
+export function linePath(scales: Scales, spots: readonly Spot[]): string {
+  return `M${spots.map(({ time, cost }) => pixels(scales, time, cost)).join('L')}`;
+}
+
+/** What lies below the spots. */
+export function areaPath(scales: Scales, spots: readonly Spot[]): string {
+  const [first, last] = [spots[0], spots.at(-1)];
+  if (!first || !last) return '';
+  return `${linePath(scales, spots)}L${pixels(scales, last.time, 0)}L${pixels(scales, first.time, 0)}Z`;
+}
+
+/** A wedge from one spot to a range at a later time. */
+export function bandPath(scales: Scales, from: Spot, end: number, low: number, high: number): string {
+  return `${linePath(scales, [from, { time: end, cost: high }, { time: end, cost: low }])}Z`;
+}
+
+function pixels({ x, y }: Scales, time: number, cost: number): string {
+  return `${String(round(x(time)))},${String(round(y(cost)))}`;
+}
+
+export interface Block {
+  readonly column: number;
+  readonly kind: string;
+  /** Pixels, from the frame's top. */
+  readonly top: number;
+  readonly height: number;
+}
+
+/** Columns of stacked values: above 0 upwards, below 0 downwards. */
+export function blocks(
+  columns: readonly Readonly<Record<string, number>>[],
+  kinds: readonly string[],
+  y: Scales['y'],
+): Block[] {
+  return columns.flatMap((values, column) => {
+    const ends = { 1: 0, [-1]: 0 };
+    return kinds.flatMap((kind) => {
+      const value = values[kind] ?? 0;
+      if (value === 0) return [];
+      const sign = value > 0 ? 1 : -1;
+      const from = ends[sign];
+      const to = (ends[sign] += value);
+      const [top, bottom] = [y(Math.max(from, to)), y(Math.min(from, to))];
+      return [{ column, kind, top: round(top), height: round(bottom - top) }];
+    });
+  });
+}
+
+/** The sums of each column's values above and below 0: what the y scale has to hold. */
+export function extremes(columns: readonly Readonly<Record<string, number>>[]): number[] {
+  return columns.flatMap((column) => {
+    const values = Object.values(column);
+    const sum = (ofSign: 1 | -1) =>
+      values.reduce((total, value) => (Math.sign(value) === ofSign ? total + value : total), 0);
+    return [sum(1), sum(-1)];
+  });
+}
+
+/** Of the marks, so many that a label fits between them. */
+export function spread<T>(marks: readonly T[], room: number, label: number): T[] {
+  const step = Math.max(Math.ceil(marks.length / Math.max(Math.floor(room / label), 1)), 1);
+  return marks.filter((_, index) => index % step === 0);
+}
+
+function round(pixels: number): number {
+  return Math.round(pixels * 10) / 10;
+}

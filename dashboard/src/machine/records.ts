@@ -1,0 +1,40 @@
+/**
+ * The records that answers are made of.
+ * Made by `npm run types` from the module's own records: do not edit.
+ */
+export interface UsageSource { source_type: string | number; tier_name: string; resource_usage_costs?:
+    SourceCosts }
+export interface SourceCosts { usage_costs: (UsageCost)[]; discount: number; total_with_discount: number;
+    total_without_discount: number }
+export interface UsageCost { resource_type: string | number; cost: number }
+export interface Projection { total: number; method: "history" | "straight_line"; elapsed_fraction: number;
+    low?: number; high?: number }
+export interface BudgetStanding { status: "exceeded" | "ok" | "warning"; monthly_budget: number;
+    used_fraction: number; projected_status?: "exceeded" | "ok" | "warning" }
+export interface FleetOrganization { org_id: string; location_ids: (string)[]; month_to_date?: number;
+    projection?: Projection; error?: ErrorShown }
+export interface ErrorShown { code: string; message: string }
+export interface FleetLocation { location_id: string; name?: string; machine_count?: number;
+    billing_organization_id?: string; error?: ErrorShown }
+export interface HistoryPoint { time: string; month_to_date: number; delta?: number; delta_by_type?:
+    Record<string, number> }
+export interface TypeChange { type: string; now: number; before?: number; change?: number }
+export interface Invoice { id: string; invoice_date?: string; invoice_amount: number; status: string;
+    due_date?: string; paid_date?: string; last_payment_failure_reason: string; last_payment_failure_at?:
+    string }
+export interface Aging { not_due: number; days_1_30: number; days_31_60: number; days_61_90: number; over_90:
+    number }
+export interface PaymentCard { brand: string; last_four_digits: string }
+export interface BankAccount { bank_name: string; last_four_digits_account_number: string; routing_number:
+    string; account_type: string; verification_info?: AccountVerification }
+export interface AccountVerification { arrival_date: string; hosted_verification_page_url?: string }
+export interface ChargeEntry { idempotency_key: string; command: string; state: "failed" | "reserved" | "sent"
+    | "succeeded" | "unknown"; org_id: string; total: number; created_at: string; attempts: number;
+    reconcilable: boolean; sent_at?: string; invoice_id?: string; error?: ErrorShown; note?: string;
+    late_invoice?: string; candidates?: (string)[]; checked_at?: string }
+export interface AuditedAttempt { time: string; command: string; parameters: Record<string, unknown>; allowed:
+    boolean; code?: string; idempotency_key?: string; repeats?: number }
+export interface FailedAddress { position: number; why: string }
+export interface CommandHelp { summary: string; effect: "always" | "by_name" | "change" | "charge" | "notify"
+    | "read"; allowed: boolean; parameters: Record<string, unknown>; answer: Record<string, unknown> }
+export interface Journal { id: string; created: string; entries: number }
