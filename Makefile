@@ -16,7 +16,7 @@ entrypoint := dist/viam-billing/viam-billing
 tools := build/tools/bin
 compile := $(tools)/uv --no-config pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo dashboard page test test-page lint forecast bench soak build dist test-archive test-viam-server validate-focus lock tools audit sbom clean check-release bench-archive crash fuzz mutate namespace test-arm64
+.PHONY: help setup demo dashboard page test test-page lint forecast bench soak build dist test-archive test-viam-server validate-focus lock tools audit sbom clean check-release quick-reference bench-archive crash fuzz mutate namespace test-arm64
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:/ { printf "make %-16s  %s\n", $$1, $$2 }' Makefile
@@ -98,6 +98,9 @@ test-arm64: ## run set-up, demo, core tests and build on arm64, natively or emul
 
 test-viam-server: setup build ## run the module, as folder and as archive, under a real viam-server (VIAM_SERVER=its path)
 	$(python) -m pytest $(PYTEST_ARGS) tests/viam_server
+
+quick-reference: setup ## renew docs/quick-reference.md from the code
+	PYTHONPATH=tests $(python) tests/support/quick_reference.py
 
 namespace: ## put the module under another namespace of Viam's registry (NAME=your-namespace)
 	@python3 -I bundle/set_namespace.py "$(NAME)"
