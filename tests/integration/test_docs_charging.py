@@ -73,13 +73,18 @@ def charged(control: SandboxControl) -> list[tuple[str, float]]:
     return sorted((charge["description"], charge["amount"]) for charge in control.stats().charges)
 
 
-async def test_every_job_is_charged_once(robot: Robot, control: SandboxControl) -> None:
-    """Also when the rounds go on."""
+async def test_every_job_is_charged_once(
+    robot: Robot, control: SandboxControl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also when the rounds go on. What it prints tells the charge from the payment."""
     robot.works(1, 2)
     await robot.charges()
     await robot.charges()
+    said = capsys.readouterr().out
+    assert f"robot7-job-000001 charged: {PRICE} dollars, " in said
+    assert "robot7-job-000001 payment_status: paid" in said
     assert charged(control) == [("Cleaning (robot7-job-000001)", PRICE), ("Cleaning (robot7-job-000002)", PRICE)]
-    assert robot.files("paid") == ["robot7-job-000001", "robot7-job-000002"]
+    assert robot.files("charged") == ["robot7-job-000001", "robot7-job-000002"]
     assert robot.files("json") == robot.files("part") == []
 
 
@@ -93,7 +98,7 @@ async def test_a_job_that_is_noted_again_is_not_charged_again(robot: Robot, cont
     assert robot.files("json") == []
 
 
-async def test_a_lost_answer_is_settled_and_then_paid(
+async def test_a_lost_answer_is_settled_and_then_charged(
     robot: Robot, control: SandboxControl, module: ModuleProcess, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The jobs stay until the invoice is found; none is charged twice."""
@@ -101,8 +106,8 @@ async def test_a_lost_answer_is_settled_and_then_paid(
     robot.works(1, 2)
     await robot.charges()
     said = capsys.readouterr().out
-    assert "robot7-job-000001 is not paid yet: charge_outcome_unknown: " in said
-    assert "robot7-job-000002 is not paid yet: charge_blocked: " in said
+    assert "robot7-job-000001 is not charged yet, or not known to be: charge_outcome_unknown: " in said
+    assert "robot7-job-000002 is not charged yet, or not known to be: charge_blocked: " in said
     assert robot.files("json") == ["robot7-job-000001", "robot7-job-000002"]
     assert len((await module.ask("reconcile_charges"))["settled"]) == 1
     await robot.charges()
@@ -121,7 +126,7 @@ async def test_a_cloud_that_is_away_costs_time_and_nothing_else(robot: Robot, co
 
 
 async def test_the_file_of_a_job_is_the_whole_request(robot: Robot, module: ModuleProcess, tmp_path: Path) -> None:
-    """What the page says of it: with the key in the description."""
+    """What the page says of it: with the idempotency key in the description."""
     robot.works(7)
     request = json.loads((tmp_path / "jobs" / "robot7-job-000007.json").read_text())
     assert request["idempotency_key"] in request["description"]

@@ -6,6 +6,7 @@ Values may differ from the documented ones; keys and types may not.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,17 @@ import pytest_asyncio
 from grpclib.exceptions import GRPCError
 
 from support.alert_receivers import HttpReceiver, dead_url
-from support.docs_pages import PAGES, Block, Example, blocks, configurations, examples, page_configuration, recipes
+from support.docs_pages import (
+    MORE,
+    PAGES,
+    Block,
+    Example,
+    blocks,
+    configurations,
+    examples,
+    page_configuration,
+    recipes,
+)
 from support.module_process import ModuleProcess
 from support.sandbox_process import SandboxProcess
 from viam_billing.commands import COMMANDS
@@ -68,12 +79,21 @@ def today(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def differences(documented: object, real: object, path: str = "answer") -> list[str]:
-    """Where keys or types of two JSON values differ. The items of a list may come in another number and order."""
+    """Where keys or types of two JSON values differ. The items of a list may come in another number and order.
+
+    A documented object with `...` may really have more names, whose values are numbers as those that are shown.
+    """
     if kind(documented) != kind(real):
         return [f"{path}: documented {kind(documented)}, really {kind(real)}"]
     if isinstance(documented, dict) and isinstance(real, dict):
-        missing = [f"{path}.{key}: documented, not there" for key in documented.keys() - real.keys()]
-        extra = [f"{path}.{key}: not documented" for key in real.keys() - documented.keys()]
+        shown = {key: value for key, value in documented.items() if key != MORE}
+        more = MORE in documented and all(kind(value) == "number" for value in shown.values())
+        missing = [f"{path}.{key}: documented, not there" for key in shown.keys() - real.keys()]
+        extra = [
+            f"{path}.{key}: not documented"
+            for key in real.keys() - documented.keys()
+            if not (more and (not shown or kind(real[key]) == "number"))
+        ]
         both = [
             line for key in documented.keys() & real.keys() for line in differences(documented[key], real[key], key)
         ]
@@ -155,9 +175,17 @@ def test_every_command_has_an_example_on_the_model_page() -> None:
     assert COMMANDS.keys() <= shown
 
 
+def test_an_object_is_left_out_of_an_answer_only_where_help_tells_its_schema() -> None:
+    """With nothing but `...` in it, the documentation would say nothing of it."""
+    left_out = [example.request for example in EXAMPLES if f'{{"{MORE}": null}}' in json.dumps(example.answer)]
+    assert left_out == [{"help": {"name": "test_alert"}}]
+
+
 def test_no_json_block_is_left_untested() -> None:
     """Each is an example's or a configuration."""
-    tested = {example.where for example in EXAMPLES} | {recipe.where.partition("#")[0] for recipe in RECIPES}
+    tested = {example.where.partition("#")[0] for example in EXAMPLES} | {
+        recipe.where.partition("#")[0] for recipe in RECIPES
+    }
     tested |= {where for where, _ in configurations()}
     untested = [
         block.where
@@ -165,7 +193,7 @@ def test_no_json_block_is_left_untested() -> None:
         for block in blocks(name)
         if block.language == "json"
         and block.where not in tested
-        and block.led_by not in {"Answer:", "Error:"}
+        and block.led_by != "Answer:"
         and not block.value.keys() <= CONFIGURATION_PARTS
     ]
     assert untested == []

@@ -1,7 +1,8 @@
 """What the pages of the documentation have in code blocks: examples, commands in recipes, configurations.
 
-A ```json block, then the line `Answer:`, then another one: a request and its answer.
-A ```json block, then the line `Error:`, then a ```text block: a request and the message of its error.
+A ```json block with requests, each followed by its answer. In an answer, `...` stands for more of what is shown.
+A ```text block that begins with an object: a request and the message of its error, broken into lines.
+A ```json block, then the line `Answer:`, then another one: a request and its answer as well.
 Where the text before a request says that its answer, or the request itself, is lost, the cloud is made to lose it.
 """
 
@@ -31,6 +32,8 @@ PAGES = {
     )
 }
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+MORE = "..."
+"""In a documented object: more names whose values are numbers, as all that are shown; alone: an object not shown."""
 
 ATTRIBUTE_NAMES = set(Attributes.__struct_fields__)
 
@@ -52,8 +55,8 @@ class Block:
 
     @property
     def value(self) -> Any:  # noqa: ANN401 - any JSON
-        """The JSON in it."""
-        return json.loads(self.text)
+        """The JSON in it, or the first of it."""
+        return json_at_start(self.text)[0]
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,13 @@ class Example:
     answer: dict[str, Any] | None = None
     error: str = ""
     fault: Fault | None = None
+
+
+def json_at_start(text: str) -> tuple[Any, str]:
+    """The JSON at the start of a text, and what stands after it."""
+    whole = re.sub(r"(?<=, )\.\.\.(?=})|(?<={)\.\.\.(?=})", f'"{MORE}": null', text.lstrip())
+    value, end = json.JSONDecoder().raw_decode(whole)
+    return value, whole[end:].strip()
 
 
 def blocks(name: str) -> list[Block]:
@@ -81,12 +91,23 @@ def blocks(name: str) -> list[Block]:
 def examples(name: str) -> Iterator[Example]:
     """The requests of a page that are followed by their answer or error."""
     found = blocks(name)
-    for block, after in itertools.pairwise(found):
+    for block, after in itertools.pairwise([*found, Block("", "", "", "")]):
         fault = next((fault for words, fault in LOSSES.items() if words in " ".join(block.led_by.split())), None)
-        if after.led_by == "Answer:":
-            yield Example(block.where, name, block.value, answer=after.value, fault=fault)
-        elif after.led_by == "Error:":
-            yield Example(block.where, name, block.value, error=after.text.strip(), fault=fault)
+        if block.language not in {"json", "text"} or not block.text.startswith("{"):
+            continue
+        request, rest = json_at_start(block.text)
+        if block.language == "text":
+            yield Example(block.where, name, request, error=" ".join(rest.split()), fault=fault)
+        elif not rest and after.led_by == "Answer:":
+            yield Example(block.where, name, request, answer=after.value, fault=fault)
+        number = 0
+        while rest and block.language == "json":
+            answer, rest = json_at_start(rest)
+            yield Example(f"{block.where}#{number}", name, request, answer=answer, fault=fault)
+            number += 1
+            if rest:
+                request, rest = json_at_start(rest)
+                assert rest, f"{block.where}: a request without its answer"
 
 
 def commands_in(value: object) -> Iterator[dict[str, Any]]:

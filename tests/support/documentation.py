@@ -52,10 +52,23 @@ def table(text: str, first_heading: str) -> dict[str, list[str]]:
     return found
 
 
+def anchor(heading: str) -> str:
+    """The name that GitHub gives to a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
 def anchors(page: Path) -> set[str]:
-    """The names that GitHub gives to a page's headings."""
-    headings = re.findall(r"^#{1,6} (.+)$", prose(page), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    """The names of a page's headings."""
+    return {anchor(heading) for heading in re.findall(r"^#{1,6} (.+)$", prose(page), re.MULTILINE)}
+
+
+def command_headings() -> dict[str, str]:
+    """The sections below DoCommand on the model's page: name of a command -> heading, which can have several names."""
+    return {
+        name: heading
+        for heading in sections(sections(prose(BILLING), 2)["DoCommand"], 3)
+        for name in heading.split(", ")
+    }
 
 
 def leaf_errors() -> dict[str, type[BillingError]]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from support.documentation import anchor, command_headings
 from viam_billing.commands import COMMANDS
 from viam_billing.commands.charges import ChargeEntry
 from viam_billing.commands.context import Command
@@ -25,7 +26,7 @@ example; `{{"help": {{"name": "COMMAND"}}}}` answers the same as JSON Schema.
 - **Answer**: a field with `?` is left out where it is not known. Answers read from the cloud also have
   [`as_of` and `stale`](billing.md#fields-of-every-answer). An [entry](billing.md#fields-of-an-entry) is a charge in the
   journal. A request with `"dry_run": true` is answered with `dry_run` and `would_send`.
-- **Effect**: the group in `allowed_commands` that opens the command; only `read` is open by default. `by_name`: only its
+- **Effect**: the group in `allowed_commands` that opens the command; only `read` is by default. `by_name`: only its
   own name opens it. `always`: it is always open.
 
 | Command | Effect | Smallest request | Answer |
@@ -84,8 +85,9 @@ def _answer(command: Command) -> str:
 
 def made() -> str:
     """The page as the code has it now."""
+    headings = command_headings()
     rows = [
-        f"| [`{name}`](billing.md#{name})<br>{command.summary.rstrip('.')} | {command.effect} "
+        f"| [`{name}`](billing.md#{anchor(headings[name])})<br>{command.summary.rstrip('.')} | {command.effect} "
         f"| `{json.dumps(smallest_request(command))}` | {_answer(command)} |\n"
         for name, command in COMMANDS.items()
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from support.documentation import (
     README,
     ROOT,
     anchors,
+    command_headings,
     documented_default,
     field_of,
     leaf_errors,
@@ -34,10 +36,17 @@ from viam_billing.version import BILLING_MODEL, MODULE_ID, MODULE_NAME, NAMESPAC
 
 PAGES = [README, CHANGELOG, ROOT / ".github" / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 
-ABOUT_ALL_COMMANDS = {"Example DoCommand", "Commands", "Fields of every answer", "Changes", "Fields of an entry"}
+ABOUT_ALL_COMMANDS = {
+    "Example DoCommand",
+    "Commands",
+    "Common parameters",
+    "Fields of every answer",
+    "Changes",
+    "Fields of an entry",
+}
 """Sections under DoCommand that are no command's own."""
 
-FIELDS_OF_MANY = ("Fields of every answer", "Changes", "Fields of an entry")
+FIELDS_OF_MANY = ("Common parameters", "Fields of every answer", "Changes", "Fields of an entry")
 """Sections about fields that the answers of several commands have."""
 
 CLOUD_CALLS = {"list_locations", "get_location"}
@@ -51,7 +60,9 @@ LIKE_A_COMMAND = re.compile(r"(get|send|update|charge|create|check|list|reconcil
 
 PAGE = prose(BILLING)
 ATTRIBUTES = table(sections(sections(PAGE, 2)["Configuration"], 3)["Attributes"], "Name")
-COMMAND_SECTIONS = sections(sections(PAGE, 2)["DoCommand"], 3)
+HEADINGS = command_headings()
+COMMAND_SECTIONS = {name: sections(sections(PAGE, 2)["DoCommand"], 3)[heading] for name, heading in HEADINGS.items()}
+COMMON_PARAMETERS = table(COMMAND_SECTIONS["Common parameters"], "Name")
 ERROR_TABLE = table(sections(PAGE, 2)["Errors"], "Code")
 PARAMETERS = [
     pytest.param(command, field.name, id=f"{command.name}.{field.name}")
@@ -61,9 +72,33 @@ PARAMETERS = [
 ATTRIBUTE_NAMES = [field.name for field in msgspec.structs.fields(Attributes)]
 
 
-def parameters_of(command: str) -> dict[str, list[str]]:
-    """The parameters' table in a command's section."""
-    return table(COMMAND_SECTIONS[command], "Name")
+@dataclass(frozen=True)
+class Parameter:
+    """What the page says of a parameter."""
+
+    required: bool
+    default: object
+    other_names: set[str]
+
+
+def parameters_of(command: str) -> dict[str, Parameter]:
+    """The parameters of a command: the common ones that its section names, and those of the section's list."""
+    section = COMMAND_SECTIONS[command]
+    named = re.search(r"Common parameters:(.+?)\.\s", section, re.DOTALL)
+    common = CODE.findall(named[1]) if named else []
+    found = {
+        name: Parameter(required=False, default=documented_default(COMMON_PARAMETERS[name]), other_names=set())
+        for name in common
+    }
+    for item in re.findall(r"^- (`\w+` \(.+?)(?=^- |^$)", section, re.DOTALL | re.MULTILINE):
+        names, _, text = " ".join(item.split()).partition(": ")
+        for name, kind in re.findall(r"`(\w+)` \(([^)]+)\)", names):
+            only, but = (re.search(rf"{word} of `(\w+)`", kind) for word in ("only", "not"))
+            if (only is None or only[1] == command) and (but is None or but[1] != command):
+                assert name not in found
+                default = documented_default([text])
+                found[name] = Parameter("required" in kind.split(", "), default, set(OTHER_NAME.findall(text)))
+    return found
 
 
 def test_the_model_page_is_laid_out_as_the_cli_generates_it() -> None:
@@ -81,15 +116,18 @@ def test_the_model_page_is_laid_out_as_the_cli_generates_it() -> None:
 
 
 def test_every_command_has_its_section_and_no_other_command_has_one() -> None:
-    """The sections below DoCommand are the table of commands and those about all of them."""
+    """The sections below DoCommand are the table of commands and those about all of them. Some are about several."""
     assert COMMAND_SECTIONS.keys() == COMMANDS.keys() | ABOUT_ALL_COMMANDS
 
 
-@pytest.mark.parametrize("page", [README, BILLING], ids=lambda page: page.name)
-def test_the_table_of_commands_has_each_with_its_effect(page: Path) -> None:
-    """Name and effect, in the README and on the model's page."""
-    rows = table(prose(page), "Command")
+def test_the_readmes_table_of_commands_has_each_with_its_effect() -> None:
+    rows = table(prose(README), "Command")
     assert {name: row[1] for name, row in rows.items()} == dict(EFFECTS)
+
+
+def test_the_pages_table_of_commands_has_each_at_its_effect() -> None:
+    rows = re.findall(r"^\| (\w+) \| (\[.+)\|$", COMMAND_SECTIONS["Commands"], re.MULTILINE)
+    assert sorted((name, effect) for effect, cell in rows for name in CODE.findall(cell)) == sorted(EFFECTS.items())
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -99,18 +137,22 @@ def test_a_commands_section_tells_its_effect(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_commands_table_has_its_parameters_and_no_others(name: str) -> None:
-    """The names in the first column are the names of the record's fields."""
+def test_a_commands_section_has_its_parameters_and_no_others(name: str) -> None:
+    """The names are the names of the record's fields."""
     assert parameters_of(name).keys() == set(COMMANDS[name].parameters.__struct_fields__)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_field_of_a_commands_answer_stands_in_its_section(name: str) -> None:
-    """In an example, in a table, or in words; or where those fields are told that many answers have."""
+    """In an example, in a table, or in words; or where those fields are told that many answers have.
+
+    Or in the section of another command that it says has the same fields.
+    """
     shape = answers.schema(COMMANDS[name].run)
     fields = {field for part in (shape, *shape.get("$defs", {}).values()) for field in part["properties"]}
     sections_of = sections(sections(BILLING.read_text(), 2)["DoCommand"], 3)
-    page = "".join(sections_of[title] for title in (name, *FIELDS_OF_MANY))
+    others = re.findall(r"its fields are those of \[`(\w+)`\]", COMMAND_SECTIONS[name].replace("\n", " "))
+    page = "".join(sections_of[HEADINGS[title]] for title in (name, *others, *FIELDS_OF_MANY))
     assert {field for field in fields if not re.search(rf"`{field}`|\"{field}\"", page)} == set()
 
 
@@ -119,9 +161,7 @@ def test_a_parameter_is_required_on_the_page_where_it_is_in_the_code(
     command: Any,  # noqa: ANN401 - a row of the table of commands
     name: str,
 ) -> None:
-    """Required or Optional, in the third column."""
-    required = field_of(command.parameters, name).required
-    assert parameters_of(command.name)[name][2] == ("Required" if required else "Optional")
+    assert parameters_of(command.name)[name].required == field_of(command.parameters, name).required
 
 
 @pytest.mark.parametrize(("command", "name"), PARAMETERS)
@@ -130,17 +170,17 @@ def test_a_parameters_default_on_the_page_is_that_of_the_code(
     name: str,
 ) -> None:
     """A default that the code does not have is not promised either."""
-    assert documented_default(parameters_of(command.name)[name]) == own_default(field_of(command.parameters, name))
+    assert parameters_of(command.name)[name].default == own_default(field_of(command.parameters, name))
 
 
 @pytest.mark.parametrize(("command", "name"), PARAMETERS)
-def test_a_parameters_other_names_stand_in_its_row(
+def test_a_parameters_other_names_stand_with_it(
     command: Any,  # noqa: ANN401 - a row of the table of commands
     name: str,
 ) -> None:
     """All of them, and none that is not accepted."""
     aliases = {alias for alias, field in command.parameters.aliases.items() if field == name}
-    assert set(OTHER_NAME.findall(parameters_of(command.name)[name][-1])) == aliases
+    assert parameters_of(command.name)[name].other_names == aliases
 
 
 def test_the_attributes_table_has_every_attribute_and_no_other() -> None:
@@ -198,19 +238,19 @@ def test_the_guides_troubleshooting_has_every_code() -> None:
     assert troubleshooting.keys() - {"The service does not appear"} == leaf_errors().keys()
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_typical_errors_of_a_command_are_codes(name: str) -> None:
-    """What stands in backticks before any bracket of that paragraph is a code."""
-    found = re.search(r"Typical errors: (.+?)\n\n", COMMAND_SECTIONS[name] + "\n\n", re.DOTALL)
-    words = re.sub(r"\([^)]*\)", "", found[1]) if found else ""
-    assert set(CODE.findall(words)) <= leaf_errors().keys()
-
-
 @pytest.mark.parametrize("page", [README, CHANGELOG, BILLING, GUIDE, CHARGING], ids=lambda page: page.name)
 def test_no_page_names_a_command_that_does_not_exist(page: Path) -> None:
     """What looks like a command is one, or another known name."""
     known = {*COMMANDS, *ATTRIBUTE_NAMES, *leaf_errors(), *CLOUD_CALLS, "get_status"}
     assert {word for word in CODE.findall(prose(page)) if LIKE_A_COMMAND.fullmatch(word)} <= known
+
+
+@pytest.mark.parametrize("page", [README, CHANGELOG, BILLING, GUIDE, CHARGING], ids=lambda page: page.name)
+def test_no_page_names_an_error_that_does_not_exist(page: Path) -> None:
+    """What ends as a code does is one, or another known name."""
+    endings = "|".join({code.rpartition("_")[2] for code in leaf_errors()})
+    known = {*leaf_errors(), *COMMANDS, *ATTRIBUTE_NAMES, "last_error", "do_command"}
+    assert {word for word in CODE.findall(prose(page)) if re.fullmatch(rf"[a-z_]+_({endings})", word)} <= known
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

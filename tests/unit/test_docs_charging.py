@@ -41,9 +41,15 @@ FULL = Entry(
 )
 """An entry of which nothing is left out."""
 
-COMMANDS = sections(sections(prose(BILLING), 2)["DoCommand"], 3)
+COMMANDS = sections(sections(BILLING.read_text(), 2)["DoCommand"], 3)
 PAGE = sections(prose(CHARGING), 2)
 LOG_TABLE = {name: row[1] for name, row in table(prose(GUIDE), "Line").items()}
+
+
+def fields_in(section: str) -> dict[str, str]:
+    """The fields that a section's table explains, several in a row too: name -> row."""
+    rows = re.findall(r"^\| (`.+?) (\|.+)$", COMMANDS[section], re.MULTILINE)
+    return {name: row for names, row in rows for name in CODE.findall(names)}
 
 
 def log_lines() -> list[tuple[str, str, str]]:
@@ -73,17 +79,17 @@ def is_documented(form: str, level: str) -> bool:
 
 def test_the_fields_of_an_entry_are_those_that_are_shown() -> None:
     """A field that is added or dropped shows here."""
-    assert table(COMMANDS["Fields of an entry"], "Field").keys() == to_builtins(shown(FULL)).keys()
+    assert fields_in("Fields of an entry").keys() == to_builtins(shown(FULL)).keys()
 
 
 @pytest.mark.parametrize("state", get_args(State))
 def test_a_state_is_on_the_pages(state: str) -> None:
-    """In the drawing, in the table of states, and in the row of the field."""
+    """In the drawing, in the table of states, in the row of the field, and with the parameter."""
     drawing = re.findall(r"^```text$(.+?)^```$", CHARGING.read_text(), re.DOTALL | re.MULTILINE)[0]
     assert re.search(rf"\b{state}\b", drawing)
     assert state in table(PAGE["The states of a charge"], "State")
-    assert f"`{state}`" in table(COMMANDS["Fields of an entry"], "Field")["state"][-1]
-    assert f"`{state}`" in table(COMMANDS["list_charges"], "Name")["state"][-1]
+    assert f"`{state}`" in fields_in("Fields of an entry")["state"]
+    assert f"`{state}`" in re.findall(r"^- `state` .+$", COMMANDS["list_charges"], re.MULTILINE)[0]
 
 
 def test_the_table_of_states_has_no_other() -> None:
@@ -99,16 +105,16 @@ def test_the_errors_of_a_charge_are_all_there() -> None:
 
 
 def test_the_fields_of_the_audit_log_are_on_the_page() -> None:
-    """Those of an attempt, and no others."""
-    rows = re.findall(r"^\| (`.+?) \|", COMMANDS["get_audit_log"].split("| Field |")[1], re.MULTILINE)
-    names = {name for row in rows for name in CODE.findall(row)}
-    assert names == {"time" if name == "time_s" else name for name in AuditEntry.__struct_fields__}
+    """Those of an attempt, in the example or in words; and below it no others are explained."""
+    fields = {"time" if name == "time_s" else name for name in AuditEntry.__struct_fields__}
+    section = COMMANDS["get_audit_log"]
+    assert {name for name in fields if not re.search(rf"`{name}`|\"{name}\"", section)} == set()
+    assert set(re.findall(r"^- `(\w+)`", section.rpartition("```")[2], re.MULTILINE)) <= fields
 
 
 def test_every_field_of_get_status_has_its_row() -> None:
     """In the table, and no others."""
-    rows = re.findall(r"^\| (`.+?) \|", COMMANDS["get_status"], re.MULTILINE)
-    assert {name for row in rows for name in CODE.findall(row)} == set(Status.__struct_fields__)
+    assert fields_in("get_status").keys() == set(Status.__struct_fields__)
 
 
 @pytest.mark.parametrize(("file", "level", "form"), log_lines())
