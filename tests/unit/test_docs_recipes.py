@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
+import runpy
 from typing import Any
 
 import pytest
 
-from support.documentation import GUIDE, sections
+from support.documentation import ROOT
 
-RECIPE = sections(GUIDE.read_text(), 2)["Draw the cost by day from captured data"]
+RECIPE = runpy.run_path(str(ROOT / "docs" / "cost_by_day.py"))
 
 
 def cost_by_day(rows: list[dict[str, Any]]) -> list[tuple[str, str, float | None]]:
-    """The function as the guide has it."""
-    (code,) = re.findall(r"^```python$(.+?)^```$", RECIPE, re.DOTALL | re.MULTILINE)
-    names: dict[str, Any] = {"__name__": "the guide"}
-    exec(code, names)  # noqa: S102 - the documentation's own code
-    return list(names["cost_by_day"](rows))
+    """The function as the recipe has it."""
+    return list(RECIPE["cost_by_day"](rows))
 
 
 def row(day: str, month_to_date: float, organization: str = "a") -> dict[str, Any]:
@@ -47,10 +44,3 @@ def test_organizations_are_kept_apart() -> None:
 def test_after_a_gap_nothing_is_known(day: str) -> None:
     """Neither inside a month nor over its end."""
     assert cost_by_day([row("2026-11-14", 100.0), row(day, 130.0)])[1][2] is None
-
-
-def test_both_forms_of_the_query_are_one() -> None:
-    """The one to paste and the one in the code."""
-    (sql,) = re.findall(r"^```sql$(.+?)^```$", RECIPE, re.DOTALL | re.MULTILINE)
-    (inner,) = re.findall(r'^QUERY = """$(.+?)^"""$', RECIPE, re.DOTALL | re.MULTILINE)
-    assert sql.split() == inner.split()
