@@ -89,7 +89,7 @@ def test_a_state_is_on_the_pages(state: str) -> None:
     assert re.search(rf"\b{state}\b", drawing)
     assert state in table(PAGE["The states of a charge"], "State")
     assert f"`{state}`" in fields_in("Fields of an entry")["state"]
-    assert f"`{state}`" in re.findall(r"^- `state` .+$", COMMANDS["list_charges"], re.MULTILINE)[0]
+    assert f"`{state}`" in re.findall(r"^- `state` .+$", COMMANDS["get_charge, list_charges"], re.MULTILINE)[0]
 
 
 def test_the_table_of_states_has_no_other() -> None:
