@@ -19,15 +19,14 @@ RENEW: Final = "make quick-reference"
 
 _HEAD: Final = f"""# Quick reference
 
-Made from the code by `{RENEW}`. Each command links to [its section](billing.md#commands), with all parameters and an
-example; `{{"help": {{"name": "COMMAND"}}}}` answers the same as JSON Schema.
+Made from the code by `{RENEW}`. Each command links to its section, with all parameters and an example;
+`{{"help": {{"name": "COMMAND"}}}}` answers the same as JSON Schema.
 
-- **Smallest request**: the required parameters only. IDs that are left out are those of the service's attributes.
-- **Answer**: a field with `?` is left out where it is not known. Answers read from the cloud also have
-  [`as_of` and `stale`](billing.md#fields-of-every-answer). An [entry](billing.md#fields-of-an-entry) is a charge in the
-  journal. A request with `"dry_run": true` is answered with `dry_run` and `would_send`.
-- **Effect**: the group in `allowed_commands` that opens the command; only `read` is by default. `by_name`: only its
-  own name opens it. `always`: it is always open.
+The smallest request has the required parameters only: IDs that are left out are those of the service's attributes. A
+field with `?` is left out where it is not known; answers read from the cloud also have
+[`as_of` and `stale`](billing.md#fields-of-every-answer), and an [entry](billing.md#fields-of-an-entry) is a charge in
+the journal. A request with `"dry_run": true` is answered with `dry_run` and `would_send`. The effect is the group in
+`allowed_commands` that opens the command: by default only `read`; `by_name` needs its own name, `always` nothing.
 
 | Command | Effect | Smallest request | Answer |
 |---------|--------|------------------|--------|
