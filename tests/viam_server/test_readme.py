@@ -40,14 +40,16 @@ def folder() -> Iterator[Path]:
 
 
 async def test_four_commands_lead_to_a_figure(binary: Path, folder: Path) -> None:
-    """On other ports. The first makes the checkout and its set-up, which this run has already."""
-    clone, *others = BLOCK.splitlines()
+    """On other ports. The first two make the checkout and take viam-server, which this run has already."""
+    clone, take, *others = BLOCK.splitlines()
     assert clone.endswith("&& ./setup.sh --dev")
-    assert len(others) == 3
+    assert take.startswith("curl -fLo /tmp/viam-server ")
+    assert len(others) == 2
     here = {
         CLOUD: free_port(),
         MACHINE: free_port(),
         "/tmp/viam-server.log": str(folder / "log.txt"),  # noqa: S108 - the README's
+        "/tmp/viam-server ": f"{binary} ",  # noqa: S108 - the same
         CONFIGURATION: str(folder / "machine.json"),
     }
 
@@ -58,9 +60,7 @@ async def test_four_commands_lead_to_a_figure(binary: Path, folder: Path) -> Non
 
     (folder / "machine.json").write_text(moved((CHECKOUT / CONFIGURATION).read_text()))
     script = moved("\n".join(["trap 'kill $(jobs -p); wait' EXIT", *others]))
-    (folder / "bin").mkdir()
-    (folder / "bin" / "viam-server").symlink_to(binary)
-    home = {"HOME": str(folder), "TMPDIR": str(folder), "PATH": f"{folder}/bin:/usr/local/bin:/usr/bin:/bin"}
+    home = {"HOME": str(folder), "TMPDIR": str(folder), "PATH": "/usr/local/bin:/usr/bin:/bin"}
     process = await asyncio.create_subprocess_exec(
         *("bash", "-c", script), cwd=CHECKOUT, env=environment(home), stdout=asyncio.subprocess.PIPE
     )
