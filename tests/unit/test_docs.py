@@ -52,6 +52,9 @@ FIELDS_OF_MANY = ("Common parameters", "Fields of every answer", "Changes", "Fie
 CLOUD_CALLS = {"list_locations", "get_location"}
 """Names in an answer of check_access that are calls of the cloud and no commands."""
 
+OF_ONE_KEY = {"CHANGELOG.md", "cli.md", "client.md", "dashboard.md"}
+"""Pages on which a key is mostly that of the machine, or the option `--key`."""
+
 FILE_NAME = re.compile(r'^_?FILE_NAME: Final = "(.+)"$', re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\((?!https?://)([^)]+)\)")
 OTHER_NAME = re.compile(r"Other name: `(\w+)`")
@@ -270,6 +273,15 @@ def test_the_markdown_links_of_meta_json_lead_to_the_pages_of_their_models() -> 
         page = ROOT / path
         assert page.read_text().startswith(f"# Model {model['model']}\n")
         assert not anchor or anchor in anchors(page)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in OF_ONE_KEY], ids=lambda page: page.name)
+def test_a_page_says_which_key_it_means(page: Path) -> None:
+    """The API key, the machine key or an idempotency key, also in a sentence that is read alone."""
+    code = re.compile(r"`[^`\n]*`|\]\([^)]*\)|\"[^\"\n]*\"|^ {4}.*$", re.MULTILINE)
+    text = " ".join(code.sub(" ", prose(page)).split())
+    which = r"(?<!\bAPI )(?<!\bmachine )(?<!\bidempotency )"
+    assert re.findall(rf"[^.]*{which}\bkeys?\b[^.]*", text, re.IGNORECASE) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
