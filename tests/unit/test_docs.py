@@ -87,7 +87,7 @@ class Parameter:
 def parameters_of(command: str) -> dict[str, Parameter]:
     """The parameters of a command: the common ones that its section names, and those of the section's list."""
     section = COMMAND_SECTIONS[command]
-    named = re.search(r"Common parameters:(.+?)\.\s", section, re.DOTALL)
+    named = re.search(r"Common parameters:(.+?)\. ", " ".join([*section.split(), ""]))
     common = CODE.findall(named[1]) if named else []
     found = {
         name: Parameter(required=False, default=documented_default(COMMON_PARAMETERS[name]), other_names=set())
