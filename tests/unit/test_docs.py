@@ -248,10 +248,20 @@ def test_no_page_names_a_command_that_does_not_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("page", [README, CHANGELOG, BILLING, GUIDE, CHARGING], ids=lambda page: page.name)
 def test_no_page_names_an_error_that_does_not_exist(page: Path) -> None:
-    """What ends as a code does is one, or another known name."""
-    endings = "|".join({code.rpartition("_")[2] for code in leaf_errors()})
-    known = {*leaf_errors(), *COMMANDS, *ATTRIBUTE_NAMES, "last_error", "do_command"}
-    assert {word for word in CODE.findall(prose(page)) if re.fullmatch(rf"[a-z_]+_({endings})", word)} <= known
+    """What begins or ends as a code does is one, or another known name."""
+    codes = leaf_errors().keys()
+    first, last = ("|".join({code.rpartition("_")[part] for code in codes}) for part in (0, 2))
+    schemas = [answers.schema(command.run) for command in COMMANDS.values()]
+    fields = {
+        name
+        for schema in schemas
+        for part in (schema, *schema.get("$defs", {}).values())
+        for name in part["properties"]
+    }
+    parameters = {name for command in COMMANDS.values() for name in command.parameters.__struct_fields__}
+    known = {*codes, *COMMANDS, *ATTRIBUTE_NAMES, *fields, *parameters, "do_command"}
+    like_a_code = re.compile(rf"({first})_[a-z]+|[a-z_]+_({last})")
+    assert {word for word in CODE.findall(prose(page)) if like_a_code.fullmatch(word)} <= known
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
