@@ -175,7 +175,7 @@ async def _address(
     return AddressChange(org_id=org_id, billing_address=after or address, changed=_changed(before, after))
 
 
-@command("change", ServiceParameters, "End that an organization bills others under its own name.")
+@command("change", ServiceParameters, "Stop an organization from billing others under its own name.")
 async def disable_billing_service(
     parameters: ServiceParameters, context: Context, call: Call
 ) -> ServiceChange | DryRunAnswer:

@@ -96,7 +96,7 @@ class WhiteLabelCommands(Commands):
     async def disable_billing_service(
         self, *, org_id: str, dry_run: bool = False, timeout: float = READ_S
     ) -> answers.BillingServiceChange | answers.DryRun:
-        """End that an organization bills others under its own name."""
+        """Stop an organization from billing others under its own name."""
         return await self._ask(
             answers.DryRun if dry_run else answers.BillingServiceChange,
             "disable_billing_service",
