@@ -27,7 +27,7 @@ def member(name: str, path: Path, time_s: int) -> tarfile.TarInfo:
 
 
 def pack(root: Path, folders: list[Path], archive: Path, time_s: int) -> None:
-    """Write the archive: `meta.json` and `LICENSE`, then the folders under their paths from the root, in order of names."""
+    """Write the archive: `meta.json`, `LICENSE`, then the folders under their paths from the root, ordered by name."""
     built = sorted((path for folder in folders for path in folder.rglob("*") if not path.is_dir()), key=Path.as_posix)
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:
