@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACE = Path("src/viam_billing/version.py")
-PAGES = ("meta.json", "*.md", "docs/*.md", "docs/*.py", "docs/*.json", ".github/*.md")
+PAGES = ("meta.json", "*.md", "docs/*.md", "docs/*.py", ".github/*.md")
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _NAMESPACE = re.compile(r'(?<=^NAMESPACE: Final = ")[^"]+(?="$)', re.MULTILINE)

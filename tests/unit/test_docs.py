@@ -55,6 +55,7 @@ CLOUD_CALLS = {"list_locations", "get_location"}
 OF_ONE_KEY = {"CHANGELOG.md", "cli.md", "client.md", "dashboard.md"}
 """Pages on which a key is mostly that of the machine, or the option `--key`."""
 
+SPANNING = re.DOTALL | re.MULTILINE
 FILE_NAME = re.compile(r'^_?FILE_NAME: Final = "(.+)"$', re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\((?!https?://)([^)]+)\)")
 OTHER_NAME = re.compile(r"Other name: `(\w+)`")
@@ -305,6 +306,14 @@ def test_the_readme_configures_the_module_of_meta_json() -> None:
     """The id to paste is the one to publish."""
     assert json.loads((ROOT / "meta.json").read_text())["module_id"] == MODULE_ID
     assert f'"module_id": "{MODULE_ID}"' in README.read_text()
+
+
+def test_the_readme_leads_to_a_figure_in_the_four_commands_that_are_tested() -> None:
+    """Those of the quick start on the page of ways in, which a test runs under viam-server."""
+    there = (ROOT / "docs" / "ways-in.md").read_text()
+    blocks = re.findall(r"^```sh\n.*?^```$", sections(README.read_text(), 2)["Try it without a Viam account"], SPANNING)
+    assert [block for block in blocks if block not in there] == []
+    assert sum(line[0] != " " for block in blocks for line in block.splitlines()[1:-1]) == 4
 
 
 def test_the_changelog_has_this_version() -> None:
