@@ -65,6 +65,7 @@ describe.each(WAYS)('with errors as %s gives them', (style) => {
   test('only what is allowed is offered', async () => {
     const { page, errors } = await visit(browser, narrow);
     await open(page, narrow, 'month');
+    await page.locator('nav.known').waitFor(); // told after the first figure
     expect(await page.locator('nav a').allInnerTexts()).toEqual(['Month', 'Health']);
     expect(await main(page)).toContain('Cost by kind of usage');
     expect(await main(page)).not.toContain('What changed most');
