@@ -4,7 +4,6 @@ import { Questions } from './machine/question.svelte';
 import { NoTarget, direct, targetOf, type Target } from './machine/target';
 import { router } from './route.svelte';
 import { readSettings } from './settings';
-import { money, utcMonth } from './ui/format';
 import { codeOf, viewOf } from './views/view';
 
 /** So long the page waits for its first figure rather than show that there is none, in milliseconds. */
@@ -28,9 +27,6 @@ export async function begin(): Promise<Start> {
   if (!found.target) return found;
   const patience = after(PATIENCE_MS);
   const { questions, first } = connect(found.target, settings.service);
-  // The browser reads its locale's words at the first use, which takes as long as the SDK is on its way.
-  money(0);
-  utcMonth(0);
   const sent = Promise.allSettled([sdk, codeOf(viewOf(router.route.view))]).then(() => after(0));
   await Promise.race([sent, patience]);
   return { ...found, questions, answered: Promise.race([first, patience]) };

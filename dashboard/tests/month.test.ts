@@ -102,7 +102,9 @@ test.each([
 ])('from %s to %s the marks are round and hold both ends', (least, most, wanted) => {
   const marks = roundMarks(least, most);
   expect(marks).toHaveLength(wanted.length);
-  marks.forEach((mark, index) => { expect(mark).toBeCloseTo(wanted[index] ?? NaN); });
+  marks.forEach((mark, index) => {
+    expect(mark).toBeCloseTo(wanted[index] ?? NaN);
+  });
 });
 
 test('scales of nothing, and of credits alone, are still scales', () => {
