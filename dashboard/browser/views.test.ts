@@ -55,6 +55,5 @@ describe.each(views)('%s', (view) => {
     }
     expect(errors).toEqual([]);
     expect(strangers).toEqual([]);
-    await page.context().close();
   });
 });

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type BrowserContextOptions, type Page, type Request } from 'playwright-core';
+import { onTestFinished } from 'vitest';
 import type { Machine } from './machine';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
@@ -37,7 +38,7 @@ export interface Wishes extends BrowserContextOptions {
 
 const isCommand = (request: Request) => request.url().endsWith('/DoCommand');
 
-/** A visit with nothing kept from another one. Nothing is loaded yet. */
+/** A visit with nothing kept from another one, which ends with the test. Nothing is loaded yet. */
 export async function visit(
   browser: Browser,
   { origin }: Pick<Machine, 'origin'>,
@@ -50,6 +51,8 @@ export async function visit(
     viewport: { width: 1440, height: 900 },
     ...options,
   });
+  // A page that stays open goes on asking, and takes the time of the tests after it.
+  onTestFinished(() => context.close());
   context.setDefaultTimeout(WAIT_MS);
   const page = await context.newPage();
   if (clock) await page.clock.install();
