@@ -33,7 +33,7 @@ function preload(): Plugin {
           }) as const;
         return [
           ...early.map((name) => link({ rel: 'modulepreload' }, name)),
-          ...[...styles].map((name) => link({ rel: 'preload', as: 'style' }, name)),
+          ...[...styles].map((name) => link({ rel: 'stylesheet' }, name)),
         ];
       },
     },
