@@ -6,6 +6,7 @@ import { hasFocus, violations, violationsInBothThemes } from './support/checks';
 import { later, refreshed } from './support/clock';
 import { Machine, REAL_WAYS, WAYS } from './support/machine';
 import { go, open, settled, startBrowser, visit } from './support/visit';
+import { dollars, stale } from './support/words';
 
 const FLEET_WORKS = '6f1c2d3e-4b5a-4c69-9d78-1a2b3c4d5e6f';
 const HARBOR = 'a27b41c8-3d5f-4e02-b6a9-7c8d9e0f1a2b';
@@ -30,8 +31,6 @@ afterAll(async () => {
 const search = (page: Page) => page.getByRole('searchbox', { name: 'Search payers and locations' });
 const table = (page: Page) => page.getByRole('table', { name: 'Fleet by payer' });
 const names = (page: Page) => table(page).locator('.rows .name .line:first-child').allInnerTexts();
-const dollars = (amount: number) =>
-  amount.toLocaleString('en-US', { style: 'currency', currency: 'USD', minimumFractionDigits: 2 });
 
 /** The answer that the page has just had: usage grows by the second. */
 const sameAnswer = () => machine.ask('get_fleet_usage', { max_age_s: 300 });
@@ -224,8 +223,7 @@ describe.each(WAYS)('with errors as %s gives them', (way) => {
   beforeEach(() => machine.by(way));
 
   test('rows that fail are told with their reason, the others stand', async () => {
-    await machine.cloud('SetFault', { rpc: 'GetCurrentMonthUsage', status: 'NOT_FOUND', only_for: HARBOR });
-    onTestFinished(() => machine.cloud('ClearFaults') as Promise<void>);
+    await machine.fault({ rpc: 'GetCurrentMonthUsage', status: 'NOT_FOUND', only_for: HARBOR });
     const { page, errors } = await visit(browser, machine);
     await open(page, machine, 'fleet');
     await page.getByText('2 rows could not be read').waitFor();
@@ -248,14 +246,12 @@ describe.each(WAYS)('with errors as %s gives them', (way) => {
     const { page, errors } = seen;
     await open(page, machine, 'fleet');
     const before = await names(page);
-    await machine.cloud('SetFault', { rpc: '*', status: 'UNAVAILABLE' });
-    onTestFinished(() => machine.cloud('ClearFaults') as Promise<void>);
-    const stale = page.getByText(/^As of .* ago\):.*These are the newest figures known\./);
-    await later(seen, async () => (await stale.count()) === 1);
+    await machine.fault({ rpc: '*', status: 'UNAVAILABLE' });
+    await later(seen, async () => (await stale(page).count()) === 1);
     expect(await names(page)).toEqual(before);
     expect(await violations(page)).toEqual([]);
     await machine.cloud('ClearFaults');
-    await later(seen, async () => (await stale.count()) === 0);
+    await later(seen, async () => (await stale(page).count()) === 0);
     expect(errors).toEqual([]);
   });
 });

@@ -1,11 +1,12 @@
 /** Invoices: what is owed by age, what needs somebody first, one status at a time, their PDFs; by keyboard alone. */
 import { readFileSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { hasFocus, layoutShift, violations, violationsInBothThemes } from './support/checks';
 import { later, refreshed } from './support/clock';
 import { Machine, REAL_WAYS, WAYS } from './support/machine';
 import { open, settled, startBrowser, visit } from './support/visit';
+import { dollars, stale } from './support/words';
 
 const FLEET_WORKS = '6f1c2d3e-4b5a-4c69-9d78-1a2b3c4d5e6f';
 const PDF_BYTES = 300_000;
@@ -27,11 +28,6 @@ afterAll(async () => {
 
 const list = (page: Page) => page.getByRole('region', { name: 'All invoices' });
 const ids = (page: Page) => list(page).getByRole('heading', { level: 3 }).allInnerTexts();
-const dollars = (amount: number) => amount.toLocaleString('en-US', { style: 'currency', currency: 'USD' });
-const fault = async (request: object) => {
-  await machine.cloud('SetFault', request);
-  onTestFinished(() => machine.cloud('ClearFaults') as Promise<void>);
-};
 
 /** The PDF as the service gives it to somebody else. */
 async function pdfOf(id: string): Promise<Buffer> {
@@ -195,8 +191,8 @@ describe.each(WAYS)('with errors as %s gives them', (way) => {
     const [first = '', second = '', third = ''] = await ids(page);
     const row = (id: string) => list(page).getByRole('listitem').filter({ hasText: id });
     const save = (id: string) => page.getByRole('button', { name: `Save the PDF of ${id}` });
-    await fault({ rpc: 'GetInvoicePdf', status: 'NOT_FOUND', only_for: first });
-    await fault({ rpc: 'GetInvoicePdf', pdf_size_bytes: 500_000, only_for: second });
+    await machine.fault({ rpc: 'GetInvoicePdf', status: 'NOT_FOUND', only_for: first });
+    await machine.fault({ rpc: 'GetInvoicePdf', pdf_size_bytes: 500_000, only_for: second });
     await save(first).click();
     await row(first).getByText('not_found', { exact: true }).waitFor();
     await save(second).click();
@@ -219,13 +215,12 @@ describe.each(WAYS)('with errors as %s gives them', (way) => {
     const { page, errors } = seen;
     await open(page, machine, 'invoices');
     const before = await ids(page);
-    await fault({ rpc: '*', status: 'UNAVAILABLE' });
-    const stale = page.getByText(/^As of .* ago\):.*These are the newest figures known\./);
-    await later(seen, async () => (await stale.count()) === 1);
+    await machine.fault({ rpc: '*', status: 'UNAVAILABLE' });
+    await later(seen, async () => (await stale(page).count()) === 1);
     expect(await ids(page)).toEqual(before);
     expect(await violations(page)).toEqual([]);
     await machine.cloud('ClearFaults');
-    await later(seen, async () => (await stale.count()) === 0);
+    await later(seen, async () => (await stale(page).count()) === 0);
     expect(errors).toEqual([]);
   });
 });

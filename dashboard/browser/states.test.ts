@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { layoutShift, violations } from './support/checks';
 import { Machine, REAL_WAYS, WAYS } from './support/machine';
 import { go, open, settled, startBrowser, visit } from './support/visit';
@@ -97,8 +97,7 @@ describe.each(REAL_WAYS)('%s', (way) => {
   });
 
   test('Health says which calls the key may not make, beside all that works', async () => {
-    await reads.cloud('SetFault', { rpc: 'GetInvoicesSummary', status: 'PERMISSION_DENIED' });
-    onTestFinished(() => reads.cloud('ClearFaults') as Promise<void>);
+    await reads.fault({ rpc: 'GetInvoicesSummary', status: 'PERMISSION_DENIED' });
     const { page, errors } = await visit(browser, reads);
     await open(page, reads, 'health');
     await page.getByText(/The API key may not make 1 of \d+ calls/).waitFor();
@@ -134,8 +133,7 @@ describe.each(WAYS)('with errors as %s gives them', (way) => {
     const { page, errors } = await visit(browser, reads);
     await open(page, reads, 'month?location=nowhere123');
     await page.locator('.failure code', { hasText: 'not_found' }).waitFor();
-    await reads.cloud('SetFault', { rpc: '*', status: 'PERMISSION_DENIED' });
-    onTestFinished(() => reads.cloud('ClearFaults') as Promise<void>);
+    await reads.fault({ rpc: '*', status: 'PERMISSION_DENIED' });
     for (const address of ['month?location=depot1west', 'fleet', 'invoices']) {
       await go(page, address);
       await page.getByText('key_lacks_permission').first().waitFor();

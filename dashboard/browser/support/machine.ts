@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { BrowserContextOptions } from 'playwright-core';
+import { onTestFinished } from 'vitest';
 import type { Answers, Command, Requests } from '../../src/machine/answers';
 import { dial } from '../../src/machine/link';
 import type { Link } from '../../src/machine/machine';
@@ -143,6 +144,14 @@ export class Machine {
   /** Something that happens to the cloud, as docs/sandbox.md has it. */
   cloud(method: string, request: object = {}): Promise<unknown> {
     return call(this.find('sandbox control'), method, request);
+  }
+
+  /** A fault of the cloud, until the test has ended. */
+  async fault(request: object): Promise<void> {
+    await this.cloud('SetFault', request);
+    onTestFinished(async () => {
+      await this.cloud('ClearFaults');
+    });
   }
 
   async stop(): Promise<void> {
