@@ -4,8 +4,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { violations } from './support/checks';
 import { LATER_MS, later, refreshed } from './support/clock';
 import { Machine, REAL_WAYS, WAYS } from './support/machine';
-import { open, startBrowser, visit, type Visit } from './support/visit';
+import { go, open, startBrowser, visit, type Visit } from './support/visit';
 
+/** Those whose figures are the cloud's. */
+const VIEWS = ['month', 'fleet', 'invoices'];
+const NEWEST = 'These are the newest figures known.';
 const WAIT = { timeout: 20_000, interval: 200 };
 
 let browser: Browser;
@@ -15,7 +18,7 @@ let away: Machine;
 beforeAll(async () => {
   [browser, machine, away] = await Promise.all([
     startBrowser(),
-    Machine.start('steady', { cache_ttl_s: 0, timeout_s: 3 }),
+    Machine.start('steady', { cache_ttl_s: 0, timeout_s: 2 }),
     Machine.start('cloud-away'),
   ]);
 });
@@ -25,6 +28,9 @@ afterAll(async () => {
 });
 
 const figure = (page: Page) => page.locator('main .figure').first().innerText();
+
+/** What the lines of a view are called. */
+const rows = (page: Page) => page.locator('main').locator('h3, [role=rowheader]').allInnerTexts();
 
 /** Lets minutes pass until the page shows a text, or shows it no more. */
 function shows(visit: Visit, words: string, shown = true): Promise<void> {
@@ -36,19 +42,30 @@ describe.each(WAYS)('with errors as %s gives them', (way) => {
     await Promise.all([machine.by(way), away.by(way)]);
   });
 
-  test('the cloud goes, the figures stay with their time, and it comes back', async () => {
+  test('the cloud goes: each view keeps its figures and says since when; and it comes back', async () => {
     const seen = await visit(browser, machine, { clock: true });
     const { page, errors } = seen;
-    await open(page, machine, 'month');
-    expect(await page.locator('.notice').count()).toBe(0);
+    await open(page, machine, 'health');
+    const before: Record<string, string[]> = {};
+    for (const view of VIEWS) {
+      await go(page, view);
+      before[view] = await rows(page);
+      expect(await page.getByText(NEWEST).count(), view).toBe(0);
+    }
     await machine.fault({ rpc: '*', status: 'UNAVAILABLE' });
-    await shows(seen, 'These are the newest figures known.');
-    expect(await figure(page)).toMatch(/^\$[\d,]+\.\d\d$/);
-    expect(await page.getByText(/^As of .* ago\):/).count()).toBe(1);
-    expect(await violations(page)).toEqual([]);
+    for (const view of VIEWS) {
+      await go(page, view);
+      await shows(seen, NEWEST);
+      expect(await figure(page)).toMatch(/^\$[\d,]+\.\d\d$/);
+      expect(await rows(page)).toEqual(before[view]);
+      expect(await page.getByText(/^As of .*\):/).count(), view).toBe(1);
+      expect(await violations(page), view).toEqual([]);
+    }
     await machine.cloud('ClearFaults');
-    await shows(seen, 'These are the newest figures known.', false);
-    expect(await figure(page)).toMatch(/^\$[\d,]+\.\d\d$/);
+    for (const view of VIEWS) {
+      await go(page, view);
+      await shows(seen, NEWEST, false);
+    }
     expect(errors).toEqual([]);
   });
 
@@ -96,7 +113,7 @@ describe.each(REAL_WAYS)('%s', (way) => {
   test('a page that is opened while the cloud is away shows what is known, and says so', async () => {
     const { page, errors } = await visit(browser, away);
     await open(page, away, 'month');
-    await page.getByText('These are the newest figures known.').first().waitFor();
+    await page.getByText(NEWEST).first().waitFor();
     expect(await figure(page)).toMatch(/^\$/);
     await open(page, away, 'health');
     await page.getByText('Nothing is known of the key, and the figures are the newest known.').waitFor();

@@ -1,12 +1,11 @@
-/** Fleet: payers and locations searched, sorted, grouped and saved; what of them could not be read; by keyboard alone. */
+/** Fleet: payers and locations searched, sorted, grouped and saved; by keyboard alone. */
 import { readFileSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { hasFocus, violations, violationsInBothThemes } from './support/checks';
-import { later, refreshed } from './support/clock';
-import { Machine, REAL_WAYS, WAYS } from './support/machine';
-import { go, open, settled, startBrowser, visit } from './support/visit';
-import { dollars, stale } from './support/words';
+import { refreshed } from './support/clock';
+import { Machine, REAL_WAYS } from './support/machine';
+import { dollars, go, open, settled, startBrowser, visit } from './support/visit';
 
 const FLEET_WORKS = '6f1c2d3e-4b5a-4c69-9d78-1a2b3c4d5e6f';
 const HARBOR = 'a27b41c8-3d5f-4e02-b6a9-7c8d9e0f1a2b';
@@ -215,43 +214,6 @@ describe.each(REAL_WAYS)('%s', (way) => {
     onTestFinished(() => give(FLEET_WORKS));
     await open(page, blind, 'fleet');
     await page.getByText('The API key of the machine sees none.').waitFor();
-    expect(errors).toEqual([]);
-  });
-});
-
-describe.each(WAYS)('with errors as %s gives them', (way) => {
-  beforeEach(() => machine.by(way));
-
-  test('rows that fail are told with their reason, the others stand', async () => {
-    await machine.fault({ rpc: 'GetCurrentMonthUsage', status: 'NOT_FOUND', only_for: HARBOR });
-    const { page, errors } = await visit(browser, machine);
-    await open(page, machine, 'fleet');
-    await page.getByText('2 rows could not be read').waitFor();
-    const figures = await page.getByRole('region', { name: 'Fleet in figures' }).innerText();
-    expect(figures).toContain('month to date, of what could be read');
-    const rows = await cells(page);
-    expect(rows.find(([name]) => name?.startsWith(HARBOR))).toEqual([
-      expect.stringMatching(/\nNot read: /) as string,
-      '9',
-      '–',
-      '–',
-    ]);
-    expect(rows[0]?.[2]).toMatch(/^\$[\d,]+\.\d\d$/);
-    expect(await violationsInBothThemes(page)).toEqual([]);
-    expect(errors).toEqual([]);
-  });
-
-  test('while the cloud is away the newest rows stand with their time', async () => {
-    const seen = await visit(browser, machine, { clock: true });
-    const { page, errors } = seen;
-    await open(page, machine, 'fleet');
-    const before = await names(page);
-    await machine.fault({ rpc: '*', status: 'UNAVAILABLE' });
-    await later(seen, async () => (await stale(page).count()) === 1);
-    expect(await names(page)).toEqual(before);
-    expect(await violations(page)).toEqual([]);
-    await machine.cloud('ClearFaults');
-    await later(seen, async () => (await stale(page).count()) === 0);
     expect(errors).toEqual([]);
   });
 });

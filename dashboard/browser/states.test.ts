@@ -3,10 +3,12 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { layoutShift, violations } from './support/checks';
+import { layoutShift, violations, violationsInBothThemes } from './support/checks';
 import { Machine, REAL_WAYS, WAYS } from './support/machine';
 import { go, open, settled, startBrowser, visit } from './support/visit';
 
+const FLEET_WORKS = '6f1c2d3e-4b5a-4c69-9d78-1a2b3c4d5e6f';
+const HARBOR = 'a27b41c8-3d5f-4e02-b6a9-7c8d9e0f1a2b';
 const NORTHWIND = 'e5d4c3b2-a190-4f8e-9d7c-6b5a49382716';
 
 const views = readdirSync(join(import.meta.dirname, '..', 'src', 'views')).filter(
@@ -140,6 +142,21 @@ describe.each(WAYS)('with errors as %s gives them', (way) => {
       expect(await main(page)).toContain('The API key may not read this');
       expect(await violations(page), address).toEqual([]);
     }
+    expect(errors).toEqual([]);
+  });
+
+  test('rows of the fleet that fail are told with their reason, the others stand', async () => {
+    await reads.fault({ rpc: 'GetCurrentMonthUsage', status: 'NOT_FOUND', only_for: HARBOR });
+    const { page, errors } = await visit(browser, reads);
+    await open(page, reads, 'fleet');
+    // One location has no payer.
+    await page.getByText('2 rows could not be read').waitFor();
+    const figures = await page.getByRole('region', { name: 'Fleet in figures' }).innerText();
+    expect(figures).toContain('month to date, of what could be read');
+    const row = (id: string) => page.getByRole('row').filter({ hasText: id }).innerText();
+    expect(await row(HARBOR)).toMatch(/\nNot read: [\s\S]*\n9\n–\n–$/);
+    expect(await row(FLEET_WORKS)).toMatch(/\n42\n\$[\d,]+\.\d\d\n\$[\d,]+\.\d\d$/);
+    expect(await violationsInBothThemes(page)).toEqual([]);
     expect(errors).toEqual([]);
   });
 });

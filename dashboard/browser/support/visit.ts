@@ -110,3 +110,8 @@ export async function open(page: Page, machine: Machine, hash = ''): Promise<voi
   await page.goto(`${machine.page}${hash && `#/${hash}`}`);
   await settled(page);
 }
+
+/** An amount as the page shows it. */
+export function dollars(amount: number): string {
+  return amount.toLocaleString('en-US', { style: 'currency', currency: 'USD' });
+}
