@@ -9,7 +9,7 @@ import typer
 from viam_billing_client.cli.asking import ask_one, one_place
 from viam_billing_client.cli.messages import say
 from viam_billing_client.cli.output import write_csv
-from viam_billing_client.cli.parameters import Location, Org, Since, Until
+from viam_billing_client.cli.parameters import Location, Org, Since, Until, one_of
 
 app: Final = typer.Typer()
 export: Final = typer.Typer(no_args_is_help=True, help="Figures in the forms of other programs.")
@@ -29,8 +29,7 @@ def focus(
     """The history by day and kind of usage as FOCUS 1.0 CSV, on stdout, whatever --output says."""
     from viam_billing_client.cli.focus import COLUMNS, days_not_known, focus_rows  # noqa: PLC0415 - not for --help
 
-    if location is not None and org is not None:
-        raise typer.BadParameter("--location and --org exclude each other.")
+    one_of(location, org)
     request = {
         "command": "get_usage_history",
         "location_id": location,

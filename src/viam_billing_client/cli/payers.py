@@ -11,7 +11,7 @@ from viam_billing_client import answers
 from viam_billing_client.cli.asking import ask
 from viam_billing_client.cli.output import View, fields
 from viam_billing_client.cli.page import Page
-from viam_billing_client.cli.parameters import Location, MaxAge
+from viam_billing_client.cli.parameters import Location, MaxAge, one_of
 from viam_billing_client.cli.usage import age
 
 app: Final = typer.Typer()
@@ -25,8 +25,7 @@ def payer(
     max_age: MaxAge = None,
 ) -> None:
     """Which organization pays for a location; with --org, how that organization pays."""
-    if location is not None and org is not None:
-        raise typer.BadParameter("--location and --org exclude each other.")
+    one_of(location, org)
     if org is None:
         ask(ctx.obj, "get_location_billing_organization", PAYER, location_id=location, max_age_s=max_age)
     else:
