@@ -15,6 +15,7 @@ from viam_billing_client.cli.parameters import Location, MaxAge, one_of
 from viam_billing_client.cli.usage import age
 
 app: Final = typer.Typer()
+_PAYER: Final = ("location_id", "billing_organization_id", "as_of", "stale")
 
 
 @app.command(epilog="Example: viam-billing payer --location wh1north01")
@@ -39,8 +40,7 @@ def tiers(ctx: typer.Context, max_age: MaxAge = None) -> None:
 
 
 def _payer_row(answer: answers.LocationPayer) -> dict[str, object]:
-    names = ("location_id", "billing_organization_id", "as_of", "stale")
-    return {name: getattr(answer, name) for name in names}
+    return {name: getattr(answer, name) for name in _PAYER}
 
 
 def _payer_lines(answer: answers.LocationPayer, page: Page) -> Iterator[str]:
@@ -75,7 +75,7 @@ def _without_age(row: dict[str, object]) -> dict[str, object]:
 
 PAYER: Final = View(
     "LocationPayer",
-    ("location_id", "billing_organization_id", "as_of", "stale"),
+    _PAYER,
     lambda answer: [_payer_row(answer)],
     _payer_lines,
     lambda answer: {"location": answer.location_id, "paid by": answer.billing_organization_id},
