@@ -9,6 +9,7 @@ import io
 import json
 import os
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -120,11 +121,20 @@ async def test_a_key_charges_once_and_the_charge_is_shown(machine: MachineProces
 
 
 async def test_focus_has_a_row_for_each_kind_of_a_day(machine: MachineProcess) -> None:
+    await ask(machine, "usage")  # which records a figure of today
     done = await ask(machine, "export", "focus", "--since", "2026-06-01", "--account-name", "Fleet Works")
     rows = list(csv.DictReader(io.StringIO(done.output)))
     assert done.code == 0
     assert {row["BillingAccountName"] for row in rows} == {"Fleet Works"}
     assert {"per_machine", "logs_upload"} <= {row["SkuId"] for row in rows}
+    assert max(row["ChargePeriodEnd"] for row in rows) <= f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+
+
+async def test_focus_says_why_there_is_no_row(machine: MachineProcess) -> None:
+    await ask(machine, "usage")
+    done = await ask(machine, "export", "focus", "--since", f"{datetime.now(timezone.utc):%Y-%m-%d}")
+    assert (done.code, len(done.output.splitlines())) == (0, 1)
+    assert "no whole day" in done.errors
 
 
 async def test_a_person_settles_an_unknown_charge() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import re
 import subprocess
 import sys
@@ -81,8 +82,8 @@ def test_the_help_needs_neither_the_sdk_nor_the_records_nor_rich() -> None:
 
 
 def test_every_block_of_the_page_is_run() -> None:
-    assert [("viam-billing" in block, "./setup.sh" in block) for block in BLOCKS].count((True, False)) == 3
-    assert len(BLOCKS) == 4
+    assert [("viam-billing" in block, "./setup.sh" in block) for block in BLOCKS].count((True, False)) == 4
+    assert len(BLOCKS) == 5
 
 
 async def test_the_first_example_needs_no_machine() -> None:
@@ -125,3 +126,7 @@ async def test_the_other_examples_end_well(tmp_path: Path) -> None:
             assert output
             assert errors.decode() in ("", "viam-billing: idempotency key: visit-4711\n")
     assert {"fleet.csv", "october.pdf", "focus.csv"} <= {each.name for each in folder.parent.iterdir()}
+    with (tmp_path / "october-vantage.csv").open(newline="") as file:
+        categories = {row["ChargeCategory"] for row in csv.DictReader(file)}
+    assert "Usage" in categories
+    assert categories <= {"Usage", "Credit"}

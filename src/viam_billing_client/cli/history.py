@@ -12,7 +12,7 @@ from viam_billing_client import answers
 from viam_billing_client.cli.asking import ask
 from viam_billing_client.cli.output import Row, View
 from viam_billing_client.cli.page import Column, Page, day, dollars, moment
-from viam_billing_client.cli.parameters import Location, MaxAge, Org, Since, Until
+from viam_billing_client.cli.parameters import Location, MaxAge, Org, Since, Until, one_of
 from viam_billing_client.cli.usage import age, costs
 
 app: Final = typer.Typer()
@@ -31,8 +31,7 @@ def history(  # noqa: PLR0913 - the command's parameters
     max_age: MaxAge = None,
 ) -> None:
     """How the cost went by hour, day or month, as the machine has seen it in the last 13 months."""
-    if location is not None and org is not None:
-        raise typer.BadParameter("--location and --org exclude each other.")
+    one_of(location, org)
     ask(
         ctx.obj,
         "get_usage_history",
@@ -50,8 +49,7 @@ def history(  # noqa: PLR0913 - the command's parameters
 @app.command(epilog="Example: viam-billing compare --location wh1north01")
 def compare(ctx: typer.Context, location: Location = None, org: Org = None, max_age: MaxAge = None) -> None:
     """This month against the one before at the same point, and what changed most."""
-    if location is not None and org is not None:
-        raise typer.BadParameter("--location and --org exclude each other.")
+    one_of(location, org)
     ask(ctx.obj, "compare_usage", COMPARISON, location_id=location, org_id=org, max_age_s=max_age)
 
 

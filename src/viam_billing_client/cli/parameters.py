@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Final, TypeAlias
 
@@ -14,15 +14,16 @@ _DATE: Final = 10
 
 def time_of(text: str) -> datetime:
     """A time as typed: a day, which begins at midnight UTC, or RFC 3339. Raises: typer.BadParameter."""
-    written = text[:-1] + "+00:00" if text.endswith(("Z", "z")) else text
+    import msgspec  # noqa: PLC0415 - not for --help; `datetime.fromisoformat` reads other texts in every Python version
+
     try:
-        time = datetime.fromisoformat(written)
-    except ValueError:
-        time = None
-    if time is not None and len(text) == _DATE:
-        time = time.replace(tzinfo=timezone.utc)
-    if time is None or time.tzinfo is None:
-        raise typer.BadParameter("expected a day such as 2026-11-01 or a time such as 2026-11-01T12:00:00Z.")
+        if len(text) == _DATE:
+            day = msgspec.convert(text, date)
+            return datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
+        time: datetime = msgspec.convert(text, Annotated[datetime, msgspec.Meta(tz=True)])
+    except msgspec.ValidationError:
+        words = "expected a day such as 2026-11-01 or a time such as 2026-11-01T12:00:00Z."
+        raise typer.BadParameter(words) from None
     return time
 
 
@@ -36,6 +37,12 @@ def dollars_of(text: str) -> Decimal:
     if not exact or not text.isascii() or "e" in text.lower() or "_" in text:
         raise typer.BadParameter("expected US dollars with at most two decimals, such as 12.50.")
     return amount
+
+
+def one_of(location: str | None, org: str | None) -> None:
+    """Raises: typer.BadParameter: both are given."""
+    if location is not None and org is not None:
+        raise typer.BadParameter("--location and --org exclude each other.")
 
 
 Location: TypeAlias = Annotated[
