@@ -9,7 +9,7 @@ import typer
 from viam_billing_client.cli.asking import ask_one, one_place
 from viam_billing_client.cli.messages import say
 from viam_billing_client.cli.output import write_csv
-from viam_billing_client.cli.parameters import Location, Org, Since, Until
+from viam_billing_client.cli.parameters import Location, Org, Since, Until, in_order
 
 app: Final = typer.Typer()
 export: Final = typer.Typer(no_args_is_help=True, help="Figures in the forms of other programs.")
@@ -31,6 +31,7 @@ def focus(
 
     if location is not None and org is not None:
         raise typer.BadParameter("--location and --org exclude each other.")
+    in_order(since, until)
     request = {
         "command": "get_usage_history",
         "location_id": location,
@@ -45,4 +46,4 @@ def focus(
         write_csv(COLUMNS, focus_rows(history, account_name))
     missing = days_not_known(history)
     if missing:
-        say(f"{missing} days are left out: their starting figures were not recorded.")
+        say(f"days left out, because their starting figures were not recorded: {missing}.")
