@@ -180,38 +180,6 @@ async def test_a_key_in_an_error_of_the_service_is_hidden(robot: FakeRobot) -> N
     assert SECRET not in done.output + done.errors
 
 
-async def test_a_charge_that_is_open_says_how_to_repeat_and_to_settle_it(robot: FakeRobot) -> None:
-    robot.answer = failing("charge_outcome_unknown: it was sent. Repeat the key.")
-    done = await run(*CHARGE, "--key", "visit-1", *robot.options)
-    assert done.code == 1
-    first, error, again, settle = done.errors.splitlines()
-    assert first == "viam-billing: idempotency key: visit-1"
-    assert error.startswith("viam-billing: charge_outcome_unknown: ")
-    assert "--key visit-1" in again
-    assert "viam-billing charges resolve KEY --outcome succeeded --invoice " in settle
-    assert [each["idempotency_key"] for each in robot.asked] == ["visit-1"]
-
-
-async def test_only_a_charge_that_may_have_been_made_or_may_pass_is_to_be_repeated(robot: FakeRobot) -> None:
-    refused = ("idempotency_conflict", "charge_limit_exceeded", "out_of_scope", "command_not_allowed", "charge_blocked")
-    passing = ("cloud_unreachable", "internal_error", "a_code_of_a_newer_module")
-    robot.answer = lambda request: GRPCError(Status.UNKNOWN, f"{request['idempotency_key']}: such.")
-    for code, done in zip(
-        refused + passing,
-        await run_all((*CHARGE, "--key", code, *robot.options) for code in refused + passing),
-        strict=True,
-    ):
-        assert ("repeat the same command" in done.errors) is (code in passing)
-        assert ("charged nobody" in done.errors) is (code in refused)
-        settling = {"charges reconcile", "charges resolve"} if code == "charge_blocked" else set()
-        assert set(re.findall(r"viam-billing (charges \w+)", done.errors)) == settling
-
-
-async def test_a_charge_without_a_service_is_not_to_be_repeated(robot: FakeRobot) -> None:
-    done = await run(*CHARGE, "--key", "k", "--service", "other", *robot.options)
-    assert (done.code, "repeat" in done.errors) == (3, False)
-
-
 async def test_a_closed_pipe_ends_it_quietly(robot: FakeRobot) -> None:
     """As `| head` closes it, while there is more to write than a pipe holds."""
     sample = SAMPLES["get_fleet_usage"]

@@ -14,11 +14,10 @@ from rich.cells import cell_len
 
 from support.cli_process import on_terminal, run, start
 from support.conditions import holds
-from support.fake_robot import FakeRobot, failing
+from support.fake_robot import FakeRobot
 from support.machine_process import MachineProcess
 from viam_billing_client.testing.samples import CUSTOMER, SAMPLES
 
-CHARGE = ("charge", "--org", CUSTOMER, "--subtotal", "1200.5")
 RESOLVE = ("charges", "resolve", "job-000121", "--outcome", "failed", "--note", "not made")
 COMMANDS: Sequence[tuple[str, ...]] = [
     ("usage",),
@@ -205,32 +204,6 @@ async def test_a_sandbox_ends_with_a_command_that_ends_at_its_question(tmp_path:
     assert os.listdir(tmp_path) == []
 
 
-async def test_a_charge_asks_first_and_shows_its_key(robot: FakeRobot) -> None:
-    async with on_terminal(*CHARGE, *robot.options) as terminal:
-        await holds(lambda: "[y/N]" in terminal.text)
-        assert [each.get("dry_run") for each in robot.asked] == [True]
-        assert f"Charge {CUSTOMER} $1,200.50 from" in terminal.text  # and no word of a tax
-        found = re.search(r"idempotency key: (cli-\S+)", terminal.text)
-        assert found
-        terminal.type("y\n")
-        assert await terminal.code() == 0
-    dry, sent = robot.asked
-    assert {**dry, "dry_run": None} == {**sent, "dry_run": None}
-    assert sent["idempotency_key"] == found[1]
-    assert "dry_run" not in sent
-
-
-async def test_a_key_that_has_charged_asks_nothing_and_shows_the_charge(robot: FakeRobot) -> None:
-    """Nothing is sent that could charge: nobody has said yes."""
-    used = {"dry_run": True, "would_send": {}, "reconcilable": True}
-    robot.answer = lambda request: used if request.get("dry_run") else SAMPLES[request["command"]]
-    async with on_terminal(*CHARGE, "--key", "visit-1", *robot.options) as terminal:
-        assert await terminal.code() == 0
-        assert "[y/N]" not in terminal.text
-        assert "succeeded" in terminal.text
-    assert [each["command"] for each in robot.asked] == ["charge_organization", "get_charge"]
-
-
 async def test_a_history_says_whose_it_is_and_how_old(robot: FakeRobot) -> None:
     sample = SAMPLES["get_usage_history"]
     robot.answer = lambda _: {**sample, "location_id": "wh1north01"}
@@ -251,30 +224,3 @@ async def test_one_is_singular(robot: FakeRobot) -> None:
         "organizations": sample["organizations"][:1],
     }
     assert "1 location, 1 payer\n" in (await run("fleet", *robot.options)).output
-
-
-@pytest.mark.parametrize("typed", ["n\n", "\n", "\x04"])
-async def test_a_charge_that_is_declined_sends_nothing(robot: FakeRobot, typed: str) -> None:
-    """No, nothing, and the end of the input."""
-    async with on_terminal(*CHARGE, *robot.options) as terminal:
-        await holds(lambda: "[y/N]" in terminal.text)
-        terminal.type(typed)
-        assert await terminal.code() == 2
-        assert "nothing was done" in terminal.text
-    assert [each.get("dry_run") for each in robot.asked] == [True]
-
-
-async def test_a_charge_that_is_refused_does_not_ask(robot: FakeRobot) -> None:
-    robot.answer = failing("charge_limit_exceeded: too much today.")
-    async with on_terminal(*CHARGE, *robot.options) as terminal:
-        assert await terminal.code() == 1
-        assert "[y/N]" not in terminal.text
-
-
-async def test_ctrl_c_in_a_charge_says_how_to_go_on(robot: FakeRobot) -> None:
-    robot.answer = lambda _: None
-    async with on_terminal(*CHARGE, "--yes", "--key", "visit-1", *robot.options) as terminal:
-        await holds(lambda: bool(robot.asked))
-        terminal.type("\x03")
-        assert await terminal.code() == 130
-        assert "--key visit-1" in terminal.text
