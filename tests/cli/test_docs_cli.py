@@ -71,6 +71,11 @@ def test_every_command_says_what_it_does_and_has_an_example(name: str) -> None:
     assert command.epilog.startswith(f"Example: viam-billing {name}")
 
 
+def test_budget_says_that_asking_uses_up_what_is_new() -> None:
+    assert "newly crossed once" in " ".join(COMMANDS["budget"].help.split())
+    assert "newly crossed once" in " ".join(PAGE.read_text().split())
+
+
 def test_the_help_needs_neither_the_sdk_nor_the_records_nor_rich() -> None:
     program = (
         "import sys; from viam_billing_client.cli.app import run; run(['--help']); run(['usage', '--help']);"

@@ -9,7 +9,7 @@ import typer
 from viam_billing_client.cli.asking import ask_one, one_place
 from viam_billing_client.cli.messages import say
 from viam_billing_client.cli.output import write_csv
-from viam_billing_client.cli.parameters import Location, Org, Since, Until, one_of
+from viam_billing_client.cli.parameters import Location, Org, Since, Until, in_order, one_of
 
 app: Final = typer.Typer()
 export: Final = typer.Typer(no_args_is_help=True, help="Figures in the forms of other programs.")
@@ -30,6 +30,7 @@ def focus(
     from viam_billing_client.cli.focus import COLUMNS, days_not_known, focus_rows  # noqa: PLC0415 - not for --help
 
     one_of(location, org)
+    in_order(since, until)
     request = {
         "command": "get_usage_history",
         "location_id": location,
@@ -47,4 +48,4 @@ def focus(
         say("there are no rows: the machine has seen no whole day in this time. A day is over at midnight UTC.")
     missing = days_not_known(history, until)
     if missing:
-        say(f"{missing} days are left out: their starting figures were not recorded.")
+        say(f"days left out, because their starting figures were not recorded: {missing}.")

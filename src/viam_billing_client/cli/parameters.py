@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, datetime, timezone
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Final, TypeAlias
@@ -45,14 +46,55 @@ def one_of(location: str | None, org: str | None) -> None:
         raise typer.BadParameter("--location and --org exclude each other.")
 
 
+def price_of(text: str) -> Decimal:
+    """An amount above 0 as typed. Raises: typer.BadParameter."""
+    amount = dollars_of(text)
+    if amount <= 0:
+        raise typer.BadParameter("expected more than 0 dollars.")
+    return amount
+
+
+def tax_of(text: str) -> Decimal:
+    """An amount of at least 0 as typed. Raises: typer.BadParameter."""
+    amount = dollars_of(text)
+    if amount < 0:
+        raise typer.BadParameter("expected 0 dollars or more.")
+    return amount
+
+
+def id_of(text: str) -> str:
+    """An ID or a key as typed. Raises: typer.BadParameter."""
+    if not text.strip():
+        raise typer.BadParameter("expected an ID, found nothing. Is a variable of the shell empty?")
+    return text
+
+
+def seconds_of(text: str) -> float:
+    """Seconds as typed. Raises: typer.BadParameter."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise typer.BadParameter("expected seconds, 0 or more.")
+    return seconds
+
+
+def in_order(since: datetime | None, until: datetime | None) -> None:
+    """Raises: typer.BadParameter: `until` is not after `since`."""
+    if since is not None and until is not None and until <= since:
+        raise typer.BadParameter("--until has to be after --since.")
+
+
 Location: TypeAlias = Annotated[
-    str | None, typer.Option("--location", metavar="ID", help="A location; by default the service's own.")
+    str | None, typer.Option("--location", metavar="ID", parser=id_of, help="A location; by default the service's own.")
 ]
 Org: TypeAlias = Annotated[
-    str | None, typer.Option("--org", metavar="ID", help="An organization; by default the service's own.")
+    str | None, typer.Option("--org", metavar="ID", parser=id_of, help="An organization; by default the service's own.")
 ]
 MaxAge: TypeAlias = Annotated[
-    float | None, typer.Option("--max-age", metavar="S", min=0, help="Ask the cloud if what is known is older.")
+    float | None,
+    typer.Option("--max-age", metavar="S", parser=seconds_of, help="Ask the cloud if what is known is older."),
 ]
 Since: TypeAlias = Annotated[
     datetime | None, typer.Option("--since", metavar="TIME", parser=time_of, help="A day or an RFC 3339 time.")

@@ -11,7 +11,7 @@ from viam_billing_client import answers
 from viam_billing_client.cli.asking import ask
 from viam_billing_client.cli.output import View, fields
 from viam_billing_client.cli.page import Page
-from viam_billing_client.cli.parameters import Location, MaxAge, one_of
+from viam_billing_client.cli.parameters import Location, MaxAge, id_of, one_of
 from viam_billing_client.cli.usage import age
 
 app: Final = typer.Typer()
@@ -22,7 +22,9 @@ _PAYER: Final = ("location_id", "billing_organization_id", "as_of", "stale")
 def payer(
     ctx: typer.Context,
     location: Location = None,
-    org: Annotated[str | None, typer.Option("--org", metavar="ID", help="How this organization pays.")] = None,
+    org: Annotated[
+        str | None, typer.Option("--org", metavar="ID", parser=id_of, help="How this organization pays.")
+    ] = None,
     max_age: MaxAge = None,
 ) -> None:
     """Which organization pays for a location; with --org, how that organization pays."""
@@ -64,7 +66,7 @@ def _payment_lines(answer: answers.BillingInformation, page: Page) -> Iterator[s
 
 
 def _tier_lines(answer: answers.BillingTiers, page: Page) -> Iterator[str]:
-    for tier in answer.tiers:
+    for tier in answer.tiers or ("None.",):
         yield from page.wrapped(tier)
     yield from age(answer, page)
 

@@ -27,7 +27,11 @@ def usage(ctx: typer.Context, location: Location = None, max_age: MaxAge = None)
 
 @app.command(epilog="Example: viam-billing budget && echo all is well")
 def budget(ctx: typer.Context, location: Location = None, org: Org = None, max_age: MaxAge = None) -> None:
-    """Where the month stands in the budget. Exit code 10 at a warning, 11 where it is exceeded."""
+    """Where the month stands in the budget. Exit code 10 at a warning, 11 where it is exceeded.
+
+    The service reports each threshold as newly crossed once a month, to whoever asks first: what this command shows as
+    new is new to nobody else.
+    """
     one_of(location, org)
     ask(ctx.obj, "check_budget", BUDGET, location_id=location, org_id=org, max_age_s=max_age)
 
