@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
 
 import pytest
 from grpclib import GRPCError, Status
 
-from support.cli_process import on_terminal, run, run_all
+from support.cli_process import COMMAND, environment, on_terminal, run, run_all
 from support.conditions import holds
 from support.fake_robot import FakeRobot, failing
 from viam_billing_client.testing.samples import CUSTOMER, SAMPLES
@@ -99,3 +101,19 @@ async def test_only_a_charge_that_may_have_been_made_or_may_pass_is_to_be_repeat
 async def test_a_charge_without_a_service_is_not_to_be_repeated(robot: FakeRobot) -> None:
     done = await run(*SENT, "--key", "k", "--service", "other", *robot.options)
     assert (done.code, "repeat" in done.errors) == (3, False)
+
+
+async def test_a_charge_whose_answer_cannot_be_written_says_how_to_go_on(robot: FakeRobot) -> None:
+    """It was made: a new key would be another charge."""
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND, *SENT, "--key", "visit-1", *robot.options,
+            stdin=asyncio.subprocess.DEVNULL, stdout=full, stderr=asyncio.subprocess.PIPE, env=environment(),
+        )  # fmt: skip
+        _, errors = await process.communicate()
+    finally:
+        os.close(full)
+    assert process.returncode == 1
+    assert b"repeat the same command with --key visit-1" in errors
+    assert b"No space left on device" in errors

@@ -40,6 +40,8 @@ WRONG: list[tuple[tuple[str, ...], str]] = [
     (("usage", "--address", "a", "--api-key", SECRET, "--api-key-id", SECRET), "not a UUID"),
     (("usage", "--sandbox", "--address", "a"), "--sandbox excludes"),
     (("usage", "--sandbox", "--scene", "none-such"), "did not start: --scene: invalid choice: 'none-such'"),
+    (("usage", "--address", "localhost:1", "--insecure", "--scene", "steady"), "add --sandbox"),
+    (("charges", "resolve", "k"), "Choose from: succeeded, failed"),
     (("invoices", "--status", "bogus"), "'bogus' is not one of 'outstanding', 'paid', 'payment_processing'"),
     (("charges", "list", "--state", "bogus"), "--state': 'bogus' is not one of"),
     (("history", "--since", "2026-11-20", "--until", "2026-11-10"), "--until has to be after --since"),

@@ -122,7 +122,7 @@ def billing(  # noqa: PLR0913 - the options of all commands
     These options may stand before the command or after it. Exit codes: 0; 1 an error of the service, its code on
     stderr; 2 wrong usage; 3 no connection; budget: 10 at a warning, 11 where it is exceeded.
     """
-    given = ("address", "api_key_id", "api_key", "service", "insecure", "machine")
+    given = ("address", "api_key_id", "api_key", "service", "insecure", "machine", "scene")
     ctx.obj = Options(
         address=address,
         api_key_id=api_key_id,
@@ -169,6 +169,7 @@ def run(arguments: Sequence[str]) -> int:
 def _say_usage(error: Any) -> None:  # noqa: ANN401 - Click's, wherever Typer has it
     """Say what is wrong with the command line, without words that stand where a key could."""
     words = error.format_message().removeprefix("Invalid value: ").replace(": Value error, ", ": ")  # Typer's prefixes
+    words = words.replace("Choose from:\n\t", "Choose from: ").replace(",\n\t", ", ")  # of a missing option
     if not words or words.startswith("Usage: "):  # a command that needs another word shows its help
         sys.stderr.write(f"{words}\n" if words else "")
         return

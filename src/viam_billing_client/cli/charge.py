@@ -90,7 +90,11 @@ def charge(  # noqa: PLR0913 - the command's parameters
         if outcome.error is not None:
             say_failure(outcome, after_charge(outcome.error[0], chosen_key))
             leave(exit_code([outcome]))
-        write([outcome], CHARGE, ctx.obj.output)
+        try:
+            write([outcome], CHARGE, ctx.obj.output)
+        except OSError:  # a full disk: the charge was made, and nobody has seen its answer
+            say(repeat(chosen_key))
+            raise
 
 
 def demand_yes(*, yes: bool) -> None:

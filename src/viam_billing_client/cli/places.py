@@ -59,6 +59,8 @@ class Options:
 def chosen(options: Options) -> list[Place]:
     """The machines that the options mean. Raises: BadParameter."""
     typed = options.typed & {"address", "machine"}
+    if "scene" in options.typed:  # nobody who types one means a machine of their own
+        raise BadParameter("--scene is the sandbox's: add --sandbox, or leave --scene out.")
     if len(typed) > 1:
         raise BadParameter("--address and --machine exclude each other.")
     if options.machine and typed != {"address"}:
