@@ -28,7 +28,6 @@ from support.documentation import (
     table,
 )
 from viam_billing.commands import COMMANDS, EFFECTS
-from viam_billing.settings import answers
 from viam_billing.settings.attributes import GROUPS, Attributes, Budget, ChargeLimits
 from viam_billing.version import BILLING_MODEL, MODULE_ID, MODULE_NAME, NAMESPACE, VERSION
 
@@ -107,7 +106,7 @@ def test_a_commands_table_has_its_parameters_and_no_others(name: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_field_of_a_commands_answer_stands_in_its_section(name: str) -> None:
     """In an example, in a table, or in words; or where those fields are told that many answers have."""
-    shape = answers.schema(COMMANDS[name].run)
+    shape = COMMANDS[name].answer_schema()
     fields = {field for part in (shape, *shape.get("$defs", {}).values()) for field in part["properties"]}
     sections_of = sections(sections(BILLING.read_text(), 2)["DoCommand"], 3)
     page = "".join(sections_of[title] for title in (name, *FIELDS_OF_MANY))
