@@ -8,11 +8,10 @@ from copy import deepcopy
 
 from viam_billing.commands import COMMANDS
 from viam_billing.core.errors import CLASSES
-from viam_billing.settings import answers
 from viam_billing.settings.records import schema
 
 rows = {
-    command.name: {"parameters": deepcopy(schema(command.parameters)), "answer": answers.schema(command.run)}
+    command.name: {"parameters": deepcopy(schema(command.parameters)), "answer": command.answer_schema()}
     for command in COMMANDS.values()
 }
 sys.stdout.write(json.dumps({"commands": rows, "errors": list(CLASSES)}))
