@@ -1,13 +1,14 @@
 /** What goes away and comes back while the page is open: the cloud, the module, the machine. Its figures stay. */
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { violations } from './support/checks';
-import { Machine } from './support/machine';
-import { open, startBrowser, visit, type Visit } from './support/visit';
+import { LATER_MS, later, refreshed } from './support/clock';
+import { Machine, REAL_WAYS, WAYS } from './support/machine';
+import { go, open, startBrowser, visit, type Visit } from './support/visit';
 
-const WAYS = ['direct', 'webrtc'] as const;
-/** After so long everything is asked again. */
-const LATER_MS = 61_000;
+/** Those whose figures are the cloud's. */
+const VIEWS = ['month', 'fleet', 'invoices'];
+const NEWEST = 'These are the newest figures known.';
 const WAIT = { timeout: 20_000, interval: 200 };
 
 let browser: Browser;
@@ -17,7 +18,7 @@ let away: Machine;
 beforeAll(async () => {
   [browser, machine, away] = await Promise.all([
     startBrowser(),
-    Machine.start('steady', { cache_ttl_s: 0, timeout_s: 3 }),
+    Machine.start('steady', { cache_ttl_s: 0, timeout_s: 2 }),
     Machine.start('cloud-away'),
   ]);
 });
@@ -28,48 +29,43 @@ afterAll(async () => {
 
 const figure = (page: Page) => page.locator('main .figure').first().innerText();
 
-/** Lets minutes pass until the page shows a text, or shows it no more; none while it waits for an answer. */
-async function later({ page, asked }: Visit, words: string, shown: boolean): Promise<void> {
-  await expect
-    .poll(async () => {
-      if (asked.pending === 0) await page.clock.fastForward(LATER_MS);
-      return (await page.getByText(words).count()) > 0;
-    }, WAIT)
-    .toBe(shown);
+/** What the lines of a view are called. */
+const rows = (page: Page) => page.locator('main').locator('h3, [role=rowheader]').allInnerTexts();
+
+/** Lets minutes pass until the page shows a text, or shows it no more. */
+function shows(visit: Visit, words: string, shown = true): Promise<void> {
+  return later(visit, async () => (await visit.page.getByText(words).count()) > 0 === shown);
 }
 
-describe.each(WAYS)('with errors as %s gives them', (style) => {
-  beforeAll(async () => {
-    await Promise.all([machine.does('Errors', { style }), away.does('Errors', { style })]);
+describe.each(WAYS)('with errors as %s gives them', (way) => {
+  beforeEach(async () => {
+    await Promise.all([machine.by(way), away.by(way)]);
   });
 
-  test('the cloud goes, the figures stay with their time, and it comes back', async () => {
+  test('the cloud goes: each view keeps its figures and says since when; and it comes back', async () => {
     const seen = await visit(browser, machine, { clock: true });
     const { page, errors } = seen;
-    await open(page, machine, 'month');
-    expect(await page.locator('.notice').count()).toBe(0);
-    await machine.cloud('SetFault', { rpc: '*', status: 'UNAVAILABLE' });
-    try {
-      await later(seen, 'These are the newest figures known.', true);
-      expect(await figure(page)).toMatch(/^\$[\d,]+\.\d\d$/);
-      expect(await page.getByText(/^As of .* ago\):/).count()).toBe(1);
-      expect(await violations(page)).toEqual([]);
-    } finally {
-      await machine.cloud('ClearFaults');
+    await open(page, machine, 'health');
+    const before: Record<string, string[]> = {};
+    for (const view of VIEWS) {
+      await go(page, view);
+      before[view] = await rows(page);
+      expect(await page.getByText(NEWEST).count(), view).toBe(0);
     }
-    await later(seen, 'These are the newest figures known.', false);
-    expect(await figure(page)).toMatch(/^\$[\d,]+\.\d\d$/);
-    expect(errors).toEqual([]);
-  });
-
-  test('a page that is opened while the cloud is away shows what is known, and says so', async () => {
-    const { page, errors } = await visit(browser, away);
-    await open(page, away, 'month');
-    await page.getByText('These are the newest figures known.').first().waitFor();
-    expect(await figure(page)).toMatch(/^\$/);
-    await open(page, away, 'health');
-    await page.getByText('Nothing is known of the key, and the figures are the newest known.').waitFor();
-    expect(await violations(page)).toEqual([]);
+    await machine.fault({ rpc: '*', status: 'UNAVAILABLE' });
+    for (const view of VIEWS) {
+      await go(page, view);
+      await shows(seen, NEWEST);
+      expect(await figure(page)).toMatch(/^\$[\d,]+\.\d\d$/);
+      expect(await rows(page)).toEqual(before[view]);
+      expect(await page.getByText(/^As of .*\):/).count(), view).toBe(1);
+      expect(await violations(page), view).toEqual([]);
+    }
+    await machine.cloud('ClearFaults');
+    for (const view of VIEWS) {
+      await go(page, view);
+      await shows(seen, NEWEST, false);
+    }
     expect(errors).toEqual([]);
   });
 
@@ -79,20 +75,20 @@ describe.each(WAYS)('with errors as %s gives them', (style) => {
     await open(page, machine, 'month');
     await machine.does('StopModule');
     try {
-      await later(seen, 'No service “billing” answers on this machine.', true);
+      await shows(seen, 'No service “billing” answers on this machine.');
       expect(await figure(page)).toMatch(/^\$/);
       expect(await page.locator('.notice').count()).toBe(1);
       expect(await violations(page)).toEqual([]);
     } finally {
       await machine.does('StartModule');
     }
-    await later(seen, 'No service “billing” answers on this machine.', false);
+    await shows(seen, 'No service “billing” answers on this machine.', false);
     expect(await figure(page)).toMatch(/^\$/);
   });
 
   test('the module is killed and comes back: the page asks the new one', async () => {
     const seen = await visit(browser, machine, { clock: true });
-    const { page, asked } = seen;
+    const { page } = seen;
     await open(page, machine, 'charges');
     const { module_pid: before } = await machine.does('Status');
     await machine.does('KillModule');
@@ -102,12 +98,27 @@ describe.each(WAYS)('with errors as %s gives them', (style) => {
         return ready && now !== before;
       }, WAIT)
       .toBe(true);
-    const { count } = asked;
-    await page.clock.fastForward(LATER_MS);
-    await expect.poll(() => asked.count > count && asked.pending === 0, WAIT).toBe(true);
-    await later(seen, 'No service “billing” answers on this machine.', false);
+    await refreshed(seen);
+    await shows(seen, 'No service “billing” answers on this machine.', false);
     expect(await page.getByRole('link', { name: 'job-000118' }).count()).toBeGreaterThan(0);
     expect(await page.locator('.notice').count()).toBe(0);
+  });
+});
+
+describe.each(REAL_WAYS)('%s', (way) => {
+  beforeEach(async () => {
+    await Promise.all([machine.by(way), away.by(way)]);
+  });
+
+  test('a page that is opened while the cloud is away shows what is known, and says so', async () => {
+    const { page, errors } = await visit(browser, away);
+    await open(page, away, 'month');
+    await page.getByText(NEWEST).first().waitFor();
+    expect(await figure(page)).toMatch(/^\$/);
+    await open(page, away, 'health');
+    await page.getByText('Nothing is known of the key, and the figures are the newest known.').waitFor();
+    expect(await violations(page)).toEqual([]);
+    expect(errors).toEqual([]);
   });
 
   test('the machine is switched off and on: the figures stay, and the page connects again', async () => {
@@ -116,13 +127,13 @@ describe.each(WAYS)('with errors as %s gives them', (style) => {
     await open(page, machine, 'month');
     await machine.does('StopMachine');
     try {
-      await later(seen, 'The machine cannot be reached.', true);
+      await shows(seen, 'The machine cannot be reached.');
       expect(await figure(page)).toMatch(/^\$/);
       expect(await violations(page)).toEqual([]);
     } finally {
       await machine.does('StartMachine');
     }
-    await later(seen, 'The machine cannot be reached.', false);
+    await shows(seen, 'The machine cannot be reached.', false);
     expect(await figure(page)).toMatch(/^\$/);
   });
 });

@@ -1,26 +1,62 @@
 /** What changes something: it asks first, shows what it sends, sends it once, and tells what became of it. */
 import type { Browser } from 'playwright-core';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { violations } from './support/checks';
-import { Machine } from './support/machine';
+import { Machine, WAYS, type Way } from './support/machine';
 import { open, startBrowser, visit } from './support/visit';
 
 const NEVER_MADE = 'job-000121';
 
 let browser: Browser;
-let machine: Machine;
+/** Each settles the charge once. */
+let machines: Record<Way, Machine>;
 
-beforeEach(async () => {
-  [browser, machine] = await Promise.all([startBrowser(), Machine.start('unknown-charge')]);
+beforeAll(async () => {
+  const [started, direct, webrtc] = await Promise.all([
+    startBrowser(),
+    Machine.start('unknown-charge'),
+    Machine.start('unknown-charge'),
+  ]);
+  browser = started;
+  machines = { direct, webrtc };
 });
 
-afterEach(async () => {
-  await Promise.all([browser.close(), machine.stop()]);
+afterAll(async () => {
+  await Promise.all([browser.close(), machines.direct.stop(), machines.webrtc.stop()]);
 });
 
-describe.each(['direct', 'webrtc'] as const)('with errors as %s gives them', (style) => {
-  test('an unknown charge is settled after a confirmation that shows what is sent', async () => {
-    await machine.does('Errors', { style });
+test('a change that fails stays in its dialog, with the words of the module', async () => {
+  const machine = machines.direct;
+  const { page, errors } = await visit(browser, machine);
+  await open(page, machine, 'charges');
+  await page.getByRole('button', { name: `Settle… ${NEVER_MADE}` }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('It was charged: the invoice is there').check();
+  await dialog.getByLabel('Its invoice, where you know it').fill('FW-of-somebody-else');
+  await dialog.getByLabel('Who found it out, and how').fill('Ann');
+  await machine.does('StopModule');
+  await dialog.getByRole('button', { name: 'Settle as charged' }).click();
+  await dialog.getByText('It is not known whether this has arrived.').waitFor();
+  await machine.does('StartModule');
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  expect(errors).toEqual([]);
+});
+
+test('invoices are looked for on demand, and the page says what was found', async () => {
+  const machine = machines.direct;
+  const { page, errors } = await visit(browser, machine);
+  await open(page, machine, 'charges');
+  await page.getByRole('button', { name: 'Look for invoices now…' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Look now' }).click();
+  await page.getByText('No charge could be settled. 2 still unknown.').waitFor();
+  expect(errors).toEqual([]);
+});
+
+test.each(WAYS)(
+  'an unknown charge is settled after a confirmation that shows what is sent: %s',
+  async (way) => {
+    const machine = machines[way];
+    await machine.by(way);
     const { page, errors, strangers, asked } = await visit(browser, machine, {
       viewport: { width: 320, height: 640 },
     });
@@ -55,30 +91,5 @@ describe.each(['direct', 'webrtc'] as const)('with errors as %s gives them', (st
     expect(await page.locator('main').innerText()).toContain('Ann, in the Viam app');
     expect(errors).toEqual([]);
     expect(strangers).toEqual([]);
-  });
-});
-
-test('invoices are looked for on demand, and the page says what was found', async () => {
-  const { page, errors } = await visit(browser, machine);
-  await open(page, machine, 'charges');
-  await page.getByRole('button', { name: 'Look for invoices now…' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Look now' }).click();
-  await page.getByText('No charge could be settled. 2 still unknown.').waitFor();
-  expect(errors).toEqual([]);
-});
-
-test('a change that fails stays in its dialog, with the words of the module', async () => {
-  const { page, errors } = await visit(browser, machine);
-  await open(page, machine, 'charges');
-  await page.getByRole('button', { name: `Settle… ${NEVER_MADE}` }).click();
-  const dialog = page.getByRole('dialog');
-  await dialog.getByLabel('It was charged: the invoice is there').check();
-  await dialog.getByLabel('Its invoice, where you know it').fill('FW-of-somebody-else');
-  await dialog.getByLabel('Who found it out, and how').fill('Ann');
-  await machine.does('StopModule');
-  await dialog.getByRole('button', { name: 'Settle as charged' }).click();
-  await dialog.getByText('It is not known whether this has arrived.').waitFor();
-  await machine.does('StartModule');
-  await dialog.getByRole('button', { name: 'Cancel' }).click();
-  expect(errors).toEqual([]);
-});
+  },
+);

@@ -3,19 +3,15 @@
  * visits with an empty cache, in turn. `npm run figures`, after `npm run build` and `./setup.sh --dev`. It judges nothing:
  * how fast this machine is says nothing of the page.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright-core';
 import { build } from 'vite';
+import { median, startBrowser, startMachine } from './machine.js';
 
 const VISITS = 9;
 const here = dirname(fileURLToPath(import.meta.url));
-const root = join(here, '..', '..');
 
 const folder = mkdtempSync(join(tmpdir(), 'vb-figures-'));
 cpSync(join(here, '..', 'dist'), folder, { recursive: true });
@@ -26,20 +22,9 @@ await build({
   logLevel: 'warn',
   build: { outDir: join(folder, 'empty'), target: 'es2022', emptyOutDir: true },
 });
-const machine = spawn(
-  join(root, '.venv', 'bin', 'python'),
-  ['-m', 'viam_billing_sandbox.machine', '--page', folder, '--direct'],
-  { stdio: ['ignore', 'pipe', 'inherit'] },
-);
-let address = '';
-for await (const line of createInterface({ input: machine.stdout })) {
-  address = /^machine ready: (.*)/.exec(line)?.[1] ?? '';
-  if (address !== '') break;
-}
-const browser = await chromium.launch({
-  executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'],
-});
+const machine = await startMachine('steady', folder);
+const browser = await startBrowser();
+const { address } = machine;
 
 /** Milliseconds from navigation until a figure is in the page. @param {string} url */
 async function visit(url) {
@@ -59,9 +44,6 @@ async function visit(url) {
   return ms;
 }
 
-/** @param {number[]} values */
-const median = (values) => values.sort((one, other) => one - other)[Math.floor(values.length / 2)] ?? NaN;
-
 const pages = {
   dashboard: `${address}/?host=${new URL(address).host}#/month`,
   empty: `${address}/empty/`,
@@ -74,8 +56,7 @@ for (let count = 0; count < VISITS; count++) {
   times.empty.push(await visit(pages.empty));
 }
 await browser.close();
-machine.kill();
-await once(machine, 'exit');
+await machine.stop();
 rmSync(folder, { recursive: true });
 
 const [page, empty] = [median(times.dashboard), median(times.empty)];

@@ -2,12 +2,9 @@
  * Takes the pictures of docs/dashboard.md anew: `npm run pictures`, after `npm run build` and `./setup.sh --dev`. Each is of
  * a stand-in machine with its own scene; CHROMIUM names another browser.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright-core';
+import { startBrowser, startMachine } from './machine.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const PICTURES = [
@@ -17,29 +14,10 @@ const PICTURES = [
   { name: 'phone', view: 'month', scene: 'steady', width: 320, height: 640 },
 ];
 
-const browser = await chromium.launch({
-  executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'],
-});
+const browser = await startBrowser();
 for (const { name, view = name, scene, width, height } of PICTURES) {
-  const machine = spawn(
-    join(root, '.venv', 'bin', 'python'),
-    [
-      '-m',
-      'viam_billing_sandbox.machine',
-      '--scene',
-      scene,
-      '--page',
-      join(root, 'dashboard', 'dist'),
-      '--direct',
-    ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  let address = '';
-  for await (const line of createInterface({ input: machine.stdout })) {
-    address = /^machine ready: (.*)/.exec(line)?.[1] ?? '';
-    if (address !== '') break;
-  }
+  const machine = await startMachine(scene, join(root, 'dashboard', 'dist'));
+  const { address } = machine;
   const page = await browser.newPage({
     viewport: { width, height },
     locale: 'en-US',
@@ -52,7 +30,6 @@ for (const { name, view = name, scene, width, height } of PICTURES) {
     await page.screenshot({ path: join(root, 'docs', `dashboard-${name}.png`) });
   else console.error(`no view ${view}: its picture is left as it is`);
   await page.close();
-  machine.kill();
-  await once(machine, 'exit');
+  await machine.stop();
 }
 await browser.close();

@@ -24,9 +24,7 @@ const sum = (counts) => names.filter(counts).reduce((total, name) => total + (si
 const isSdk = (name) => /^assets\/link-[\w-]+\.js$/.test(name);
 
 const html = readFileSync(join(dist, 'index.html'), 'utf8');
-const first = new Set(
-  [...html.matchAll(/(?:src|href)="\.\/(assets\/[^"]+)"/g)].map((match) => match[1] ?? ''),
-);
+const first = new Set([...html.matchAll(/(?:src|href)="\.\/([^"]+)"/g)].map((match) => match[1] ?? ''));
 const page = sum((name) => !isSdk(name));
 const all = sum(() => true);
 const others = readdirSync(join(dist, '..', 'src', 'views'))

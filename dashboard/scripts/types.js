@@ -1,6 +1,6 @@
 /**
- * Writes answers.ts, records.ts and requests.ts in src/machine from the JSON Schema of every command's parameters and answer, which the module's own
- * code tells (schemas.py). `--check` writes nothing and fails where a file is out of date.
+ * Writes answers.ts, records.ts and requests.ts in src/machine from the error codes and the JSON Schema of every command's
+ * parameters and answer, which the module's own code tells (schemas.py). `--check` writes nothing and fails where a file is out of date.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -110,8 +110,10 @@ function all(rows, side, name) {
 }
 
 const dump = execFileSync(python, [join(here, 'schemas.py')], { encoding: 'utf8', maxBuffer: 2 ** 26 });
-const parse = /** @type {(text: string) => Record<string, Row>} */ (JSON.parse);
-const rows = parse(dump);
+const parse = /** @type {(text: string) => { commands: Record<string, Row>, errors: string[] }} */ (
+  JSON.parse
+);
+const { commands: rows, errors } = parse(dump);
 const requests = all(rows, 'parameters', 'Requests');
 const answers = all(rows, 'answer', 'Answers');
 const used = [...records.keys()].filter((name) => new RegExp(`\\b${name}\\b`).test(answers));
@@ -123,12 +125,12 @@ const files = {
     answers,
     'export type Command = keyof Answers;',
   ]),
-  'records.ts': file(
-    'The records that answers are made of.',
-    [...records].map(([name, text]) =>
+  'records.ts': file('The records that answers are made of, and the codes of errors.', [
+    ...[...records].map(([name, text]) =>
       wrapped(text.startsWith('{') ? `export interface ${name} ${text}` : `export type ${name} = ${text};`),
     ),
-  ),
+    wrapped(`export type ErrorCode = ${union(errors.map((code) => JSON.stringify(code)))};`),
+  ]),
 };
 for (const [name, written] of Object.entries(files)) {
   const path = join(target, name);

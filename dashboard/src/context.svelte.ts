@@ -26,8 +26,7 @@ export class Billing {
 
   /** The location that is picked, as a parameter; empty for the module's own one. */
   get location(): { location_id?: string } {
-    const id = router.get('location');
-    return id === undefined ? {} : { location_id: id };
+    return router.location;
   }
 }
 

@@ -26,6 +26,12 @@ class Router {
     return this.route.parameters.get(name) ?? undefined;
   }
 
+  /** The location that is picked, as a parameter; empty for the module's own one. */
+  get location(): { location_id?: string } {
+    const id = this.get('location');
+    return id === undefined ? {} : { location_id: id };
+  }
+
   /** Another value of a parameter (undefined: none), as a step for the back button, or in place of this one. */
   set(name: string, value: string | undefined, { replace = false } = {}): void {
     const parameters = new URLSearchParams(this.route.parameters);

@@ -6,12 +6,12 @@ import {
   extremes,
   linePath,
   linear,
+  roundMarks,
   scalesOf,
   spread,
 } from '../src/charts/geometry';
 import {
   OTHERS,
-  apart,
   costLine,
   days,
   gaugeEnd,
@@ -88,9 +88,23 @@ test('a gauge ends at the budget, or beyond it where more is used or projected',
 const FRAME = { width: 110, height: 120, top: 10, right: 10, bottom: 10, left: 0 };
 
 test('scales fill the frame and begin at 0', () => {
-  const { x, y } = scalesOf(FRAME, [0, 10], [3, 97]);
+  const { x, y, marks } = scalesOf(FRAME, [0, 10], [3, 97]);
   expect([x(0), x(10), y(0), y(100)]).toEqual([0, 100, 110, 10]);
-  expect(y.ticks(4)).toEqual([0, 20, 40, 60, 80, 100]);
+  expect(marks).toEqual([0, 20, 40, 60, 80, 100]);
+});
+
+test.each([
+  [0, 97, [0, 20, 40, 60, 80, 100]],
+  [0, 1926.1, [0, 500, 1000, 1500, 2000]],
+  [-40, 130, [-50, 0, 50, 100, 150]],
+  [0, 0.37, [0, 0.1, 0.2, 0.3, 0.4]],
+  [0, 0, [0]],
+])('from %s to %s the marks are round and hold both ends', (least, most, wanted) => {
+  const marks = roundMarks(least, most);
+  expect(marks).toHaveLength(wanted.length);
+  marks.forEach((mark, index) => {
+    expect(mark).toBeCloseTo(wanted[index] ?? NaN);
+  });
 });
 
 test('scales of nothing, and of credits alone, are still scales', () => {
@@ -100,7 +114,7 @@ test('scales of nothing, and of credits alone, are still scales', () => {
 });
 
 test('paths go through their spots', () => {
-  const scales = { x: linear([0, 10], [0, 100]), y: linear([0, 10], [100, 0]) };
+  const scales = { x: linear([0, 10], [0, 100]), y: linear([0, 10], [100, 0]), marks: [] };
   const spots = [
     { time: 0, cost: 0 },
     { time: 5, cost: 2.5 },
@@ -125,9 +139,4 @@ test('stacks grow upwards, and credits downwards', () => {
 test('of the days so many are labelled as there is room for', () => {
   expect(spread([1, 2, 3, 4, 5, 6], 120, 56)).toEqual([1, 4]);
   expect(spread([1, 2], 10, 56)).toEqual([1]);
-});
-
-test('of marks that are too close the higher one is labelled', () => {
-  expect(apart([0.5, 0.8, 0.9, 1], 260, 42)).toEqual([0.5, 0.8, 1]);
-  expect(apart([0.5, 0.8, 0.9, 1], 900, 42)).toEqual([0.5, 0.8, 0.9, 1]);
 });

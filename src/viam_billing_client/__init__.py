@@ -5,7 +5,7 @@
     async with Billing.connect("ADDRESS", api_key="KEY", api_key_id="ID") as billing:
         usage: answers.LocationUsage = await billing.get_location_usage()
 
-Amounts are US dollars as `Decimal`, times `datetime` in UTC; what is not known is `None`.
+Amounts are `Decimal` in US dollars, times `datetime` in UTC; a value that is not known is `None`.
 """
 
 from __future__ import annotations
@@ -83,10 +83,10 @@ __all__ = [
 if not TYPE_CHECKING:  # a type checker would take any name for one of this module
 
     def __getattr__(name: str) -> object:
-        """Load the client, and with it the SDK, which the command line's `--help` does without."""
+        """Load the client, and with it the SDK, which the command line's `--help` does not need."""
         if name != "Billing":
             raise AttributeError(f"module {__name__} has no attribute {name}")
-        from viam_billing_client.billing import Billing  # noqa: PLC0415 - as said
+        from viam_billing_client.billing import Billing  # noqa: PLC0415 - loaded on demand
 
         globals()[name] = Billing
         return Billing

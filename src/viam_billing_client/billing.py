@@ -36,24 +36,25 @@ class Billing(AllCommands):
         async with Billing.connect(address, api_key=key, api_key_id=key_id) as billing:
             usage = await billing.get_location_usage()
 
-    Make it with `connect`, `from_robot` or `from_resource`. Parameters that are left out have the service's defaults.
-    `timeout` is in seconds, for one call. It can be used by many tasks at once, and holds nothing to close: `connect`
-    closes its connection by itself, and the SDK's client connects again where a connection breaks.
+    Make it with `connect`, `from_robot` or `from_resource`. Parameters that are left out take the service's defaults.
+    `timeout` is in seconds, for one call. Many tasks can use one at once, and there is nothing to close: `connect`
+    closes its own connection, and the SDK reconnects when a connection breaks.
     """
 
     def __init__(
         self, find: Callable[[], Any], refresh: Callable[[], Coroutine[Any, Any, None]] | None, service: str
     ) -> None:
-        """`find` gives the SDK's client of the service, `refresh` reads anew which services there are."""
+        """`find` returns the SDK's client of the service, `refresh` reloads the machine's list of services."""
         self._find = find
         self._refresh = refresh
         self._service = service
 
     @classmethod
     def from_robot(cls, machine: RobotClient, service: str = "billing") -> Self:
-        """The service of a connected machine; the name of a remote's is its own name there.
+        """The service named `service` of a connected machine.
 
-        It is looked for at each call: NoServiceError of a call, where there is none.
+        A remote's service is `remote:billing`, or `billing` where no other has that name. Each call looks it up, and
+        raises NoServiceError if the machine has none.
         """
         name = Generic.get_resource_name(service)
         return cls(lambda: machine.get_service(name), machine.refresh, service)
@@ -75,11 +76,12 @@ class Billing(AllCommands):
         insecure: bool = False,
         timeout: float = 20.0,
     ) -> AsyncIterator[Self]:
-        """Connect to a machine for the time of an `async with`.
+        """Connect to a machine for the duration of an `async with`.
 
-        The key opens the machine; it is not the organization owner's. `insecure`: without TLS, for a viam-server on
-        this computer; its address has a port, `localhost:8080`. `timeout` is in seconds.
-        Raises: NoConnectionError; ValueError: `api_key_id` is no UUID, or only one of key and id is given.
+        The key opens the machine; it is not the organization owner's. `service` is the billing service's name in the
+        machine's configuration. `insecure`: without TLS, for a viam-server on this computer; its address has a port,
+        `localhost:8080`. `timeout` is how many seconds connecting may take.
+        Raises: NoConnectionError; ValueError: `api_key_id` is not a UUID, or only one of key and id is given.
         """
         machine = await _machine(address, api_key, api_key_id, insecure=insecure, timeout_s=timeout)
         billing = cls.from_robot(machine, service)
@@ -144,7 +146,7 @@ def _closed() -> None:
 
 
 async def _within(work: Coroutine[Any, Any, T], timeout_s: float) -> T:
-    """Raises: asyncio.TimeoutError: it was not done in time, and is cancelled."""
+    """Raises: asyncio.TimeoutError: it was not done in time; it is cancelled."""
     task = asyncio.ensure_future(work)
     try:
         await asyncio.wait({task}, timeout=timeout_s)

@@ -16,12 +16,12 @@ from grpclib.const import Status
 
 
 class BillingError(Exception):
-    """The module's answer where it has no other. Each code has a class; this one is only their base."""
+    """An error that the module answered with. Each code has a class; this is their base."""
 
     code: ClassVar[str]
-    """The contract's name of the error, such as `charge_blocked`."""
+    """The name of the error in the module's documentation, such as `charge_blocked`."""
     status: ClassVar[Status]
-    """The gRPC status that the contract gives it, also where the status was lost on the way."""
+    """The gRPC status that belongs to the code, even if the status was lost on the way."""
     text: str
     """What happened and what to do, for people."""
 
@@ -34,7 +34,7 @@ class BillingError(Exception):
         CLASSES[code] = cls
 
     def __reduce__(self) -> tuple[type[BillingError], tuple[str]]:
-        """For `copy` and `pickle`, which would give the constructor the whole message."""
+        """For `copy` and `pickle`, which would pass the whole message to the constructor."""
         return type(self), (self.text,)
 
 
@@ -55,7 +55,7 @@ class CommandNotAllowedError(BillingError, code="command_not_allowed", status=St
 
 
 class OutOfScopeError(BillingError, code="out_of_scope", status=Status.PERMISSION_DENIED):
-    """The service's configuration does not open this organization or location."""
+    """The service's configuration does not include this organization or location."""
 
 
 class NotConfiguredError(BillingError, code="not_configured", status=Status.FAILED_PRECONDITION):
@@ -71,7 +71,7 @@ class KeyRejectedError(BillingError, code="key_rejected", status=Status.FAILED_P
 
 
 class KeyLacksPermissionError(BillingError, code="key_lacks_permission", status=Status.FAILED_PRECONDITION):
-    """The service's API key may not do this: billing needs an organization owner's key."""
+    """The service's API key is not allowed to do this: billing needs an organization owner's key."""
 
 
 class CooldownActiveError(BillingError, code="cooldown_active", status=Status.FAILED_PRECONDITION):
@@ -99,11 +99,11 @@ class NotFoundError(BillingError, code="not_found", status=Status.NOT_FOUND):
 
 
 class CloudRejectedError(BillingError, code="cloud_rejected", status=Status.INVALID_ARGUMENT):
-    """Viam's cloud found the request wrong; the text has its words."""
+    """Viam's cloud rejected the request; the text quotes it."""
 
 
 class CloudUnreachableError(BillingError, code="cloud_unreachable", status=Status.UNAVAILABLE):
-    """Viam's cloud could not be reached, and no earlier answer is young enough. Repeat a read later."""
+    """Viam's cloud could not be reached, and no earlier answer is recent enough. Repeat a read later."""
 
 
 class CloudTimeoutError(BillingError, code="cloud_timeout", status=Status.DEADLINE_EXCEEDED):
@@ -123,7 +123,7 @@ class CloudError(BillingError, code="cloud_error", status=Status.INTERNAL):
 
 
 class ChargeOutcomeUnknownError(BillingError, code="charge_outcome_unknown", status=Status.ABORTED):
-    """The charge was sent and may have been made, at most once. Never charge with another key: repeat this one."""
+    """The charge was sent and may have been made, once at most. Never use another key for it: repeat this one."""
 
 
 class InternalError(BillingError, code="internal_error", status=Status.INTERNAL):
@@ -131,9 +131,10 @@ class InternalError(BillingError, code="internal_error", status=Status.INTERNAL)
 
 
 class MachineError(Exception):
-    """No answer of the module: something on the way to it failed. A change or a charge may have been made.
+    """The module's answer did not arrive: something on the way to it failed. A change or charge may have been made.
 
-    Read again; repeat a charge with its key; look whether a change was made before you repeat it.
+    Repeat a read; repeat a charge with its key; check whether a change was made before you repeat it. It has no
+    `code`, which only the module gives.
     """
 
     def __init__(self, text: str) -> None:
@@ -146,7 +147,7 @@ class NoServiceError(MachineError):
 
 
 class UnreadableAnswerError(MachineError):
-    """An answer came, and is not of the form that this client knows. What was asked for has been done."""
+    """An answer arrived in a form that this client does not know. What was asked for has been done."""
 
 
 class NoConnectionError(MachineError):
@@ -158,11 +159,11 @@ class NoAnswerError(MachineError):
 
 
 _OWN: Final = re.compile(rf"(?:.*?desc = )??({'|'.join(CLASSES)}): (.*)", re.DOTALL)
-"""The module's message; viam-server in Go puts `rpc error: code = ... desc = ` before that of a remote."""
+"""The module's message; viam-server in Go puts `rpc error: code = ... desc = ` before a remote's."""
 
 
 def of_message(message: str) -> BillingError | None:
-    """The module's error in a gRPC message; none where the message is not the module's."""
+    """The module's error in a gRPC message, or None if the message is not the module's."""
     own = _OWN.match(message)
     return CLASSES[own[1]](own[2]) if own else None
 

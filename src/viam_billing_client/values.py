@@ -15,7 +15,7 @@ _EXACT: Final = 2.0**53
 
 
 def plain(value: object) -> Any:  # noqa: ANN401 - a JSON value
-    """A parameter as a JSON value: a Decimal as number, a time as RFC 3339. Anything else stays as it is."""
+    """A parameter as a JSON value: a Decimal as a number, a time as RFC 3339. Anything else is unchanged."""
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, datetime):

@@ -172,7 +172,7 @@ class SandboxControl:
         self.call("Patch", {"organization": org_id, **changes})
 
     def patch_location(self, location_id: str, **changes: object) -> None:
-        """Changes name, billing_organization_id (empty: the API names none) or robot_count."""
+        """Changes name, organization_id, billing_organization_id (empty: the API names none) or robot_count."""
         self.call("Patch", {"location": location_id, **changes})
 
 

@@ -16,6 +16,7 @@ from viam_billing_sandbox.strict import Count, Date, Record, ScenarioError, Text
 class _LocationPatch(Record, frozen=True):
     location: Text
     name: Text | UnsetType = UNSET
+    organization_id: Text | UnsetType = UNSET
     billing_organization_id: str | UnsetType = UNSET
     robot_count: Count | UnsetType = UNSET
 
@@ -31,6 +32,7 @@ class _OrganizationPatch(Record, frozen=True):
     pdf_size_bytes: Count | UnsetType = UNSET
     usage_start: Date | UnsetType | None = UNSET
     usage_end: Date | UnsetType | None = UNSET
+    invoices: tuple[InvoiceRecord, ...] | UnsetType = UNSET
     add_invoices: tuple[InvoiceRecord, ...] = ()
 
 
@@ -51,9 +53,10 @@ def apply(cloud: Cloud, request: Mapping[str, object], now: datetime) -> None:
 
 def _patch_location(cloud: Cloud, patch: _LocationPatch) -> None:
     location = cloud.location(patch.location)
-    payer = patch.billing_organization_id
-    if payer is not UNSET and payer and payer not in cloud.scenario.organizations:
-        raise ScenarioError(f"patch.billing_organization_id: {payer!r} is none of the organizations")
+    for field in ("organization_id", "billing_organization_id"):
+        org_id = getattr(patch, field)
+        if org_id is not UNSET and org_id and org_id not in cloud.scenario.organizations:
+            raise ScenarioError(f"patch.{field}: {org_id!r} is none of the organizations")
     vars(location).update(_given(patch, "location"))
 
 
@@ -63,6 +66,8 @@ def _patch_organization(cloud: Cloud, patch: _OrganizationPatch, now: datetime) 
     if patch.billing_tier is not UNSET and patch.billing_tier not in tiers:
         raise ScenarioError(f"patch.billing_tier: expected one of {', '.join(tiers)}, found {patch.billing_tier!r}")
     values = _given(patch, "organization", "add_invoices")
+    if patch.invoices is not UNSET:
+        values["invoices"] = [each.made(f"new{number}", now) for number, each in enumerate(patch.invoices)]
     if patch.usage is not UNSET:
         values["usage"] = tuple(each.made() for each in patch.usage)
     late = [each.made(f"late{len(organization.invoices)}", now) for each in patch.add_invoices]

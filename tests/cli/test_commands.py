@@ -8,7 +8,9 @@ import hashlib
 import io
 import json
 import os
+import re
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -25,12 +27,13 @@ COMMANDS: list[tuple[tuple[str, ...], str]] = [
     (("fleet", "--locations"), "Warehouse North"),
     (("fleet", "--location", "wh1north01", "--location", "yard1east1"), "2 locations"),
     (("history", "--by-type", "--since", "2026-01-01"), "by kind of usage"),
-    (("history", "--step", "month", "--org", DEFAULT_ORG_ID), "Organization"),
+    (("history", "--step", "month", "--org", DEFAULT_ORG_ID), "oldest first"),
     (("compare",), "per_machine"),
     (("invoices", "--limit", "3", "--status", "paid"), "Outstanding"),
     (("payer",), "paid by"),
     (("payer", "--org", DEFAULT_ORG_ID), "billing email"),
     (("tiers",), "enterprise"),
+    (("charges", "list", "--state", "reserved"), "No charges."),
     (("charges", "list", "--limit", "3"), "succeeded"),
     (("charges", "show", "job-000119"), "payment status"),
     (("charges", "reconcile"), "Settled"),
@@ -39,6 +42,10 @@ COMMANDS: list[tuple[tuple[str, ...], str]] = [
     (("status",), "cache hits"),
     (("do", '{"get_status": {}}'), "cloud_calls"),
 ]
+
+
+WAYS = "charge_organization (dry run) ", "charge_organization  "
+"""A charge in the audit log, tried and made."""
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +73,7 @@ async def test_a_command_writes_tables_json_and_csv(
     header, *rows = csv.reader(io.StringIO(as_csv.output))
     assert len(header) == len(set(header))
     assert {len(row) for row in rows} <= {len(header)}
-    assert rows or command == ("charges", "reconcile")
+    assert rows or command in (("charges", "reconcile"), ("charges", "list", "--state", "reserved"))
 
 
 async def test_json_is_the_modules_own_answer(machine: MachineProcess) -> None:
@@ -107,8 +114,11 @@ async def test_an_invoices_id_leads_to_no_other_folder(machine: MachineProcess, 
 
 async def test_a_key_charges_once_and_the_charge_is_shown(machine: MachineProcess) -> None:
     charge = ("charge", "--org", HARBOR_ID, "--subtotal", "1.10", "--tax", "0.10", "--key", "visit-1", "--yes")
-    tried = await ask(machine, *charge, "--dry-run")
-    assert json.loads(tried.output)["would_send"]["org_id_to_charge"] == HARBOR_ID
+    tried, as_json = await asyncio.gather(
+        ask(machine, *charge, "--dry-run"), ask(machine, *charge, "--dry-run", "-o", "json")
+    )
+    assert re.search(rf"nothing was sent.*{HARBOR_ID}.*\$1\.10.*\$0\.10", tried.output, re.DOTALL)
+    assert json.loads(as_json.output)["would_send"]["org_id_to_charge"] == HARBOR_ID
     first = await ask(machine, *charge, "-o", "json")
     again = await ask(machine, *charge, "-o", "json")
     made, repeated = json.loads(first.output), json.loads(again.output)
@@ -117,14 +127,30 @@ async def test_a_key_charges_once_and_the_charge_is_shown(machine: MachineProces
     assert made["invoice_id"] == repeated["invoice_id"]
     (shown,) = csv.DictReader(io.StringIO((await ask(machine, "charges", "show", "visit-1", "-o", "csv")).output))
     assert (shown["total"], shown["state"]) == ("1.2", "succeeded")
+    used = await ask(machine, *charge, "--dry-run")
+    assert (used.code, "used for this charge before" in used.errors) == (0, True)
+    assert made["invoice_id"] in used.output
+    audit = (await ask(machine, "audit", "--limit", "20")).output
+    dry, real = (next(line for line in audit.splitlines() if HARBOR_ID in line and words in line) for words in WAYS)
+    assert "$1.20" in dry
+    assert "$1.20" in real
 
 
 async def test_focus_has_a_row_for_each_kind_of_a_day(machine: MachineProcess) -> None:
+    await ask(machine, "usage")  # which records a figure of today
     done = await ask(machine, "export", "focus", "--since", "2026-06-01", "--account-name", "Fleet Works")
     rows = list(csv.DictReader(io.StringIO(done.output)))
     assert done.code == 0
     assert {row["BillingAccountName"] for row in rows} == {"Fleet Works"}
     assert {"per_machine", "logs_upload"} <= {row["SkuId"] for row in rows}
+    assert max(row["ChargePeriodEnd"] for row in rows) <= f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+
+
+async def test_focus_says_why_there_is_no_row(machine: MachineProcess) -> None:
+    await ask(machine, "usage")
+    done = await ask(machine, "export", "focus", "--since", f"{datetime.now(timezone.utc):%Y-%m-%d}")
+    assert (done.code, len(done.output.splitlines())) == (0, 1)
+    assert "no whole day" in done.errors
 
 
 async def test_a_person_settles_an_unknown_charge() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import re
 import subprocess
 import sys
@@ -70,6 +71,11 @@ def test_every_command_says_what_it_does_and_has_an_example(name: str) -> None:
     assert command.epilog.startswith(f"Example: viam-billing {name}")
 
 
+def test_budget_says_that_asking_uses_up_what_is_new() -> None:
+    assert "newly crossed once" in " ".join(COMMANDS["budget"].help.split())
+    assert "newly crossed once" in " ".join(PAGE.read_text().split())
+
+
 def test_the_help_needs_neither_the_sdk_nor_the_records_nor_rich() -> None:
     program = (
         "import sys; from viam_billing_client.cli.app import run; run(['--help']); run(['usage', '--help']);"
@@ -81,8 +87,10 @@ def test_the_help_needs_neither_the_sdk_nor_the_records_nor_rich() -> None:
 
 
 def test_every_block_of_the_page_is_run() -> None:
-    assert [("viam-billing" in block, "./setup.sh" in block) for block in BLOCKS].count((True, False)) == 3
-    assert len(BLOCKS) == 4
+    """One with the checkout's own set-up, the others where the command is installed; both tests are below."""
+    assert ["./setup.sh" in block for block in BLOCKS].count(True) == 1
+    assert all("viam-billing" in block for block in BLOCKS)
+    assert PAGE.read_text().count("```") == 2 * (len(BLOCKS) + 2)  # beside them, what is shown and the file of machines
 
 
 async def test_the_first_example_needs_no_machine() -> None:
@@ -125,3 +133,7 @@ async def test_the_other_examples_end_well(tmp_path: Path) -> None:
             assert output
             assert errors.decode() in ("", "viam-billing: idempotency key: visit-4711\n")
     assert {"fleet.csv", "october.pdf", "focus.csv"} <= {each.name for each in folder.parent.iterdir()}
+    with (tmp_path / "october-vantage.csv").open(newline="") as file:
+        categories = {row["ChargeCategory"] for row in csv.DictReader(file)}
+    assert "Usage" in categories
+    assert categories <= {"Usage", "Credit"}

@@ -68,10 +68,11 @@ async def test_the_command_line_comes_before_the_environment_and_that_before_pro
     assert (await profiles.run("tiers", "--machine", "north", env=nowhere)).code == 0
 
 
-@pytest.mark.parametrize("where", ["before", "after"])
+@pytest.mark.parametrize("where", ["before", "after", "glued"])
 async def test_options_stand_before_the_command_or_after_it(robot: FakeRobot, where: str) -> None:
     options = (*robot.options, "--output=json")
-    arguments = (*options, "tiers") if where == "before" else ("tiers", *options)
+    glued = ("tiers", *robot.options, "-ojson")
+    arguments = {"before": (*options, "tiers"), "after": ("tiers", *options), "glued": glued}[where]
     assert json.loads((await run(*arguments)).output)["tiers"]
 
 

@@ -34,11 +34,11 @@ async def main(file: Path) -> None:
 def hard_days() -> answers.UsageHistory:
     """A credit, costs without types, nothing, a day that nobody knows, the ends of a month and of a year."""
     days = (
-        (datetime(2026, 10, 31, 23, tzinfo=timezone.utc), "110", "10", {"per_machine": "12", "logs_upload": "-1"}),
-        (datetime(2026, 11, 1, 23, tzinfo=timezone.utc), "5", "5", {"per_machine": "5.01"}),
-        (datetime(2026, 11, 2, 23, tzinfo=timezone.utc), "1", "-4", None),
-        (datetime(2026, 11, 4, 23, tzinfo=timezone.utc), "9", None, None),
-        (datetime(2026, 12, 31, 23, tzinfo=timezone.utc), "300", "0", {"unknown_31": "0"}),
+        (datetime(2025, 10, 31, 23, tzinfo=timezone.utc), "110", "10", {"per_machine": "12", "logs_upload": "-1"}),
+        (datetime(2025, 11, 1, 23, tzinfo=timezone.utc), "5", "5", {"per_machine": "5.01"}),
+        (datetime(2025, 11, 2, 23, tzinfo=timezone.utc), "1", "-4", None),
+        (datetime(2025, 11, 4, 23, tzinfo=timezone.utc), "9", None, None),
+        (datetime(2025, 12, 31, 23, tzinfo=timezone.utc), "300", "0", {"unknown_31": "0"}),
     )
     return answers.UsageHistory(
         org_id="a27b41c8-3d5f-4e02-b6a9-7c8d9e0f1a2b",

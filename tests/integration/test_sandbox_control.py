@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from grpclib import Status
+from viam.proto.app import ListLocationsRequest
 from viam.proto.app.billing import (
     GetCurrentMonthUsageRequest,
     GetOrgBillingInformationRequest,
@@ -16,7 +17,7 @@ from support.sandbox_caller import (
     refused,
 )
 from support.sandbox_process import SandboxProcess
-from viam_billing_sandbox.control import main
+from viam_billing_sandbox.control import ControlError, main
 
 
 async def test_costs_can_be_of_an_unknown_kind(sandbox: SandboxProcess) -> None:
@@ -45,6 +46,27 @@ async def test_an_invoice_can_turn_up_late(sandbox: SandboxProcess) -> None:
     sandbox.control.patch_organization(NORTHWIND_ID, add_invoices=[late])
     async with calling(sandbox) as caller:
         assert (await caller.invoice_ids(NORTHWIND_ID))[-1] == "in_late"
+
+
+async def test_all_invoices_can_be_replaced(sandbox: SandboxProcess) -> None:
+    """The summary has those that are given and no other."""
+    sandbox.control.patch_organization(NORTHWIND_ID, invoices=[{"id": "in_only", "months_ago": 1, "amount": 13.5}])
+    async with calling(sandbox) as caller:
+        assert await caller.invoice_ids(NORTHWIND_ID) == ["in_only"]
+        sandbox.control.patch_organization(NORTHWIND_ID, invoices=[])
+        assert await caller.invoice_ids(NORTHWIND_ID) == []
+
+
+async def test_a_location_can_move(sandbox: SandboxProcess) -> None:
+    """Another organization lists it then, if there is one of that ID."""
+    sandbox.control.patch_location("nwlabs0001", organization_id=HARBOR_ID)
+    async with calling(sandbox) as caller:
+        for org_id, moved in ((HARBOR_ID, True), (NORTHWIND_ID, False)):
+            request = ListLocationsRequest(organization_id=org_id)
+            answer = await caller.app.ListLocations(request, metadata=caller.metadata)
+            assert ("nwlabs0001" in [each.id for each in answer.locations]) == moved
+    with pytest.raises(ControlError, match=r"organization_id: 'elsewhere' is none of the organizations"):
+        sandbox.control.patch_location("nwlabs0001", organization_id="elsewhere")
 
 
 async def test_a_person_can_set_a_fault_by_hand(sandbox: SandboxProcess, capsys: pytest.CaptureFixture[str]) -> None:

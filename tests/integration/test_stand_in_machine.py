@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import signal
 import socket
@@ -161,7 +162,11 @@ def test_nothing_is_left_of_a_machine(number: signal.Signals) -> None:
     """Here the module is started through run.sh, as by viam-server."""
     machine = MachineProcess()
     folder, module_pid = Path(machine.printed["logs"]), machine.module_pid
-    assert folder.is_dir()
+    configured = json.loads((folder / "machine.json").read_text())
+    assert [(part, each["name"]) for part in configured for each in configured[part]] == [
+        ("services", "billing"),
+        ("components", "usage"),
+    ]
     assert module_pid is not None
     cloud = int(machine.printed["sandbox"].rpartition(":")[2])
     assert machine.end(number) == (0, "")

@@ -83,6 +83,25 @@ def test_it_has_the_client_and_the_module_and_no_sandbox(wheel: Path) -> None:
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"viam_billing", "viam_billing_client"}
 
 
+def test_the_sdist_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    """With all that the checkout has of it, for callers whose pip builds from source."""
+    (sdist,) = wheel.parent.glob("viam_billing-*.tar.gz")
+    tool = (sys.executable, "-I", "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation")
+    succeeds(run(*tool, "--wheel-dir", tmp_path, sdist))
+    (made,) = tmp_path.glob("viam_billing-*.whl")
+    assert contents(made) == contents(wheel)
+    source = CHECKOUT / "src"
+    files = [each for name in ("viam_billing", "viam_billing_client") for each in (source / name).rglob("*")]
+    expected = {str(each.relative_to(source)) for each in files if each.suffix in (".py", ".typed")}
+    assert {name for name in contents(made) if ".dist-info/" not in name} == expected
+
+
+def contents(wheel: Path) -> dict[str, bytes]:
+    """The files of a wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
 def test_the_client_is_imported_without_what_the_module_needs(empty: Path) -> None:
     """Neither is it installed, nor is anything of the module loaded."""
     installed, loaded = json.loads(succeeds(run(empty, "-I", "-c", IMPORTED)))

@@ -10,7 +10,6 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker
 
 from viam_billing.commands import COMMANDS
-from viam_billing.settings import answers
 
 FORMATS = FormatChecker(())
 
@@ -29,7 +28,7 @@ def _is_finite(value: object) -> bool:
 @cache
 def validator(command: str) -> Draft202012Validator:
     """Tells what is wrong with an answer of a command. A test holds `help` to tell the same schema."""
-    return Draft202012Validator(answers.schema(COMMANDS[command].run), format_checker=FORMATS)
+    return Draft202012Validator(COMMANDS[command].answer_schema(), format_checker=FORMATS)
 
 
 def check(request: Mapping[str, Any], answer: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ import re
 import struct
 import sys
 import termios
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 COMMAND = (sys.executable, "-m", "viam_billing_client.cli")
@@ -49,6 +49,17 @@ async def run(*arguments: str, env: Mapping[str, str] | None = None, typed: str 
     process = await start(*arguments, env=env, cwd=cwd)
     output, errors = await asyncio.wait_for(process.communicate(typed.encode()), _END_S)
     return Done(process.returncode, output.decode(errors="replace"), errors.decode())
+
+
+async def run_all(commands: Iterable[Sequence[str]]) -> list[Done]:
+    """Run several, two at a time."""
+    room = asyncio.Semaphore(2)
+
+    async def one(arguments: Sequence[str]) -> Done:
+        async with room:
+            return await run(*arguments)
+
+    return list(await asyncio.gather(*map(one, commands)))
 
 
 class Terminal:

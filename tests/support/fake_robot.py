@@ -22,10 +22,11 @@ Answer = Mapping[str, Any] | GRPCError | None
 
 
 class FakeRobot:
-    """Answers each command with `answer`, by default with a sample of what the module answers."""
+    """Answers each command with `answer`, by default with a sample; a `refusal` is how it answers who connects."""
 
     def __init__(self) -> None:
         self.answer: Callable[[dict[str, Any]], Answer] = sample
+        self.refusal: GRPCError | None = None
         self.asked: list[dict[str, Any]] = []
         self.port = 0
 
@@ -50,6 +51,8 @@ class FakeRobot:
         self, stream: Stream[robot_pb2.ResourceNamesRequest, robot_pb2.ResourceNamesResponse]
     ) -> None:
         await stream.recv_message()
+        if self.refusal is not None:
+            raise self.refusal
         name = common_pb2.ResourceName(namespace="rdk", type="service", subtype="generic", name="billing")
         await stream.send_message(robot_pb2.ResourceNamesResponse(resources=[name]))
 

@@ -12,7 +12,6 @@ from support.documentation import anchor, command_headings
 from viam_billing.commands import COMMANDS
 from viam_billing.commands.charges import ChargeEntry
 from viam_billing.commands.context import Command
-from viam_billing.settings import answers
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "quick-reference.md"
 RENEW: Final = "make quick-reference"
@@ -68,7 +67,7 @@ def smallest_request(command: Command) -> dict[str, Any]:
 
 def _answer(command: Command) -> str:
     """The fields of the answer, those that are always there first."""
-    schema = answers.schema(command.run)
+    schema = command.answer_schema()
     fields = [name for name in schema["properties"] if name not in _NOT_SHOWN]
     own = schema["oneOf"][0]["required"] if "oneOf" in schema else schema["required"]
     words = []

@@ -30,7 +30,6 @@ from support.documentation import (
     table,
 )
 from viam_billing.commands import COMMANDS, EFFECTS
-from viam_billing.settings import answers
 from viam_billing.settings.attributes import GROUPS, Attributes, Budget, ChargeLimits
 from viam_billing.version import BILLING_MODEL, MODULE_ID, MODULE_NAME, NAMESPACE, VERSION
 
@@ -152,7 +151,7 @@ def test_every_field_of_a_commands_answer_stands_in_its_section(name: str) -> No
 
     Or in the section of another command that it says has the same fields.
     """
-    shape = answers.schema(COMMANDS[name].run)
+    shape = COMMANDS[name].answer_schema()
     fields = {field for part in (shape, *shape.get("$defs", {}).values()) for field in part["properties"]}
     sections_of = sections(sections(BILLING.read_text(), 2)["DoCommand"], 3)
     others = re.findall(r"its fields are those of \[`(\w+)`\]", COMMAND_SECTIONS[name].replace("\n", " "))
@@ -252,7 +251,7 @@ def test_no_page_names_an_error_that_does_not_exist(page: Path) -> None:
     """What begins or ends as a code does is one, or another known name."""
     codes = leaf_errors().keys()
     first, last = ("|".join({code.rpartition("_")[part] for code in codes}) for part in (0, 2))
-    schemas = [answers.schema(command.run) for command in COMMANDS.values()]
+    schemas = [command.answer_schema() for command in COMMANDS.values()]
     fields = {
         name
         for schema in schemas

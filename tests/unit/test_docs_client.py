@@ -5,14 +5,22 @@ from __future__ import annotations
 import csv
 import inspect
 import io
+import re
+import subprocess
+import sys
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.docs_pages import blocks
-from viam_billing_client import NoConnectionError, answers
+from support.documentation import CODE, ROOT, prose, sections
+from viam_billing_client import Billing, BillingError, MachineError, NoConnectionError, answers
 from viam_billing_client.testing import FakeBilling, replace, sample
+from viam_billing_client.testing.samples import SAMPLES
+
+PAGE = ROOT / "docs" / "client.md"
 
 
 def names_of(page: str, *words: str) -> dict[str, Any]:
@@ -24,18 +32,67 @@ def names_of(page: str, *words: str) -> dict[str, Any]:
     return names
 
 
-EXAMPLES = names_of("client.md", "async def charge_for", "async def test_a_visit_is_charged_once")
-TESTS = [name for name in EXAMPLES if name.startswith("test_")]
+EXAMPLES = {"example.py": "async def main", "visits.py": "charge_for", "focus.py": "async def write_focus"}
+"""Files that a user makes of the page, by words of the block that goes into them; and the test that it shows."""
 
 
-@pytest.mark.parametrize("name", TESTS)
-async def test_the_tests_that_the_page_shows_pass(name: str) -> None:
-    assert inspect.iscoroutinefunction(EXAMPLES[name])
-    await EXAMPLES[name]()
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's folder with the examples of the page, as they stand there."""
+    made = tmp_path_factory.mktemp("mine")
+    shown = [block.text for block in blocks("client.md") if block.language == "python"]
+    for name, words in EXAMPLES.items():
+        (text,) = (each for each in shown if words in each and "import pytest" not in each)
+        (made / name).write_text(text)
+    (text,) = (each for each in shown if "import pytest" in each)
+    (made / "test_visits.py").write_text(text)
+    assert len(shown) == len(list(made.iterdir()))
+    return made
 
 
-def test_the_page_shows_tests() -> None:
-    assert len(TESTS) == 3
+def run(folder: Path, *arguments: str) -> str:
+    """What a Python tool says in the user's folder, which has no configuration."""
+    command = [sys.executable, "-m", *arguments]
+    done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)  # noqa: S603 - ours
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_tests_that_the_page_shows_pass(folder: Path) -> None:
+    assert "3 passed" in run(folder, "pytest", "-p", "no:cacheprovider")
+
+
+@pytest.mark.timeout(300)  # it reads the whole SDK
+def test_a_strict_type_checker_finds_nothing_in_the_pages_examples(folder: Path) -> None:
+    assert "no issues found in 4 source files" in run(folder, "mypy", "--strict", "--cache-dir", "/dev/null", ".")
+
+
+def test_the_page_explains_how_to_connect() -> None:
+    """Each parameter of `connect` is there."""
+    parameters = inspect.signature(Billing.connect).parameters
+    words = set(re.findall(r"\w+", " ".join(CODE.findall(sections(prose(PAGE), 2)["Connect"]))))
+    assert parameters.keys() <= words
+
+
+async def answers_its_sample(name: str) -> bool:
+    """Whether a new fake does, without parameters."""
+    try:
+        return await FakeBilling().do_command({"command": name}) == SAMPLES[name]
+    except BillingError:
+        return False
+
+
+async def test_the_page_says_which_answers_the_fake_has_by_itself() -> None:
+    """Each command that answers anything but its sample, and no other."""
+    lines = sections(prose(PAGE), 2)["Test your code"].splitlines()
+    named = {name for line in lines if line.startswith("| `") for name in CODE.findall(line.split("|")[1])}
+    own = {name for name in SAMPLES if not await answers_its_sample(name)}
+    assert named == own
+
+
+def test_the_page_names_every_error_that_is_not_the_services() -> None:
+    kinds = {each.__name__ for each in MachineError.__subclasses__()}
+    assert kinds <= set(CODE.findall(sections(prose(PAGE), 2)["Errors"]))
 
 
 async def test_the_page_writes_focus_as_csv() -> None:

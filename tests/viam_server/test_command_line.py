@@ -36,3 +36,5 @@ async def test_a_key_of_the_environment_opens_the_machine(
     wrong = await ask("usage", key="another key")
     assert (wrong.code, wrong.output, wrong.errors.count("\n")) == (3, "", 1)
     assert "another key" not in wrong.errors
+    without = await run("usage", "--insecure", "--address", f"localhost:{server.port}")
+    assert (without.code, "needs an API key" in without.errors, without.errors.count("\n")) == (3, True, 1)

@@ -3,10 +3,13 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type BrowserContextOptions, type Page, type Request } from 'playwright-core';
+import { onTestFinished } from 'vitest';
 import type { Machine } from './machine';
+import { TELL, watchWire } from './wire';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 const WAIT_MS = 10_000;
+const ANSWER_MS = 40_000;
 
 /** Built pictures, to look at. */
 export const SCREENS = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'screens');
@@ -24,9 +27,9 @@ export interface Visit {
   readonly page: Page;
   /** Errors and warnings on the console, exceptions, and what the content security policy stopped. */
   readonly errors: string[];
-  /** Requests to anything but the machine. */
+  /** Requests to anything but the machine, and Viam on the way to it. */
   readonly strangers: string[];
-  /** Commands asked so far, and those of them that are not answered yet. */
+  /** Commands asked so far; those of them that are not answered yet, and connections on their way. */
   readonly asked: { count: number; pending: number };
 }
 
@@ -35,50 +38,70 @@ export interface Wishes extends BrowserContextOptions {
   clock?: boolean;
 }
 
+/** By gRPC-web; the stream of signaling, which lasts, apart. */
+const isCall = (request: Request) =>
+  request.method() === 'POST' && !request.url().endsWith('.SignalingService/Call');
 const isCommand = (request: Request) => request.url().endsWith('/DoCommand');
 
-/** A visit with nothing kept from another one. Nothing is loaded yet. */
-export async function visit(
-  browser: Browser,
-  { origin }: Pick<Machine, 'origin'>,
-  wishes: Wishes = {},
-): Promise<Visit> {
+/** A visit with nothing kept from another one, which ends with the test. Nothing is loaded yet. */
+export async function visit(browser: Browser, machine: Machine, wishes: Wishes = {}): Promise<Visit> {
   const { clock = false, ...options } = wishes;
   const context = await browser.newContext({
     locale: 'en-US',
     reducedMotion: 'reduce',
     viewport: { width: 1440, height: 900 },
+    ...machine.context,
     ...options,
   });
+  // A page that stays open goes on asking, and takes the time of the tests after it.
+  onTestFinished(() => context.close());
   context.setDefaultTimeout(WAIT_MS);
   const page = await context.newPage();
   if (clock) await page.clock.install();
   const errors: string[] = [];
   const strangers: string[] = [];
   const asked = { count: 0, pending: 0 };
+  const { hosts } = machine;
+  await page.exposeFunction(TELL, (what: 'command' | 'way', by: number) => {
+    asked.pending += by;
+    if (what === 'command' && by > 0) asked.count += 1;
+  });
+  await page.addInitScript(watchWire);
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') errors.push(message.text());
   });
   page.on('pageerror', (error) => errors.push(error.message));
   page.on('request', (request) => {
     const url = new URL(request.url());
-    if (isCommand(request)) {
-      asked.count += 1;
-      asked.pending += 1;
-    }
-    if (url.origin !== origin && !['data:', 'blob:'].includes(url.protocol)) strangers.push(request.url());
+    if (isCommand(request)) asked.count += 1;
+    if (isCall(request)) asked.pending += 1;
+    if (!hosts.includes(url.origin) && !['data:', 'blob:'].includes(url.protocol))
+      strangers.push(request.url());
   });
   for (const end of ['requestfinished', 'requestfailed'] as const)
     page.on(end as 'requestfinished', (request) => {
-      if (isCommand(request)) asked.pending -= 1;
+      if (isCall(request)) asked.pending -= 1;
     });
   return { page, errors, strangers, asked };
 }
 
-/** Waits until a view is shown with all its answers. */
+/** Waits until a view is shown with all its answers, of a machine that is quick or slow. */
 export async function settled(page: Page): Promise<void> {
   await page.locator('main h1').waitFor();
-  await page.locator('main .loading').first().waitFor({ state: 'detached' });
+  await page.locator('main .loading').first().waitFor({ state: 'detached', timeout: ANSWER_MS });
+}
+
+/** Goes to another address within an open page, as a link does, and waits until its view has its answers. */
+export async function go(page: Page, hash: string): Promise<void> {
+  await page.evaluate(
+    (to) =>
+      new Promise((resolve) => {
+        addEventListener('hashchange', resolve, { once: true });
+        location.hash = to;
+      }),
+    `#/${hash}`,
+  );
+  await settled(page);
 }
 
 /** Opens a view, by its address, and waits until it has its answers. */
@@ -86,4 +109,9 @@ export async function open(page: Page, machine: Machine, hash = ''): Promise<voi
   await page.goto('about:blank');
   await page.goto(`${machine.page}${hash && `#/${hash}`}`);
   await settled(page);
+}
+
+/** An amount as the page shows it. */
+export function dollars(amount: number): string {
+  return amount.toLocaleString('en-US', { style: 'currency', currency: 'USD' });
 }

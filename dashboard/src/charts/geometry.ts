@@ -1,6 +1,4 @@
 /** Shapes of charts from figures: scales, paths, stacks. No drawing. */
-import { nice, ticks } from 'd3-array';
-
 export interface Frame {
   readonly width: number;
   readonly height: number;
@@ -10,32 +8,39 @@ export interface Frame {
   readonly left: number;
 }
 
-/** From values to pixels, with round values as marks. d3-scale does this and, for 10 kB more, what no chart here needs. */
-export interface Scale {
-  (value: number): number;
-  ticks: (about: number) => number[];
-}
+/** From values to pixels. */
+export type Scale = (value: number) => number;
 
 export function linear(
   [from, to]: readonly [number, number],
   [start, end]: readonly [number, number],
 ): Scale {
-  const pixels = (value: number) => start + ((value - from) / (to - from || 1)) * (end - start);
-  return Object.assign(pixels, { ticks: (about: number) => ticks(from, to, about) });
+  return (value) => start + ((value - from) / (to - from || 1)) * (end - start);
+}
+
+/** About four round values that hold both ends between them, rising. */
+export function roundMarks(least: number, most: number): number[] {
+  const about = Math.max(most - least, 0.01) / 4;
+  const power = 10 ** Math.floor(Math.log10(about));
+  const step = power * ([1, 2, 5].find((factor) => factor * power >= about * 0.7) ?? 10);
+  const first = Math.floor(least / step);
+  return Array.from({ length: Math.ceil(most / step) - first + 1 }, (_, n) => (first + n) * step);
 }
 
 export interface Scales {
   readonly x: Scale;
   readonly y: Scale;
+  /** Round values of y. */
+  readonly marks: readonly number[];
 }
 
 /** Scales that fill the frame; y begins at 0, or below it where there are negative values. */
 export function scalesOf(frame: Frame, x: readonly [number, number], values: readonly number[]): Scales {
-  const most = Math.max(...values, 0);
-  const least = Math.min(...values, 0);
+  const marks = roundMarks(Math.min(...values, 0), Math.max(...values, 0));
   return {
+    marks,
     x: linear(x, [frame.left, Math.max(frame.width - frame.right, frame.left + 1)]),
-    y: linear(nice(least, most === least ? least + 1 : most, 4), [frame.height - frame.bottom, frame.top]),
+    y: linear([marks[0] ?? 0, marks.at(-1) ?? 1], [frame.height - frame.bottom, frame.top]),
   };
 }
 

@@ -21,8 +21,7 @@ const NO_LOGIN = /AuthService|unimplemented/i;
  * @throws whatever the SDK throws
  */
 export async function dial(target: Target, service: string): Promise<Link> {
-  const robot = await connect(target);
-  const client = new GenericServiceClient(robot, service);
+  const [robot, client] = await connect(target, service);
   return {
     ask: (request, timeoutMs) => client.doCommand(Struct.fromJson(request), { timeoutMs }),
     close: () => void robot.disconnect().catch(() => undefined),
@@ -32,15 +31,36 @@ export async function dial(target: Target, service: string): Promise<Link> {
   };
 }
 
-async function connect(target: Target): Promise<RobotClient> {
+async function connect(target: Target, service: string): Promise<[RobotClient, GenericServiceClient]> {
   const robot = new RobotClient();
+  const dialled = robot.dial(confOf(target));
   try {
-    await robot.dial(confOf(target));
-    return robot;
+    return [robot, await clientOf(robot, service, dialled)];
   } catch (error) {
     // A machine without authentication has no login to answer, and needs none.
     if (target.way === 'webrtc' || !target.apiKey || !NO_LOGIN.test(readError(error).text)) throw error;
-    return connect({ way: target.way, host: target.host });
+    return connect({ way: target.way, host: target.host }, service);
+  }
+}
+
+/**
+ * The service's client. Over HTTP and without a login the SDK knows the way at once and only tries it: the first question
+ * goes beside that trial, not after it.
+ */
+async function clientOf(
+  robot: RobotClient,
+  service: string,
+  dialled: Promise<unknown>,
+): Promise<GenericServiceClient> {
+  const soon = new Promise((resolve) => setTimeout(resolve));
+  await Promise.race([dialled, soon]);
+  try {
+    const client = new GenericServiceClient(robot, service);
+    dialled.catch(() => undefined); // the question fails as well, and says so
+    return client;
+  } catch {
+    await dialled;
+    return new GenericServiceClient(robot, service);
   }
 }
 

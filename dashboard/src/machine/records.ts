@@ -1,5 +1,5 @@
 /**
- * The records that answers are made of.
+ * The records that answers are made of, and the codes of errors.
  * Made by `npm run types` from the module's own records: do not edit.
  */
 export interface UsageSource { source_type: string | number; tier_name: string; resource_usage_costs?:
@@ -38,3 +38,8 @@ export interface FailedAddress { position: number; why: string }
 export interface CommandHelp { summary: string; effect: "always" | "by_name" | "change" | "charge" | "notify"
     | "read"; allowed: boolean; parameters: Record<string, unknown>; answer: Record<string, unknown> }
 export interface Journal { id: string; created: string; entries: number }
+export type ErrorCode = "invalid_request" | "unknown_command" | "command_not_allowed" | "out_of_scope" |
+    "not_configured" | "state_unavailable" | "key_rejected" | "key_lacks_permission" | "cooldown_active" |
+    "charge_limit_exceeded" | "charge_blocked" | "result_too_large" | "idempotency_conflict" | "not_found" |
+    "cloud_rejected" | "cloud_unimplemented" | "cloud_error" | "cloud_unreachable" | "cloud_timeout" |
+    "cloud_rate_limited" | "charge_outcome_unknown" | "internal_error";

@@ -1,12 +1,26 @@
 /** Money, dates and names as the browser's locale writes them. Billing days are days of UTC, and say so. */
 
+// To make one takes longer than all that it is then used for.
+const made = new Map<string, Intl.NumberFormat | Intl.DateTimeFormat>();
+
+function kept<T extends Intl.NumberFormat | Intl.DateTimeFormat>(
+  Format: new (locale: string | undefined, options: object) => T,
+  locale: string | undefined,
+  options: object,
+): T {
+  const name = JSON.stringify([Format.name, locale, options]);
+  const format = (made.get(name) as T | undefined) ?? new Format(locale, options);
+  made.set(name, format);
+  return format;
+}
+
 /** Money as people read it: `$1,926.10`. */
 export function money(
   dollars: number,
   { short = false, round = false, sign = false, locale }: MoneyOptions = {},
 ): string {
   const whole = (round && (dollars === 0 || Math.abs(dollars) >= 1)) || (short && Math.abs(dollars) >= 1_000);
-  return new Intl.NumberFormat(locale, {
+  return kept(Intl.NumberFormat, locale, {
     style: 'currency',
     currency: 'USD',
     currencyDisplay: 'narrowSymbol',
@@ -32,7 +46,7 @@ export function percent(
   fraction: number,
   { sign = false, locale }: Omit<MoneyOptions, 'short'> = {},
 ): string {
-  return new Intl.NumberFormat(locale, {
+  return kept(Intl.NumberFormat, locale, {
     style: 'percent',
     maximumFractionDigits: Math.abs(fraction) < 0.1 ? 1 : 0,
     signDisplay: sign ? 'exceptZero' : 'auto',
@@ -40,12 +54,12 @@ export function percent(
 }
 
 export function count(number: number, locale?: string): string {
-  return new Intl.NumberFormat(locale).format(number);
+  return kept(Intl.NumberFormat, locale, {}).format(number);
 }
 
 /** A day of UTC, such as `Nov 21`; days of billing are UTC's. */
 export function utcDay(time: string | number | Date, { locale, year = false }: DayOptions = {}): string {
-  return new Intl.DateTimeFormat(locale, {
+  return kept(Intl.DateTimeFormat, locale, {
     day: 'numeric',
     month: 'short',
     ...(year && { year: 'numeric' }),
@@ -60,14 +74,15 @@ export interface DayOptions {
 
 /** A month of UTC by its name, such as `November`. */
 export function utcMonth(time: string | number | Date, locale?: string): string {
-  return new Intl.DateTimeFormat(locale, { month: 'long', timeZone: 'UTC' }).format(new Date(time));
+  return kept(Intl.DateTimeFormat, locale, { month: 'long', timeZone: 'UTC' }).format(new Date(time));
 }
 
 /** A moment in the reader's own time zone; without the day where it is today. */
 export function moment(time: string | number | Date, now: number = Date.now(), locale?: string): string {
   const date = new Date(time);
   const today = date.toDateString() === new Date(now).toDateString();
-  return new Intl.DateTimeFormat(
+  return kept(
+    Intl.DateTimeFormat,
     locale,
     today ? { timeStyle: 'short' } : { dateStyle: 'medium', timeStyle: 'short' },
   ).format(date);

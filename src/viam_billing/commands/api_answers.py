@@ -10,6 +10,7 @@ from typing import Annotated
 
 from msgspec import UNSET, UnsetType
 
+from viam_billing.commands.address import Address
 from viam_billing.settings.answers import CloudRecord, api_usd, says, utc
 
 
@@ -104,17 +105,6 @@ class TiersOfApi(CloudRecord, frozen=True, kw_only=True):
     """`GetAvailableBillingTiersResponse`."""
 
     tiers: Annotated[list[str], says("The tiers that an organization can be put on")]
-
-
-class Address(CloudRecord, frozen=True, kw_only=True):
-    """The address of an organization that bills others, as the API has it."""
-
-    address_line_1: Annotated[str, says("Its first line")]
-    address_line_2: Annotated[str, says("Its second line, where there is one")] | UnsetType = UNSET
-    city: Annotated[str, says("The city")]
-    state: Annotated[str, says("The state")]
-    zipcode: Annotated[str, says("The zip code")]
-    country: Annotated[str, says("The country")]
 
 
 class BillingServiceOfApi(CloudRecord, frozen=True, kw_only=True):

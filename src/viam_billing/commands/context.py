@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from math import inf
-from typing import Annotated, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from viam_billing.audit.alerts import Alerts
 from viam_billing.audit.audit_log import AuditLog
 from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.queries import Reads
@@ -23,6 +22,7 @@ from viam_billing.cloud.client import CloudClient
 from viam_billing.commands.status import Status
 from viam_billing.core.errors import no_state_dir
 from viam_billing.core.secrets import Secrets
+from viam_billing.settings import answers
 from viam_billing.settings.answers import AnswerRecord, Passed
 from viam_billing.settings.attributes import Config
 from viam_billing.settings.policy import Effect, Policy
@@ -30,6 +30,9 @@ from viam_billing.settings.records import Record
 from viam_billing.storage.disk import Disk
 from viam_billing.usage.history import UsageHistory
 from viam_billing.usage.thresholds import CrossedThresholds
+
+if TYPE_CHECKING:
+    from viam_billing.audit.alerts import Alerts
 
 Answer: TypeAlias = dict[str, Any]
 
@@ -157,6 +160,12 @@ class Command(Struct, frozen=True):
     summary: str
     parameters: type[Record]
     run: Handler
+
+    def answer_schema(self) -> dict[str, Any]:
+        """The JSON Schema of its answer. Do not change it."""
+        from viam_billing.commands import api_answers  # noqa: PLC0415 - a millisecond, for `help` only
+
+        return answers.schema(self.run, vars(api_answers))
 
 
 def command(effect: Effect, parameters: type[Record], summary: str) -> Callable[[Handler], Command]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from math import inf
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
 from viam_billing.audit import events
 from viam_billing.cache.readings import Call, Reading, provenance
 from viam_billing.cloud import decoding
-from viam_billing.commands.api_answers import InvoicesOfApi
 from viam_billing.commands.context import (
     Answer,
     Context,
@@ -40,6 +39,9 @@ from viam_billing.settings.answers import (
     usd,
 )
 from viam_billing.settings.records import Record, given
+
+if TYPE_CHECKING:
+    from viam_billing.commands.api_answers import InvoicesOfApi
 
 _MANY: Final = 500
 _AGES: Final = {"not_due": 0.0, "days_1_30": 30.0, "days_31_60": 60.0, "days_61_90": 90.0, "over_90": inf}

@@ -15,7 +15,6 @@ from viam_billing.core import errors
 from viam_billing.core.errors import BillingError, NotConfiguredError, UnknownCommandError, quoted
 from viam_billing.core.tasks import off_loop
 from viam_billing.core.times import Deadline
-from viam_billing.settings import answers
 from viam_billing.settings.answers import AnswerRecord, AsOf, Stale, says
 from viam_billing.settings.policy import Effect
 from viam_billing.settings.records import Record, close_names, given, schema
@@ -62,7 +61,7 @@ async def help_(parameters: HelpParameters, context: Context, call: Call) -> Hel
                 effect=command.effect,
                 allowed=context.policy.allows(command.name, command.effect),
                 parameters=schema(command.parameters),
-                answer=answers.schema(command.run),
+                answer=command.answer_schema(),
             )
             for command in context.commands.values()
             if name in (None, command.name)

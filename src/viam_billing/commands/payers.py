@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from typing import Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from msgspec import UNSET, Meta, UnsetType
 
 from viam_billing.cache.readings import Call, Reading, provenance
 from viam_billing.cloud import decoding
-from viam_billing.commands.api_answers import BillingInformationOfApi, PayerOfApi, TiersOfApi
 from viam_billing.commands.context import (
     Context,
     DryRun,
@@ -22,6 +21,9 @@ from viam_billing.core.errors import BillingError, InvalidRequestError, KeyLacks
 from viam_billing.core.times import Deadline
 from viam_billing.settings.answers import AnswerRecord, DryRunAnswer, OfCloud, Passed, says
 from viam_billing.settings.records import Record, given
+
+if TYPE_CHECKING:
+    from viam_billing.commands.api_answers import BillingInformationOfApi, PayerOfApi, TiersOfApi
 
 _MOST_NAMED: Final = 20
 

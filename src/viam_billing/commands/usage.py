@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from msgspec import UNSET, UnsetType
 
 from viam_billing.cache.readings import Call, provenance
 from viam_billing.cloud import decoding
-from viam_billing.commands.api_answers import MonthUsageOfApi
 from viam_billing.commands.budgets import BudgetStanding, budget_block
 from viam_billing.commands.context import Context, LocationReadParameters, OrgReadParameters, command
 from viam_billing.commands.payers import payer_of
 from viam_billing.settings.answers import OfCloud, Passed, says, usd, utc
 from viam_billing.settings.records import given
 from viam_billing.usage.forecast import Projection
+
+if TYPE_CHECKING:
+    from viam_billing.commands.api_answers import MonthUsageOfApi
 
 CostByType = dict[str, Annotated[float, usd("The cost of this kind of usage")]]
 """By the API's name of the kind without `USAGE_COST_TYPE_`, in lower case."""

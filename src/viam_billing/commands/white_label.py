@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from msgspec import UNSET, Meta, UnsetType, to_builtins
 
 from viam_billing.cache.queries import WHITE_LABEL
 from viam_billing.cache.readings import Call, provenance
 from viam_billing.cloud import decoding
-from viam_billing.commands.api_answers import Address, BillingServiceOfApi, LogoOfApi, SupportEmailOfApi
+from viam_billing.commands.address import Address, BillingAddress
 from viam_billing.commands.context import Context, DryRun, Id, OrgReadParameters, command
 from viam_billing.commands.payers import OrgAdded
 from viam_billing.core.errors import BillingError, KeyLacksPermissionError, NotFoundError
@@ -20,23 +20,12 @@ from viam_billing.core.png import is_png
 from viam_billing.settings.answers import AnswerRecord, DryRunAnswer, Passed, says
 from viam_billing.settings.records import Record, given
 
+if TYPE_CHECKING:
+    from viam_billing.commands.api_answers import BillingServiceOfApi, LogoOfApi, SupportEmailOfApi
+
 LARGEST_LOGO_BYTES: Final = 200_000
 
-Line = Annotated[
-    str, Meta(min_length=1, max_length=256, pattern=r"\S", title="a non-empty text of at most 256 characters")
-]
 BillerId = Annotated[Id, Meta(description="The organization that bills others. It has no default here.")]
-
-
-class BillingAddress(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """Where an organization that bills others has its seat."""
-
-    address_line_1: Line
-    address_line_2: Line | UnsetType = UNSET
-    city: Line
-    state: Line
-    zipcode: Line
-    country: Line
 
 
 class ServiceParameters(Record, frozen=True, kw_only=True):

@@ -6,12 +6,10 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import UNSET
 
-from viam_billing.audit.alert_store import AlertStore
-from viam_billing.audit.alerts import Alerts
 from viam_billing.audit.audit_log import AuditLog
 from viam_billing.audit.email_cooldown import EmailCooldown
 from viam_billing.cache.cache import Cache
@@ -31,12 +29,14 @@ from viam_billing.core.money import to_dollars
 from viam_billing.core.tasks import retrieve_exception, wait_shared
 from viam_billing.core.times import to_rfc3339
 from viam_billing.module.shared import Key, Shared
-from viam_billing.module.watch import Watch
 from viam_billing.settings.attributes import Config
 from viam_billing.settings.policy import Policy
 from viam_billing.usage.history import UsageHistory
 from viam_billing.usage.thresholds import CrossedThresholds
 from viam_billing.version import VERSION
+
+if TYPE_CHECKING:
+    from viam_billing.audit.alerts import Alerts
 
 _CHARGING: Final = [name for name, effect in EFFECTS.items() if effect in ("charge", "by_name")]
 """Commands for which a service looks after the charge journal, and keeps other processes away from it."""
@@ -110,6 +110,8 @@ class Container:
 
     def _watch(self, charging: ChargeService | None, session: Session | None) -> None:
         """Look at what is worth an alert, until the service is closed."""
+        from viam_billing.module.watch import Watch  # noqa: PLC0415 - for a service with `alert_urls` only
+
         watch = Watch(self.context)
         listeners: list[tuple[list[Callable[[], None]], Callable[[], None]]] = []
         if charging is not None:
@@ -202,6 +204,9 @@ def _alerts(config: Config, shared: Shared) -> Alerts | None:
     """What sends the alerts of a service; None where no address is configured."""
     if not config.alert_urls:
         return None
+    from viam_billing.audit.alert_store import AlertStore  # noqa: PLC0415 - as in `_watch`
+    from viam_billing.audit.alerts import Alerts  # noqa: PLC0415 - the same
+
     for address in config.alert_urls:
         shared.secrets.add(address)
     store = None

@@ -24,7 +24,7 @@ from typing import Any, Final, NoReturn
 from viam import logging
 from viam.module.module import Module
 
-from viam_billing.core.memory import return_large_blocks
+from viam_billing.core.memory import keep_little_memory
 from viam_billing.core.secrets import Secrets
 from viam_billing.core.tasks import within
 from viam_billing.module import sensor, service
@@ -46,7 +46,7 @@ def main() -> NoReturn:
     library = python_logging.getLogger("grpclib")  # it logs a caller that hangs up as an error with a traceback
     library.addHandler(python_logging.NullHandler())
     library.propagate = False
-    return_large_blocks()
+    keep_little_memory()
     _open_missing_streams()
     gc.freeze()  # what was imported stays: looking through it for garbage would delay callers by tens of milliseconds
     with contextlib.suppress(asyncio.CancelledError):

@@ -84,12 +84,13 @@ class DryRunAnswer(AnswerRecord, frozen=True, kw_only=True):
     would_send: Annotated[dict[str, Any], says("What would be sent; empty where nothing would be")]
 
 
-def schema(handler: Callable[..., object]) -> dict[str, Any]:
+def schema(handler: Callable[..., object], records: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON Schema (2020-12) of what a command's handler returns, self-contained, `type: object` at its top.
 
-    Where it returns one of several records, `oneOf` tells which fields each of them has to have. Do not change it.
+    `records`, by their names, are those that the handler's file does not import. Where it returns one of several
+    records, `oneOf` tells which fields each of them has to have. Do not change the schema.
     """
-    return _schema(get_type_hints(handler)["return"])
+    return _schema(get_type_hints(handler, localns=records)["return"])
 
 
 @cache

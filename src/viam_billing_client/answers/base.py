@@ -1,4 +1,4 @@
-"""What records of answers share. Amounts are US dollars as `Decimal`, times `datetime` in UTC; unknown is `None`."""
+"""What records of answers share. Amounts are `Decimal` in US dollars, times `datetime` in UTC; unknown is `None`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import Struct
 
 
 class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An answer, or an object in one. What the module left out is None; fields of a newer module are ignored."""
+    """An answer, or an object in one. A field that was left out is None; fields of a newer module are ignored."""
 
 
 class CloudAnswer(Answer, frozen=True, kw_only=True):
@@ -30,9 +30,9 @@ class DryRun(Answer, frozen=True, kw_only=True):
 
     dry_run: bool
     would_send: Mapping[str, Any]
-    """The call's fields. Empty: nothing would be sent, as it is so already or the key has charged already."""
+    """The call's fields. Empty if nothing would be sent: it is so already, or the key has charged already."""
     reconcilable: bool | None = None
-    """Of a charge: whether the module can read the invoices, so that a lost answer could be looked for."""
+    """Of a charge: whether the module can read the invoices, and so find out later what became of a lost answer."""
 
 
 class RowError(Answer, frozen=True, kw_only=True):
@@ -44,4 +44,4 @@ class RowError(Answer, frozen=True, kw_only=True):
 
 
 Costs: TypeAlias = Mapping[str, Decimal]
-"""US dollars in whole cents by kind of usage, such as `per_machine`; `unknown_31` where the module knows no name."""
+"""US dollars in whole cents by kind of usage, such as `per_machine`; `unknown_31` if the module has no name for it."""

@@ -29,15 +29,15 @@ class Charge(Answer, frozen=True, kw_only=True):
     """When the last attempt was sent; None where none was."""
     attempts: int
     reconcilable: bool
-    """Whether the invoices could be read before the sending, so that a lost answer can be looked for."""
+    """Whether the invoices could be read before it was sent, so that its invoice can be found if the answer is lost."""
     error: RowError | None = None
-    """Of a charge that failed or is unknown."""
+    """Why the charge failed or is unknown."""
     note: str | None = None
     """What a person said in `resolve_charge`."""
     late_invoice: str | None = None
     """An invoice that turned up after a person called the charge failed: the customer may have been charged."""
     candidates: tuple[str, ...] | None = None
-    """IDs of the invoices that fit an unknown charge, where there are several."""
+    """IDs of the invoices that match an unknown charge, if there are several."""
     checked_at: datetime | None = None
     """When its invoice was last looked for."""
 
@@ -46,14 +46,14 @@ class ChargeMade(Charge, frozen=True, kw_only=True):
     """A charge that has succeeded."""
 
     replayed: bool
-    """Whether the key had charged before: this is then that charge, and nothing was sent now."""
+    """Whether the key had charged before: then this is that charge, and nothing was sent now."""
 
 
 class ChargeFound(Charge, frozen=True, kw_only=True):
     """A charge of the journal, with the status of its invoice where the cloud can say it."""
 
     payment_status: str | None = None
-    """The status of its invoice, such as `paid`; None where there is none, or it is not known. So are the others."""
+    """The status of its invoice, such as `paid`; None, like the fields below, if there is none or it is not known."""
     as_of: datetime | None = None
     stale: bool | None = None
     stale_reason: str | None = None
@@ -82,7 +82,7 @@ class AuditEntry(Answer, frozen=True, kw_only=True):
     allowed: bool
     """Whether the service's configuration allowed it."""
     code: str | None = None
-    """The error that it ended in, `cancelled` or `unfinished`; None where it ended well."""
+    """The error that it ended with, `cancelled` or `unfinished`; None if it succeeded."""
     idempotency_key: str | None = None
     repeats: int | None = None
     """How many equal attempts followed and are counted here."""

@@ -36,7 +36,7 @@ class Aging(Answer, frozen=True, kw_only=True):
 
 
 class InvoicesSummary(CloudAnswer, frozen=True, kw_only=True):
-    """An organization's invoices, newest first. All else is of all its invoices, whatever was asked for."""
+    """An organization's invoices, newest first. The other figures count all its invoices, whatever the parameters."""
 
     org_id: str
     outstanding_balance: Decimal
@@ -107,7 +107,7 @@ class BillingInformation(CloudAnswer, frozen=True, kw_only=True):
     method: Card | None = None
     method_us_bank_account: BankAccount | None = None
     billing_tier: str | None = None
-    """None where Viam does not tell it: it does so to billing dashboard admins only."""
+    """None if Viam does not say: it does so to billing dashboard admins only."""
 
 
 class BillingTiers(CloudAnswer, frozen=True, kw_only=True):
@@ -133,7 +133,7 @@ class EmailSent(Answer, frozen=True, kw_only=True):
 
 
 class TierChange(Answer, frozen=True, kw_only=True):
-    """An organization's tier after a change. `changed` is None where Viam does not tell the tier before."""
+    """An organization's tier after a change. `changed` is None if Viam did not say what the tier was."""
 
     organization_id: str
     billing_tier: str
@@ -147,5 +147,5 @@ class PayerChange(Answer, frozen=True, kw_only=True):
     location_id: str
     billing_organization_id: str
     previous_billing_organization_id: str | None = None
-    """None where nobody was named."""
+    """None if the API named nobody."""
     changed: bool

@@ -16,11 +16,11 @@ class AccessCheck(Answer, frozen=True, kw_only=True):
     api_key_id: str
     app_address: str
     authenticated: bool | None = None
-    """False for a rejected key; None where the cloud was away and nothing is known of the key."""
+    """False for a rejected key; None if the cloud is away and nothing is known of the key."""
     calls: Mapping[str, str]
     """For each call that reads, `ok` or a code of the module's errors."""
     as_of: datetime | None = None
-    """When the cloud answered; None, as `stale`, where it did not. It is never stale: the cloud is always asked."""
+    """When the cloud answered; None, like `stale`, if it did not. It is never stale: the cloud is always asked."""
     stale: bool | None = None
 
 
@@ -70,11 +70,11 @@ class JournalStatus(Answer, frozen=True, kw_only=True):
 
 
 class ServiceStatus(Answer, frozen=True, kw_only=True):
-    """The service's state, told from memory, without a call of the cloud."""
+    """The service's state, from memory, without a call to the cloud."""
 
     version: str
     connected: bool
-    """Whether the module is logged in and the cloud does not count as away."""
+    """Whether the module is logged in and does not count the cloud as away."""
     last_success: datetime | None = None
     last_error: str | None = None
     """The last error of a call to the cloud, its code first."""
@@ -85,7 +85,7 @@ class ServiceStatus(Answer, frozen=True, kw_only=True):
     cache_misses: int
     stale_answers: int
     unknown_charges: int | None = None
-    """Charges of which nobody knows whether they charged; None where the journal cannot be read."""
+    """Charges whose outcome is not known; None if the journal cannot be read."""
     charged_last_24h: Decimal | None = None
     """US dollars that count towards `charge_limits.per_day`; None where the journal cannot be read."""
     journal: JournalStatus | None = None

@@ -14,7 +14,7 @@ class Projection(Answer, frozen=True, kw_only=True):
     total: Decimal
     """US dollars in whole cents."""
     low: Decimal | None = None
-    """The true total lies between `low` and `high` in 8 of 10 months; None where nothing is known to say so."""
+    """The true total lies between `low` and `high` in 8 of 10 months; None if too little is known."""
     high: Decimal | None = None
     method: str
     """`straight_line`, or `history` where the machine has seen days of this and earlier months."""
@@ -30,7 +30,7 @@ class Budget(Answer, frozen=True, kw_only=True):
     monthly_budget: Decimal
     """US dollars in whole cents."""
     used_fraction: float
-    """The part of it that is used; above 1 where it is exceeded."""
+    """The part of it that is used; above 1 if it is exceeded."""
     projected_status: str | None = None
     """What `status` would be at the projection's total."""
 
@@ -100,12 +100,12 @@ class BudgetCheck(CloudAnswer, frozen=True, kw_only=True):
     monthly_budget: Decimal
     """US dollars in whole cents."""
     used_fraction: float
-    """The part of it that is used; above 1 where it is exceeded."""
+    """The part of it that is used; above 1 if it is exceeded."""
     projected_status: str | None = None
     """What `status` would be at the projection's total."""
     thresholds_crossed: tuple[float, ...]
     newly_crossed: tuple[float, ...]
-    """Those that no check of this month has found crossed: told once, to whoever asks first."""
+    """Those that no earlier check of this month found crossed: reported once, to the first caller."""
     projected_thresholds_crossed: tuple[float, ...]
     """Those that the projection reaches by the month's end."""
     newly_projected: tuple[float, ...]
@@ -119,7 +119,7 @@ class UsagePoint(Answer, frozen=True, kw_only=True):
     month_to_date: Decimal
     """US dollars in whole cents since the month began."""
     delta: Decimal | None = None
-    """What it has cost, negative after a credit; None where nobody saw what it began with."""
+    """What it has cost, negative after a credit; None if the cost at its start was not recorded."""
     delta_by_type: Costs | None = None
 
 
@@ -130,7 +130,7 @@ class UsageHistory(Answer, frozen=True, kw_only=True):
     location_id: str | None = None
     points: tuple[UsagePoint, ...]
     as_of: datetime | None = None
-    """Where a location was given: when the cloud said who pays for it. None otherwise, as `stale`."""
+    """If a location was given: when the cloud said who pays for it. None otherwise, like `stale`."""
     stale: bool | None = None
     stale_reason: str | None = None
 

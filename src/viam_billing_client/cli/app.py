@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 
 import typer
 from typer.core import TyperGroup
@@ -24,10 +24,14 @@ from viam_billing_client.cli import (
     usage,
 )
 from viam_billing_client.cli.messages import keep_arguments_secret, plain, say
+from viam_billing_client.cli.parameters import seconds_of
 from viam_billing_client.cli.places import Options
 
 _USAGE: Final = 2
 _DEFECT: Final = 1
+_SHORTEST_S: Final = 0.1
+_Form: TypeAlias = Literal["table", "json", "csv"]
+_GLUED: Final = tuple(f"-o{form}" for form in get_args(_Form))
 _COMMAND: Final = re.compile(r"No such command '([a-z-]{1,20})'")
 
 
@@ -47,6 +51,9 @@ def _own_first(own: Sequence[Any], arguments: Sequence[str]) -> list[str]:
     while left and left[0] != "--":
         argument = left.pop(0)
         name, equals, _ = argument.partition("=")
+        if argument in _GLUED:
+            first.append(argument)
+            continue
         if name not in flags:
             rest.append(argument)
             continue
@@ -54,6 +61,13 @@ def _own_first(own: Sequence[Any], arguments: Sequence[str]) -> list[str]:
         if not equals and not flags[name] and left:
             first.append(left.pop(0))
     return [*first, *rest, *left]
+
+
+def _timeout(text: str) -> float:
+    seconds = seconds_of(text)
+    if seconds < _SHORTEST_S:
+        raise typer.BadParameter(f"expected at least {_SHORTEST_S} seconds.")
+    return seconds
 
 
 app: Final = typer.Typer(
@@ -96,17 +110,19 @@ def billing(  # noqa: PLR0913 - the options of all commands
     sandbox: Annotated[bool, typer.Option("--sandbox", help="Use a simulated machine and cloud.")] = False,
     scene: Annotated[str, typer.Option(metavar="NAME", help="What the sandbox shows.")] = "steady",
     output: Annotated[
-        Literal["table", "json", "csv"],
+        _Form,
         typer.Option("--output", "-o", envvar="VIAM_BILLING_OUTPUT", help="How figures are written."),
     ] = "table",
-    timeout: Annotated[float | None, typer.Option(metavar="S", min=0.1, help="Seconds to wait for an answer.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="S", parser=_timeout, help="Seconds to wait, at least 0.1.")
+    ] = None,
 ) -> None:
     """What Viam machines cost, asked of the billing service on a machine.
 
     These options may stand before the command or after it. Exit codes: 0; 1 an error of the service, its code on
     stderr; 2 wrong usage; 3 no connection; budget: 10 at a warning, 11 where it is exceeded.
     """
-    given = ("address", "api_key_id", "api_key", "service", "insecure", "machine")
+    given = ("address", "api_key_id", "api_key", "service", "insecure", "machine", "scene")
     ctx.obj = Options(
         address=address,
         api_key_id=api_key_id,
@@ -152,7 +168,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _say_usage(error: Any) -> None:  # noqa: ANN401 - Click's, wherever Typer has it
     """Say what is wrong with the command line, without words that stand where a key could."""
-    words = error.format_message().removeprefix("Invalid value: ")
+    words = error.format_message().removeprefix("Invalid value: ").replace(": Value error, ", ": ")  # Typer's prefixes
+    words = words.replace("Choose from:\n\t", "Choose from: ").replace(",\n\t", ", ")  # of a missing option
     if not words or words.startswith("Usage: "):  # a command that needs another word shows its help
         sys.stderr.write(f"{words}\n" if words else "")
         return

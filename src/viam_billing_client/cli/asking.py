@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import typer
 
 from viam_billing_client import answers, errors
+from viam_billing_client.cli import failures
 from viam_billing_client.cli.messages import plain, say
 from viam_billing_client.cli.output import Outcome, View, write
 from viam_billing_client.cli.places import Options, Place, chosen
@@ -77,12 +78,14 @@ def one_place(options: Options) -> Iterator[Place]:
         yield asked[0]
 
 
-def say_failure(outcome: Outcome, *, several: bool = False) -> None:
-    """Say on stderr what went wrong: the error's code first, if it is the module's."""
+def say_failure(outcome: Outcome, more: str | None = None, *, several: bool = False) -> None:
+    """Say on stderr what went wrong, the error's code first, if it is the module's, `more`, and which commands help."""
     code, words = outcome.error or ("", "")
-    if code == errors.NoConnectionError.__name__:
-        words += " Is it online, and are its address and its key right?"
-    say(f"{f'{outcome.place.name}: ' if several else ''}{f'{code}: ' if code in errors.CLASSES else ''}{words}")
+    machine = f"{outcome.place.name}: " if several else ""
+    say(f"{machine}{f'{code}: ' if code in errors.CLASSES else ''}{words}")
+    for line in (more, failures.advice(code)):
+        if line:
+            say(f"{machine}{line}")
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
@@ -137,6 +140,7 @@ async def _answer(
     from viam_billing_client.billing import Billing, read  # noqa: PLC0415 - the SDK
 
     outcome = Outcome(place)
+    connected = False
     try:
         async with Billing.connect(
             place.address,
@@ -146,12 +150,15 @@ async def _answer(
             insecure=place.insecure,
             timeout=own_timeout_s or _CONNECT_S,
         ) as billing:
+            connected = True
             outcome.answer = await billing.do_command(request, timeout=own_timeout_s or timeout_s)
         outcome.record = read(outcome.answer, getattr(answers, record), place.service) if record else outcome.answer
     except errors.BillingError as error:
         outcome.error = error.code, error.text
     except errors.MachineError as error:
-        outcome.error = type(error).__name__, error.text
+        not_reached = isinstance(error, errors.NoConnectionError) and not connected
+        words = failures.of_connecting(error, place) if not_reached else failures.of_call(error, place)
+        outcome.error = type(error).__name__, words
     return outcome
 
 

@@ -9,7 +9,7 @@ import typer
 from viam_billing_client.cli.asking import ask_one, one_place
 from viam_billing_client.cli.messages import say
 from viam_billing_client.cli.output import write_csv
-from viam_billing_client.cli.parameters import Location, Org, Since, Until
+from viam_billing_client.cli.parameters import Location, Org, Since, Until, in_order, one_of
 
 app: Final = typer.Typer()
 export: Final = typer.Typer(no_args_is_help=True, help="Figures in the forms of other programs.")
@@ -26,11 +26,11 @@ def focus(
     until: Until = None,
     account_name: Annotated[str, typer.Option(metavar="TEXT", help="The organization's name in the export.")] = "",
 ) -> None:
-    """The history by day and kind of usage as FOCUS 1.0 CSV, on stdout, whatever --output says."""
+    """The history by day (those that are over, in UTC) and kind of usage as FOCUS 1.0 CSV, whatever --output says."""
     from viam_billing_client.cli.focus import COLUMNS, days_not_known, focus_rows  # noqa: PLC0415 - not for --help
 
-    if location is not None and org is not None:
-        raise typer.BadParameter("--location and --org exclude each other.")
+    one_of(location, org)
+    in_order(since, until)
     request = {
         "command": "get_usage_history",
         "location_id": location,
@@ -42,7 +42,10 @@ def focus(
     }
     with one_place(ctx.obj) as place:
         history = ask_one(ctx.obj, place, request, "UsageHistory").record
-        write_csv(COLUMNS, focus_rows(history, account_name))
-    missing = days_not_known(history)
+        rows = list(focus_rows(history, account_name, until=until))
+        write_csv(COLUMNS, rows)
+    if not rows:
+        say("there are no rows: the machine has seen no whole day in this time. A day is over at midnight UTC.")
+    missing = days_not_known(history, until)
     if missing:
-        say(f"{missing} days are left out: their starting figures were not recorded.")
+        say(f"days left out, because their starting figures were not recorded: {missing}.")

@@ -10,8 +10,8 @@ import typer
 from viam_billing_client import answers
 from viam_billing_client.cli.asking import ask
 from viam_billing_client.cli.output import Row, View
-from viam_billing_client.cli.page import Column, Page, dollars
-from viam_billing_client.cli.parameters import MaxAge, Org
+from viam_billing_client.cli.page import Column, Page, count, dollars
+from viam_billing_client.cli.parameters import MaxAge, Org, id_of
 from viam_billing_client.cli.usage import age, projected
 
 app: Final = typer.Typer()
@@ -24,7 +24,8 @@ def fleet(
     *,
     org: Org = None,
     location: Annotated[
-        list[str] | None, typer.Option("--location", metavar="ID", help="Only this location; can be repeated.")
+        list[str] | None,
+        typer.Option("--location", metavar="ID", parser=id_of, help="Only this location; can be repeated."),
     ] = None,
     locations: Annotated[bool, typer.Option("--locations", help="A row for each location, not each payer.")] = False,
     max_age: MaxAge = None,
@@ -84,7 +85,7 @@ def _payer_lines(answer: answers.FleetUsage, page: Page) -> Iterator[str]:
 
 
 def _location_lines(answer: answers.FleetUsage, page: Page) -> Iterator[str]:
-    columns = [Column("location"), Column("name"), Column("machines", right=True), Column("paid by")]
+    columns = [Column("location"), Column("name", name=True), Column("machines", right=True), Column("paid by")]
     rows: list[list[str]] = []
     for each in answer.locations:
         machines = "" if each.machine_count is None else str(each.machine_count)
@@ -97,8 +98,8 @@ def _location_lines(answer: answers.FleetUsage, page: Page) -> Iterator[str]:
 def _fleet_total(answer: answers.FleetUsage, page: Page) -> Iterator[str]:
     yield ""
     if answer.total_month_to_date is not None:
-        words = f"{len(answer.locations):,} locations, {len(answer.organizations):,} payers"
-        yield page.styled(f"Total so far {dollars(answer.total_month_to_date)}", "bold") + f"  {words}"
+        words = f"{count(len(answer.locations), 'location')}, {count(len(answer.organizations), 'payer')}"
+        yield from page.wrapped(f"Total so far {dollars(answer.total_month_to_date)}: {words}", "bold")
     if not answer.complete:
         left_out = f", locations out of scope: {answer.out_of_scope_count:,}" if answer.out_of_scope_count else ""
         yield from page.wrapped(f"Not complete: rows that failed: {answer.failed_count:,}{left_out}.", "yellow")

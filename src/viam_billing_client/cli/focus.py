@@ -3,7 +3,8 @@
     history with step="day" and by="type"  ->  one row for each day, organization and kind of usage
                                                one more where the day's cost is not the sum of its kinds: a credit
 
-A day of which nobody knows what it has cost has no row; `days_not_known` counts them.
+A day that is not over has no row: FOCUS takes the end of a charge period for passed, and the day's cost still grows.
+A day of which nobody knows what it has cost has none either; `days_not_known` counts those.
 """
 
 from __future__ import annotations
@@ -47,20 +48,23 @@ _CENTS: Final = Decimal("0.02")
 _KIND_CENT: Final = Decimal("0.01")
 
 
-def focus_rows(history: answers.UsageHistory, account_name: str = "") -> Iterator[dict[str, str]]:
+def focus_rows(
+    history: answers.UsageHistory, account_name: str = "", *, until: datetime | None = None
+) -> Iterator[dict[str, str]]:
     """The rows, oldest first, each with all COLUMNS; costs are US dollars.
 
-    `history` is of `get_usage_history` with step "day" and by "type"; `account_name` names its organization.
+    `history` is of `get_usage_history` with step "day" and by "type"; `account_name` names its organization. Days of
+    UTC that end after `until` (now) have no row: give it where the history was asked for until then.
     """
     before: answers.UsagePoint | None = None
     month = (0, 0)
-    for point in history.points:
+    for point in _days_over(history, until):
         month = _billing_month(point, before, month)
         before = point
         if point.delta is None:
             continue
         kinds = point.delta_by_type or {}
-        of_day = _of_day(history.org_id, account_name, month, point.time.astimezone(timezone.utc))
+        of_day = _of_day(history.org_id, account_name, month, point.time)
         for kind, cost in sorted(kinds.items()):
             yield _row(of_day, cost, kind)
         rest = point.delta - sum(kinds.values(), Decimal())
@@ -68,13 +72,23 @@ def focus_rows(history: answers.UsageHistory, account_name: str = "") -> Iterato
             yield _row(of_day, rest, "", rounding=bool(kinds) and abs(rest) <= _KIND_CENT * len(kinds))
 
 
-def days_not_known(history: answers.UsageHistory) -> int:
-    """How many of the history's days have no row: nobody saw what they began with."""
-    return sum(point.delta is None for point in history.points)
+def days_not_known(history: answers.UsageHistory, until: datetime | None = None) -> int:
+    """How many days that are over have no row: nobody saw what they began with."""
+    return sum(point.delta is None for point in _days_over(history, until))
+
+
+def _days_over(history: answers.UsageHistory, until: datetime | None) -> list[answers.UsagePoint]:
+    now = datetime.now(timezone.utc)
+    end = min(until or now, now)
+    return [point for point in history.points if _day_start(point.time) + timedelta(days=1) <= end]
+
+
+def _day_start(time: datetime) -> datetime:
+    return time.astimezone(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _of_day(org_id: str, account_name: str, month: tuple[int, int], time: datetime) -> dict[str, str]:
-    start = time.replace(hour=0, minute=0, second=0, microsecond=0)
+    start = _day_start(time)
     return {
         **dict.fromkeys(COLUMNS, ""),
         **dict.fromkeys(("ProviderName", "PublisherName", "InvoiceIssuerName", "ServiceName"), _VIAM),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timezone
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Final, Literal
 
 import typer
@@ -11,8 +14,8 @@ import typer
 from viam_billing_client import answers
 from viam_billing_client.cli.asking import ask
 from viam_billing_client.cli.output import Row, View
-from viam_billing_client.cli.page import Column, Page, day, dollars, moment
-from viam_billing_client.cli.parameters import Location, MaxAge, Org, Since, Until
+from viam_billing_client.cli.page import Column, Page, count, day, dollars, moment, month
+from viam_billing_client.cli.parameters import Location, MaxAge, Org, Since, Until, in_order, one_of
 from viam_billing_client.cli.usage import age, costs
 
 app: Final = typer.Typer()
@@ -30,13 +33,13 @@ def history(  # noqa: PLR0913 - the command's parameters
     by_type: Annotated[bool, typer.Option("--by-type", help="Also by kind of usage.")] = False,
     max_age: MaxAge = None,
 ) -> None:
-    """How the cost went by hour, day or month, as the machine has seen it in the last 13 months."""
-    if location is not None and org is not None:
-        raise typer.BadParameter("--location and --org exclude each other.")
+    """How the cost went by hour, day or month, oldest first, as the machine has seen it in the last 13 months."""
+    one_of(location, org)
+    in_order(since, until)
     ask(
         ctx.obj,
         "get_usage_history",
-        HISTORY,
+        replace(HISTORY, lines=partial(_history_lines, step=step)),
         location_id=location,
         org_id=org,
         since=since,
@@ -50,8 +53,7 @@ def history(  # noqa: PLR0913 - the command's parameters
 @app.command(epilog="Example: viam-billing compare --location wh1north01")
 def compare(ctx: typer.Context, location: Location = None, org: Org = None, max_age: MaxAge = None) -> None:
     """This month against the one before at the same point, and what changed most."""
-    if location is not None and org is not None:
-        raise typer.BadParameter("--location and --org exclude each other.")
+    one_of(location, org)
     ask(ctx.obj, "compare_usage", COMPARISON, location_id=location, org_id=org, max_age_s=max_age)
 
 
@@ -67,23 +69,31 @@ def _history_rows(answer: answers.UsageHistory) -> Iterator[Row]:
         }
 
 
-def _history_lines(answer: answers.UsageHistory, page: Page) -> Iterator[str]:
-    yield from page.wrapped(f"Organization {answer.org_id}")
-    if not answer.points:
-        yield from page.wrapped("No figures were recorded in this time. One is recorded each time usage is read.")
-    hourly = len({day(point.time) for point in answer.points}) < len(answer.points)
+def _history_lines(answer: answers.UsageHistory, page: Page, *, step: str) -> Iterator[str]:
+    whose = f"Location {answer.location_id}, paid by organization" if answer.location_id else "Organization"
+    yield from page.wrapped(f"{whose} {answer.org_id}")
+    when = {"hour": moment, "day": day, "month": month}[step]
+    width = len(when(datetime.now(timezone.utc)))
+    if answer.points:
+        yield from page.wrapped(f"All {count(len(answer.points), step)} recorded in this time, oldest first")
+        yield page.styled(f"{step:{width}} {'cost':>11} {'month so far':>13}", "bold")
+    else:
+        yield from page.wrapped("None: no figures were recorded in this time. One is recorded each time usage is read.")
     deltas = [point.delta or Decimal() for point in answer.points]
     largest = max([abs(each) for each in deltas], default=Decimal())
-    beside = (16 if hourly else 10) + 28
+    beside = width + 28
     for point, delta in zip(answer.points, deltas, strict=True):
-        when = moment(point.time) if hourly else day(point.time)
         bar = (
             page.bar(float(abs(delta) / largest), page.bar_width(beside), "green" if delta < 0 else "blue")
             if largest
             else ""
         )
         cost = dollars(point.delta) or "not known"
-        yield f"{when} {cost:>11} {dollars(point.month_to_date):>13}  {bar}".rstrip()
+        yield f"{when(point.time)} {cost:>11} {dollars(point.month_to_date):>13}  {bar}".rstrip()
+    if answer.points:
+        yield from page.wrapped(
+            f"As of {moment(answer.points[-1].time)} UTC, when the last figure was recorded.", "dim"
+        )
     by_type: dict[str, Decimal] = {}
     for point in answer.points:
         for name, of_type in (point.delta_by_type or {}).items():
@@ -91,7 +101,8 @@ def _history_lines(answer: answers.UsageHistory, page: Page) -> Iterator[str]:
     if by_type:
         yield "All of these by kind of usage:"
         yield from costs(by_type, page)
-    yield from age(answer, page)
+    if answer.stale:
+        yield from age(answer, page)
 
 
 def _history_summary(answer: answers.UsageHistory) -> Row:
@@ -143,7 +154,11 @@ def _comparison_summary(answer: answers.UsageComparison) -> Row:
 
 
 HISTORY: Final = View(
-    "UsageHistory", ("org_id", "time", "month_to_date", "delta"), _history_rows, _history_lines, _history_summary
+    "UsageHistory",
+    ("org_id", "time", "month_to_date", "delta"),
+    _history_rows,
+    partial(_history_lines, step="day"),
+    _history_summary,
 )
 COMPARISON: Final = View(
     "UsageComparison",

@@ -14,7 +14,7 @@ import typer
 from viam_billing_client.cli.asking import NOT_REACHED, ask_one, leave, one_place
 from viam_billing_client.cli.messages import say
 from viam_billing_client.cli.output import Outcome, View, put, write
-from viam_billing_client.cli.parameters import Org
+from viam_billing_client.cli.parameters import Org, id_of
 
 app: Final = typer.Typer()
 _PDF_S: Final = 60.0
@@ -25,7 +25,7 @@ _NAMES: Final = ("invoice_id", "org_id", "size_bytes", "sha256", "file")
 def invoice(
     ctx: typer.Context,
     *,
-    invoice_id: Annotated[str, typer.Argument(metavar="INVOICE-ID", help="As `invoices` shows it.")],
+    invoice_id: Annotated[str, typer.Argument(metavar="INVOICE-ID", parser=id_of, help="As `invoices` shows it.")],
     org: Org = None,
     file: Annotated[str | None, typer.Option(metavar="FILE", help="Where to; - is stdout.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 
 from viam_billing_client import answers
 from viam_billing_client.cli.asking import ask
 from viam_billing_client.cli.output import Row, View
-from viam_billing_client.cli.page import Column, Page, day, dollars
+from viam_billing_client.cli.page import Column, Page, count, day, dollars
 from viam_billing_client.cli.parameters import Limit, MaxAge, Org, Since
 from viam_billing_client.cli.usage import age
 
 app: Final = typer.Typer()
-_AGES: Final = ("not_due", "days_1_30", "days_31_60", "days_61_90", "over_90")
+_AGES: Final = {
+    "not_due": "not yet due",
+    "days_1_30": "1 to 30 days",
+    "days_31_60": "31 to 60 days",
+    "days_61_90": "61 to 90 days",
+    "over_90": "over 90 days",
+}
 
 
 @app.command(epilog="Example: viam-billing invoices --status outstanding --limit 10")
@@ -23,7 +29,9 @@ def invoices(
     ctx: typer.Context,
     *,
     org: Org = None,
-    status: Annotated[str | None, typer.Option(metavar="STATUS", help="Such as outstanding or paid.")] = None,
+    status: Annotated[
+        Literal["outstanding", "paid", "payment_processing"] | None, typer.Option(help="Only these.")
+    ] = None,
     since: Since = None,
     limit: Limit = None,
     max_age: MaxAge = None,
@@ -57,20 +65,22 @@ def _invoice_rows(answer: answers.InvoicesSummary) -> Iterator[Row]:
 
 def _invoice_lines(answer: answers.InvoicesSummary, page: Page) -> Iterator[str]:
     columns = [Column("invoice"), Column("date"), Column("due"), Column("amount", right=True), Column("status")]
+    columns.append(Column("payment failed"))
     rows = []
     for each in answer.invoices:
-        failed = f" ({each.last_payment_failure_reason})" if each.last_payment_failure_reason else ""
         dates = day(each.invoice_date), day(each.due_date)
-        rows.append([each.id, *dates, dollars(each.invoice_amount), each.status + failed])
-    yield from page.table(columns, rows, ["yellow" if row[-1].startswith("outstanding") else None for row in rows])
+        failed = each.last_payment_failure_reason or ""
+        rows.append([each.id, *dates, dollars(each.invoice_amount), each.status, failed])
+    styles = ["yellow" if each.status == "outstanding" else None for each in answer.invoices]
+    yield from page.table(columns, rows, styles, none="No invoices.")
     yield ""
-    yield from page.wrapped(
-        f"Outstanding {dollars(answer.outstanding_balance)}; {len(rows)} of {answer.total_invoices} invoices shown"
-    )
+    shown = f"{len(rows)} of {count(answer.total_invoices, 'invoice')} shown"
+    yield from page.wrapped(f"Outstanding {dollars(answer.outstanding_balance)}; {shown}")
     if answer.overdue_count:
-        yield from page.wrapped(f"Overdue {dollars(answer.overdue_balance)} in {answer.overdue_count} invoices", "red")
-        ages = ((name, getattr(answer.aging, name)) for name in _AGES)
-        yield from page.wrapped(", ".join(f"{name.replace('_', ' ')}: {dollars(cost)}" for name, cost in ages if cost))
+        overdue = count(answer.overdue_count, "invoice")
+        yield from page.wrapped(f"Overdue {dollars(answer.overdue_balance)} in {overdue}", "red")
+        ages = ((words, getattr(answer.aging, name)) for name, words in _AGES.items())
+        yield from page.wrapped(", ".join(f"{words}: {dollars(cost)}" for words, cost in ages if cost))
     if answer.failed_payment_count:
         yield from page.wrapped(f"Payments failed: {answer.failed_payment_count}", "red")
     yield from age(answer, page)

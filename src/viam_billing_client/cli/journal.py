@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Annotated, Final, Literal
+import math
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
 from viam_billing_client import answers
 from viam_billing_client.cli.asking import ask, ask_one, one_place
+from viam_billing_client.cli.failures import SETTLE
 from viam_billing_client.cli.output import Row, View, fields, write
 from viam_billing_client.cli.page import STATUS, Column, Page, dollars, moment
-from viam_billing_client.cli.parameters import Limit, MaxAge, Since, Yes
+from viam_billing_client.cli.parameters import Limit, MaxAge, Since, Yes, id_of
 
 app: Final = typer.Typer()
 charges: Final = typer.Typer(no_args_is_help=True, help="The charge journal: what was charged, what is unknown.")
@@ -22,6 +25,9 @@ _COLUMNS: Final = (
     *("idempotency_key", "command", "state", "org_id", "total", "invoice_id", "created_at", "sent_at", "attempts"),
     *("reconcilable", "error", "note", "late_invoice", "candidates", "checked_at"),
 )
+_ORGANIZATIONS: Final = "org_id_to_charge", "customer_org_id", "organization_id", "org_id", "billing_organization_id"
+"""The names of the parameter that says whom an attempt is about."""
+_AMOUNTS: Final = ("subtotal", "amount_owed", "amount", "tax")
 
 
 @charges.command("list", epilog="Example: viam-billing charges list --state unknown")
@@ -39,7 +45,7 @@ def list_charges(
 @charges.command(epilog="Example: viam-billing charges show visit-4711")
 def show(
     ctx: typer.Context,
-    key: Annotated[str, typer.Argument(metavar="KEY", help="The charge's idempotency key.")],
+    key: Annotated[str, typer.Argument(metavar="KEY", parser=id_of, help="The charge's idempotency key.")],
     max_age: MaxAge = None,
 ) -> None:
     """One charge, and whether its invoice is paid."""
@@ -56,10 +62,10 @@ def reconcile(ctx: typer.Context) -> None:
 def resolve(
     ctx: typer.Context,
     *,
-    key: Annotated[str, typer.Argument(metavar="KEY", help="The charge's idempotency key.")],
+    key: Annotated[str, typer.Argument(metavar="KEY", parser=id_of, help="The charge's idempotency key.")],
     outcome: Annotated[Literal["succeeded", "failed"], typer.Option(help="What became of it.")],
     note: Annotated[str, typer.Option(metavar="TEXT", help="Who found that out, and how.")],
-    invoice: Annotated[str | None, typer.Option("--invoice", metavar="ID", help="Its invoice.")] = None,
+    invoice: Annotated[str | None, typer.Option("--invoice", metavar="ID", parser=id_of, help="Its invoice.")] = None,
     yes: Yes = False,
 ) -> None:
     """Write down what a person found out about an unknown charge."""
@@ -77,7 +83,7 @@ def resolve(
 
 @app.command(epilog="Example: viam-billing audit --since 2026-11-01 --limit 20")
 def audit(ctx: typer.Context, since: Since = None, limit: Limit = None) -> None:
-    """Who tried to notify, change or charge, and what came of it, newest first."""
+    """Each attempt to notify, change or charge, and what came of it, newest first."""
     ask(ctx.obj, "get_audit_log", AUDIT, since=since, limit=limit)
 
 
@@ -93,23 +99,29 @@ def _charge_lines(charge: answers.Charge, page: Page) -> Iterator[str]:
     for name in ("replayed", "payment_status"):
         row[name] = getattr(charge, name, None)
     yield from fields(row, page)
+    if charge.state == "unknown":
+        yield from page.wrapped(SETTLE, "red")
 
 
 def _table(charges_: tuple[answers.Charge, ...], page: Page) -> Iterator[str]:
-    columns = [Column("key"), Column("state"), Column("total", right=True), Column("organization"), Column("created")]
+    columns = [Column("key"), Column("state"), Column("total", right=True), Column("created")]
+    columns += [Column("error"), Column("organization"), Column("invoice"), Column("candidates")]
     cells = [
-        [each.idempotency_key, each.state, dollars(each.total), each.org_id, moment(each.created_at)]
+        [
+            *(each.idempotency_key, each.state, dollars(each.total), moment(each.created_at)),
+            *(each.error.code if each.error else "", each.org_id, each.invoice_id or ""),
+            " ".join(each.candidates or ()),
+        ]
         for each in charges_
     ]
-    yield from page.table(columns, cells, [STATUS.get(each.state) for each in charges_])
+    yield from page.table(columns, cells, [STATUS.get(each.state) for each in charges_], none="No charges.")
 
 
 def _charges_lines(answer: answers.Charges, page: Page) -> Iterator[str]:
     yield from _table(answer.charges, page)
     unknown = sum(each.state == "unknown" for each in answer.charges)
     if unknown:
-        words = f"{unknown} unknown: run `viam-billing charges reconcile`, then look at each with `charges show KEY`."
-        yield from page.wrapped(words, "red")
+        yield from page.wrapped(f"{unknown} unknown. For each of them: {SETTLE}", "red")
 
 
 def _charges_summary(answer: answers.Charges) -> Row:
@@ -126,6 +138,8 @@ def _reconciliation_lines(answer: answers.Reconciliation, page: Page) -> Iterato
     yield f"Settled: {len(answer.settled)}. Still unknown: {len(answer.still_unknown)}."
     if answer.settled or answer.still_unknown:
         yield from _table(answer.settled + answer.still_unknown, page)
+    if answer.still_unknown:
+        yield from page.wrapped(SETTLE, "red")
 
 
 def _audit_rows(answer: answers.AuditLog) -> Iterator[Row]:
@@ -136,13 +150,28 @@ def _audit_rows(answer: answers.AuditLog) -> Iterator[Row]:
 
 
 def _audit_lines(answer: answers.AuditLog, page: Page) -> Iterator[str]:
-    columns = [Column("time"), Column("command"), Column("came of it"), Column("key")]
+    columns = [Column("time"), Column("came of it"), Column("command"), Column("amount", right=True)]
+    columns += [Column("key"), Column("organization"), Column("location"), Column("repeats")]
     cells = []
     for each in answer.entries:
+        asked = each.parameters
+        tried = " (dry run)" if asked.get("dry_run") is True else ""
         came = each.code or ("done" if each.allowed else "refused")
-        times = f" (and {each.repeats} like it)" if each.repeats else ""
-        cells.append([moment(each.time), each.command, came + times, each.idempotency_key or ""])
+        organization = next((str(asked[name]) for name in _ORGANIZATIONS if name in asked), "")
+        cells.append(
+            [
+                *(moment(each.time), came, each.command + tried, _amount(asked), each.idempotency_key or ""),
+                *(organization, str(asked.get("location_id", "")), str(each.repeats or "")),
+            ]
+        )
     yield from page.table(columns, cells, ["yellow" if each.code else None for each in answer.entries])
+
+
+def _amount(asked: Mapping[str, Any]) -> str:
+    """What was to be charged, tax included; nothing where it was no amount."""
+    parts = [asked[name] for name in _AMOUNTS if name in asked]
+    numbers = all(type(each) in (int, float) and math.isfinite(each) for each in parts)
+    return dollars(sum((Decimal(str(each)) for each in parts), Decimal())) if parts and numbers else ""
 
 
 CHARGE: Final = View("Charge", _COLUMNS, lambda charge: [_row(charge)], _charge_lines, _row)

@@ -144,15 +144,15 @@ def _machines(outcomes: Sequence[Outcome], view: View, page: Page) -> Iterator[s
     failed = any(each.error for each in outcomes)
     amounts = {name for row in summaries for name, value in row.items() if type(value) in (Decimal, int)}
     columns = [
-        Column("machine", keep=True),
-        *(Column(name, name in amounts) for name in names),
+        Column("machine"),
         *([Column("error")] * failed),
+        *(Column(name, name in amounts) for name in names),
     ]
     cells = [
         [
             each.place.name,
-            *(_cell(row.get(name)) for name in names),
             *([each.error[0] if each.error else ""] * failed),
+            *(_cell(row.get(name)) for name in names),
         ]
         for each, row in zip(outcomes, summaries, strict=True)
     ]

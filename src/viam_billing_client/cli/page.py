@@ -1,6 +1,7 @@
 """Figures as text for people: tables and bars that fit the terminal.
 
-A table gives up width in the columns that may shrink, the widest first; amounts are never cut.
+What a person acts on (IDs, codes, dates, amounts) is never cut: the columns of a table that do not fit follow each row
+on lines of their own. Names may lose their middle.
 """
 
 from __future__ import annotations
@@ -17,19 +18,20 @@ from viam_billing_client.cli.messages import plain
 
 COLORS: Final = {"red": "31", "yellow": "33", "green": "32", "blue": "34", "bold": "1", "dim": "2"}
 STATUS: Final = {"ok": "green", "warning": "yellow", "exceeded": "red", "unknown": "red", "failed": "yellow"}
-_NARROWEST: Final = 6
-"""Characters that a column keeps when it shrinks."""
+_NARROWEST: Final = 12
+"""Characters that a name keeps when it is cut."""
+_INDENT: Final = "  "
 _UNLIMITED: Final = 10_000
 _DEFAULT_BAR: Final = 40
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: amounts stand at the right and keep their width, texts may shrink, and those to `keep` do so last."""
+    """A column: amounts stand at the right; a name may be cut."""
 
     title: str
     right: bool = False
-    keep: bool = False
+    name: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,46 +71,69 @@ class Page:
         return max(0, min(_DEFAULT_BAR, self.width - beside))
 
     def table(
-        self, columns: Sequence[Column], rows: Sequence[Sequence[str]], styles: Sequence[str | None] = ()
+        self,
+        columns: Sequence[Column],
+        rows: Sequence[Sequence[str]],
+        styles: Sequence[str | None] = (),
+        *,
+        none: str = "None.",
     ) -> Iterator[str]:
-        """The lines of a table, its header first; `styles` has a color for each row."""
+        """The lines of a table, its header first; `styles` has a color for each row, `none` stands for no rows.
+
+        The columns that do not fit follow each row, indented, with their titles.
+        """
         from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - not for --help
 
         def fitted(text: str, width: int, *, right: bool) -> str:
             length = cell_len(text)
-            if length > width:  # IDs differ at either end
+            if length > width:  # names differ at either end
                 head, tail = width // 2, (width - 1) // 2
                 start, end = set_cell_size(text, head), set_cell_size(text[::-1], tail)[::-1]
                 return start + ("…" if self.blocks else "~") + end
             return " " * (width - length) + text if right else text + " " * (width - length)
 
+        if not rows:
+            yield from self.wrapped(none)
+            return
+        titles = [column.title for column in columns]
         cells = [[plain(cell) for cell in row] for row in rows]
-        widths = [
-            max(cell_len(column.title), *(cell_len(row[at]) for row in cells), 0) if cells else cell_len(column.title)
-            for at, column in enumerate(columns)
-        ]
-        self._shrink(columns, widths)
-        shape = list(zip(widths, (column.right for column in columns), strict=True))
-        for row, style in zip(
-            [[column.title for column in columns], *cells], ["bold", *(styles or [None] * len(cells))], strict=True
-        ):
-            parts = (fitted(cell, width, right=right) for cell, (width, right) in zip(row, shape, strict=True))
-            yield self.styled("  ".join(parts).rstrip(), style)
+        widths = [max(map(cell_len, column)) for column in zip(titles, *cells, strict=True)]
+        beside = self._side_by_side(columns, widths)
+        shape = [(width, column.right) for width, column in zip(beside, columns[: len(beside)], strict=True)]
 
-    def _shrink(self, columns: Sequence[Column], widths: list[int]) -> None:
-        over = sum(widths) + 2 * (len(widths) - 1) - self.width
-        while over > 0:
-            able = [at for at, column in enumerate(columns) if not column.right and widths[at] > _NARROWEST]
-            if not able:
-                return
-            widths[max(able, key=lambda at: (not columns[at].keep, widths[at]))] -= 1
-            over -= 1
+        def line(row: Sequence[str], style: str | None) -> str:
+            parts = (fitted(row[at], width, right=right) for at, (width, right) in enumerate(shape))
+            return self.styled("  ".join(parts).rstrip(), style)
 
-    def wrapped(self, text: str, style: str | None = None) -> Iterator[str]:
-        """The lines of a sentence."""
+        if shape:
+            yield line(titles, "bold")
+        for row, style in zip(cells, styles or [None] * len(cells), strict=True):
+            if shape:
+                yield line(row, style)
+            others = [f"{titles[at]}: {row[at]}" for at in range(len(shape), len(row)) if row[at]]
+            yield from self.wrapped(", ".join(others), style, indent=_INDENT if shape else "")
+
+    def _side_by_side(self, columns: Sequence[Column], widths: Sequence[int]) -> list[int]:
+        """The widths of the columns that fit beside each other: the first ones, names cut where that is enough."""
+        for count in range(len(columns), 0, -1):
+            fitting = list(widths[:count])
+            over = sum(fitting) + 2 * (count - 1) - self.width
+            for at in range(count):
+                if columns[at].name:
+                    less = max(0, min(over, fitting[at] - _NARROWEST))
+                    fitting[at] -= less
+                    over -= less
+            if over <= 0:
+                return fitting
+        return []
+
+    def wrapped(self, text: str, style: str | None = None, indent: str = "") -> Iterator[str]:
+        """The lines of a sentence; IDs are not broken, unless one is wider than the terminal."""
         import textwrap  # noqa: PLC0415 - not for --help
 
-        for line in textwrap.wrap(plain(text), self.width):
+        for line in textwrap.wrap(
+            plain(text), self.width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+        ):
             yield self.styled(line, style)
 
 
@@ -125,6 +150,16 @@ def percent(fraction: float | None) -> str:
 def moment(time: datetime | None) -> str:
     """A time in UTC, to the minute."""
     return "" if time is None else f"{time.astimezone(timezone.utc):%Y-%m-%d %H:%M}"
+
+
+def count(number: int, noun: str) -> str:
+    """A number of things: `1 location`, `2,000 locations`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def month(time: datetime | None) -> str:
+    """A time's month in UTC."""
+    return day(time)[:7]
 
 
 def day(time: datetime | None) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+import math
+from datetime import date, datetime, timezone
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Final, TypeAlias
 
@@ -14,15 +15,16 @@ _DATE: Final = 10
 
 def time_of(text: str) -> datetime:
     """A time as typed: a day, which begins at midnight UTC, or RFC 3339. Raises: typer.BadParameter."""
-    written = text[:-1] + "+00:00" if text.endswith(("Z", "z")) else text
+    import msgspec  # noqa: PLC0415 - not for --help; `datetime.fromisoformat` reads other texts in every Python version
+
     try:
-        time = datetime.fromisoformat(written)
-    except ValueError:
-        time = None
-    if time is not None and len(text) == _DATE:
-        time = time.replace(tzinfo=timezone.utc)
-    if time is None or time.tzinfo is None:
-        raise typer.BadParameter("expected a day such as 2026-11-01 or a time such as 2026-11-01T12:00:00Z.")
+        if len(text) == _DATE:
+            day = msgspec.convert(text, date)
+            return datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
+        time: datetime = msgspec.convert(text, Annotated[datetime, msgspec.Meta(tz=True)])
+    except msgspec.ValidationError:
+        words = "expected a day such as 2026-11-01 or a time such as 2026-11-01T12:00:00Z."
+        raise typer.BadParameter(words) from None
     return time
 
 
@@ -38,14 +40,61 @@ def dollars_of(text: str) -> Decimal:
     return amount
 
 
+def one_of(location: str | None, org: str | None) -> None:
+    """Raises: typer.BadParameter: both are given."""
+    if location is not None and org is not None:
+        raise typer.BadParameter("--location and --org exclude each other.")
+
+
+def price_of(text: str) -> Decimal:
+    """An amount above 0 as typed. Raises: typer.BadParameter."""
+    amount = dollars_of(text)
+    if amount <= 0:
+        raise typer.BadParameter("expected more than 0 dollars.")
+    return amount
+
+
+def tax_of(text: str) -> Decimal:
+    """An amount of at least 0 as typed. Raises: typer.BadParameter."""
+    amount = dollars_of(text)
+    if amount < 0:
+        raise typer.BadParameter("expected 0 dollars or more.")
+    return amount
+
+
+def id_of(text: str) -> str:
+    """An ID or a key as typed. Raises: typer.BadParameter."""
+    if not text.strip():
+        raise typer.BadParameter("expected an ID, found nothing. Is a variable of the shell empty?")
+    return text
+
+
+def seconds_of(text: str) -> float:
+    """Seconds as typed. Raises: typer.BadParameter."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise typer.BadParameter("expected seconds, 0 or more.")
+    return seconds
+
+
+def in_order(since: datetime | None, until: datetime | None) -> None:
+    """Raises: typer.BadParameter: `until` is not after `since`."""
+    if since is not None and until is not None and until <= since:
+        raise typer.BadParameter("--until has to be after --since.")
+
+
 Location: TypeAlias = Annotated[
-    str | None, typer.Option("--location", metavar="ID", help="A location; by default the service's own.")
+    str | None, typer.Option("--location", metavar="ID", parser=id_of, help="A location; by default the service's own.")
 ]
 Org: TypeAlias = Annotated[
-    str | None, typer.Option("--org", metavar="ID", help="An organization; by default the service's own.")
+    str | None, typer.Option("--org", metavar="ID", parser=id_of, help="An organization; by default the service's own.")
 ]
 MaxAge: TypeAlias = Annotated[
-    float | None, typer.Option("--max-age", metavar="S", min=0, help="Ask the cloud if what is known is older.")
+    float | None,
+    typer.Option("--max-age", metavar="S", parser=seconds_of, help="Ask the cloud if what is known is older."),
 ]
 Since: TypeAlias = Annotated[
     datetime | None, typer.Option("--since", metavar="TIME", parser=time_of, help="A day or an RFC 3339 time.")

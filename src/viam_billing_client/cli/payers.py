@@ -11,22 +11,24 @@ from viam_billing_client import answers
 from viam_billing_client.cli.asking import ask
 from viam_billing_client.cli.output import View, fields
 from viam_billing_client.cli.page import Page
-from viam_billing_client.cli.parameters import Location, MaxAge
+from viam_billing_client.cli.parameters import Location, MaxAge, id_of, one_of
 from viam_billing_client.cli.usage import age
 
 app: Final = typer.Typer()
+_PAYER: Final = ("location_id", "billing_organization_id", "as_of", "stale")
 
 
 @app.command(epilog="Example: viam-billing payer --location wh1north01")
 def payer(
     ctx: typer.Context,
     location: Location = None,
-    org: Annotated[str | None, typer.Option("--org", metavar="ID", help="How this organization pays.")] = None,
+    org: Annotated[
+        str | None, typer.Option("--org", metavar="ID", parser=id_of, help="How this organization pays.")
+    ] = None,
     max_age: MaxAge = None,
 ) -> None:
     """Which organization pays for a location; with --org, how that organization pays."""
-    if location is not None and org is not None:
-        raise typer.BadParameter("--location and --org exclude each other.")
+    one_of(location, org)
     if org is None:
         ask(ctx.obj, "get_location_billing_organization", PAYER, location_id=location, max_age_s=max_age)
     else:
@@ -40,8 +42,7 @@ def tiers(ctx: typer.Context, max_age: MaxAge = None) -> None:
 
 
 def _payer_row(answer: answers.LocationPayer) -> dict[str, object]:
-    names = ("location_id", "billing_organization_id", "as_of", "stale")
-    return {name: getattr(answer, name) for name in names}
+    return {name: getattr(answer, name) for name in _PAYER}
 
 
 def _payer_lines(answer: answers.LocationPayer, page: Page) -> Iterator[str]:
@@ -65,7 +66,7 @@ def _payment_lines(answer: answers.BillingInformation, page: Page) -> Iterator[s
 
 
 def _tier_lines(answer: answers.BillingTiers, page: Page) -> Iterator[str]:
-    for tier in answer.tiers:
+    for tier in answer.tiers or ("None.",):
         yield from page.wrapped(tier)
     yield from age(answer, page)
 
@@ -76,7 +77,7 @@ def _without_age(row: dict[str, object]) -> dict[str, object]:
 
 PAYER: Final = View(
     "LocationPayer",
-    ("location_id", "billing_organization_id", "as_of", "stale"),
+    _PAYER,
     lambda answer: [_payer_row(answer)],
     _payer_lines,
     lambda answer: {"location": answer.location_id, "paid by": answer.billing_organization_id},

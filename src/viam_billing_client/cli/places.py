@@ -59,6 +59,8 @@ class Options:
 def chosen(options: Options) -> list[Place]:
     """The machines that the options mean. Raises: BadParameter."""
     typed = options.typed & {"address", "machine"}
+    if "scene" in options.typed:  # nobody who types one means a machine of their own
+        raise BadParameter("--scene is the sandbox's: add --sandbox, or leave --scene out.")
     if len(typed) > 1:
         raise BadParameter("--address and --machine exclude each other.")
     if options.machine and typed != {"address"}:
@@ -74,6 +76,11 @@ def chosen(options: Options) -> list[Place]:
         wanted = f"--address, --machine or `default` in {config_path()}"
         raise BadParameter(f"which machine? Give {wanted}; or try it without one: viam-billing --sandbox usage")
     return [_checked(_of_profile(name, profiles, options))]
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address, with or without a port, is this computer's own."""
+    return address in _LOOPBACK or address.rpartition(":")[0] in _LOOPBACK
 
 
 def config_path() -> Path:
@@ -135,8 +142,7 @@ def _checked(place: Place) -> Place:
         raise BadParameter(f"{place.name}: the machine's key and its ID belong together, and the {missing} is missing.")
     if place.api_key_id is not None and not _is_uuid(place.api_key_id):
         raise BadParameter(f"{place.name}: the api-key-id is not a UUID. Is it the key itself?")
-    host = place.address if place.address in _LOOPBACK else place.address.rpartition(":")[0] or place.address
-    if place.insecure and place.api_key and host not in _LOOPBACK:
+    if place.insecure and place.api_key and not is_loopback(place.address):
         raise BadParameter(f"{place.name}: --insecure would send the key readable by others over the network.")
     return place
 

@@ -66,4 +66,5 @@ def _address(process: subprocess.Popen[str]) -> str:
         if line.startswith(_READY):
             return line.strip().removeprefix(_READY)
     errors = process.communicate()[1].strip()
-    raise typer.BadParameter(f"the sandbox did not start: {errors.splitlines()[-1] if errors else 'it said nothing'}")
+    why = errors.splitlines()[-1].rpartition("error: argument ")[2] if errors else "it said nothing"
+    raise typer.BadParameter(f"the sandbox did not start: {why}")

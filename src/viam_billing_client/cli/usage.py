@@ -13,7 +13,7 @@ from viam_billing_client.cli.asking import ask
 from viam_billing_client.cli.messages import plain
 from viam_billing_client.cli.output import Row, View
 from viam_billing_client.cli.page import STATUS, Page, dollars, moment, percent
-from viam_billing_client.cli.parameters import Location, MaxAge, Org
+from viam_billing_client.cli.parameters import Location, MaxAge, Org, one_of
 
 app: Final = typer.Typer()
 _EXIT: Final = {"ok": 0, "warning": 10, "exceeded": 11}
@@ -27,9 +27,12 @@ def usage(ctx: typer.Context, location: Location = None, max_age: MaxAge = None)
 
 @app.command(epilog="Example: viam-billing budget && echo all is well")
 def budget(ctx: typer.Context, location: Location = None, org: Org = None, max_age: MaxAge = None) -> None:
-    """Where the month stands in the budget. Exit code 10 at a warning, 11 where it is exceeded."""
-    if location is not None and org is not None:
-        raise typer.BadParameter("--location and --org exclude each other.")
+    """Where the month stands in the budget. Exit code 10 at a warning, 11 where it is exceeded.
+
+    The service reports each threshold as newly crossed once a month, to whoever asks first: what this command shows as
+    new is new to nobody else.
+    """
+    one_of(location, org)
     ask(ctx.obj, "check_budget", BUDGET, location_id=location, org_id=org, max_age_s=max_age)
 
 

@@ -1,6 +1,6 @@
-"""The commands that change or notify. They are sent at most once: after an error without an answer, look first.
+"""The commands that change or notify. Each is sent at most once: after an error, check before you repeat it.
 
-`CloudUnreachableError` and `CloudTimeoutError` say in their text whether it may have been done; after a `MachineError`
+The text of `CloudUnreachableError` and `CloudTimeoutError` says whether it may have been done; after a `MachineError`
 it may have been. With `dry_run=True` everything is checked and nothing is sent.
 """
 
@@ -41,7 +41,7 @@ class ChangeCommands(Commands):
         dry_run: bool = False,
         timeout: float = READ_S,
     ) -> answers.EmailSent | answers.DryRun:
-        """Have Viam write to a customer's owners that a payment to `billing_owner_org_id` (the service's own) is due.
+        """Have Viam e-mail a customer's owners that a payment to `billing_owner_org_id` (the service's own) is due.
 
         Raises: CooldownActiveError (within 24 hours of the last one), StateUnavailableError.
         """

@@ -1,8 +1,8 @@
 """The two commands that charge.
 
-After **any** error, `MachineError` and a lost caller among them, send the same request with the same `idempotency_key`
-again, later: a key never charges twice. A new key for the same thing can. Take the key from what is charged for (the
-number of a job or visit), and write it down with the whole request before the first attempt.
+After **any** error, a `MachineError` or a crash of your program included, send the same request with the same
+`idempotency_key` again later: a key never charges twice. A new key for the same thing can. Take the key from what is
+charged for (the number of a job or visit), and store it with the whole request before the first attempt.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from viam_billing_client.commands.base import Commands, Dollars
 CHARGE_S: Final = 90.0
 """A charge has 60 s of its own in the module, after the invoices were read."""
 INVOICE_S: Final = 180.0
-"""The older call has 150 s."""
+"""The deprecated call has 150 s."""
 
 
 class ChargeCommands(Commands):
@@ -64,8 +64,8 @@ class ChargeCommands(Commands):
     ) -> answers.ChargeMade | answers.DryRun:
         """Charge an organization `subtotal` plus `tax`, once for each `idempotency_key`.
 
-        Put the key into `description` too: whoever looks for the invoice later finds it by that. A charge goes on when
-        its caller leaves; the same key then gets its outcome. Raises, besides what every change raises:
+        Put the key into `description` too, so that people can find the invoice by it. A charge goes on when its caller
+        disconnects; the same key then returns its outcome. Raises, besides what every change raises:
         ChargeLimitExceededError, ChargeBlockedError, IdempotencyConflictError (other parameters than before),
         ChargeOutcomeUnknownError (may have charged), StateUnavailableError, CloudRejectedError.
         """
@@ -121,7 +121,7 @@ class ChargeCommands(Commands):
         dry_run: bool = False,
         timeout: float = INVOICE_S,
     ) -> answers.ChargeMade | answers.DryRun:
-        """Charge by Viam's deprecated call, which may answer two minutes later. Keys and errors as of the other one."""
+        """Charge by Viam's deprecated call, which may take two minutes. Keys and errors: see `charge_organization`."""
         return await self._ask(
             answers.DryRun if dry_run else answers.ChargeMade,
             "create_invoice_and_charge_immediately",

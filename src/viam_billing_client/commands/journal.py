@@ -34,7 +34,7 @@ class JournalCommands(Commands):
         return await self._ask(answers.Charges, "list_charges", timeout, state=state, limit=limit)
 
     async def reconcile_charges(self, *, timeout: float = 60.0) -> answers.Reconciliation:
-        """Look for the invoices of unknown charges now. It settles as succeeded, and never concludes that one failed.
+        """Look for the invoices of unknown charges now. A charge found is settled as succeeded; none is called failed.
 
         Raises: CommandNotAllowedError, KeyLacksPermissionError, Cloud...Error.
         """
@@ -49,10 +49,10 @@ class JournalCommands(Commands):
         invoice_id: str | None = None,
         timeout: float = READ_S,
     ) -> answers.Charge:
-        """Write down what a person has found out about an unknown charge; `note` says who and how.
+        """Record what a person found out about an unknown charge; `note` says who and how.
 
-        After a wrong "failed" the same key charges a second time. Raises: CommandNotAllowedError (it has to be named in
-        `allowed_commands`), InvalidRequestError (it is not unknown, or an invoice fits), NotFoundError.
+        If "failed" is wrong, the same key charges a second time. Raises: CommandNotAllowedError (it has to be named in
+        `allowed_commands`), InvalidRequestError (it is not unknown, or an invoice matches), NotFoundError.
         """
         return await self._ask(
             answers.Charge,

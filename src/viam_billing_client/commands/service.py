@@ -7,7 +7,7 @@ from viam_billing_client.commands.base import READ_S, Commands
 
 
 class ServiceCommands(Commands):
-    """What the service can do, whether its key works, how it is."""
+    """What the service can do, whether its key works, and its state."""
 
     async def check_access(self, *, timeout: float = 60.0) -> answers.AccessCheck:
         """Whether the service's API key works and what it may read; a rejected key is an answer, not an error.

@@ -14,7 +14,7 @@ class UsageCommands(Commands):
     """What a location, an organization and a fleet cost.
 
     `max_age_s` is how old, in seconds, a remembered answer may be before the module asks the cloud; by default the
-    service's `cache_ttl_s`. Where the cloud cannot be asked the answer may be older, and says so in `stale`.
+    service's `cache_ttl_s`. If the cloud cannot be reached, the answer may be older, and `stale` says so.
     """
 
     async def get_location_usage(
@@ -39,7 +39,7 @@ class UsageCommands(Commands):
     ) -> answers.FleetUsage:
         """What a fleet costs: all locations of an organization (by default the service's own), or those listed.
 
-        A row that fails has an `error` and fails alone. 10,000 locations take some 10 s the first time.
+        A row that fails has an `error`; the others are not affected. 10,000 locations take some 10 s the first time.
         Raises: OutOfScopeError, NotConfiguredError, ResultTooLargeError, and what every read raises.
         """
         listed = location_ids if location_ids is None or isinstance(location_ids, str) else list(location_ids)
@@ -55,7 +55,7 @@ class UsageCommands(Commands):
         max_age_s: float | None = None,
         timeout: float = READ_S,
     ) -> answers.BudgetCheck:
-        """Where the month stands in the budget; what is `newly_crossed` is told once, to whoever asks first.
+        """Where the month stands in the budget; `newly_crossed` is reported once, to the first caller.
 
         Of a location (by default the service's own), through the organization that pays for it, or of an organization.
         Raises: NotConfiguredError (no budget), NotFoundError, OutOfScopeError, and what every read raises.

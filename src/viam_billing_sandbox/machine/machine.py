@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -117,10 +118,19 @@ class Machine:
             Resource("rdk:service:generic", SERVICE, BILLING_MODEL, attributes),
             Resource("rdk:component:sensor", SENSOR, SENSOR_MODEL, {"service": SERVICE}),
         )
+        self._write_configuration()
         self._servers.append(await serve(self.folder / "parent.sock", self._calls, lambda: "direct"))
         await self.module.start()
         await FirstSteps(self.module, SERVICE, self.sandbox_control).take(scene)
         await self.open()
+
+    def _write_configuration(self) -> None:
+        """Writes `machine.json`: the same resources as viam-server's configuration has them."""
+        parts: dict[str, list[dict[str, object]]] = {"services": [], "components": []}
+        for each in self.module.configured:
+            part = parts["services" if ":service:" in each.api else "components"]
+            part.append({"name": each.name, "api": each.api, "model": each.model, "attributes": each.attributes})
+        (self.folder / "machine.json").write_text(json.dumps(parts))
 
     async def open(self) -> None:
         """Opens the port, the same one as before; nothing happens where it is open."""

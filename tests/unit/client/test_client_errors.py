@@ -7,6 +7,7 @@ import pickle
 import pytest
 from grpclib.const import Status
 
+import viam_billing_client
 from viam_billing.core.errors import CLASSES as MODULES
 from viam_billing_client import errors
 from viam_billing_client.errors import (
@@ -24,6 +25,14 @@ def test_every_code_of_the_module_has_a_class_of_the_same_name() -> None:
     assert {code: (each.__name__, each.status) for code, each in errors.CLASSES.items()} == {
         code: (each.__name__, each.status) for code, each in MODULES.items()
     }
+
+
+def test_a_class_is_named_as_its_code_and_all_are_exported() -> None:
+    """`charge_blocked` is ChargeBlockedError, `cloud_error` CloudError."""
+    for code, each in errors.CLASSES.items():
+        assert each.__name__ == f"{code.removesuffix('_error').title().replace('_', '')}Error"
+    kinds = {*errors.CLASSES.values(), BillingError, MachineError, *MachineError.__subclasses__()}
+    assert {each.__name__ for each in kinds} == {name for name in viam_billing_client.__all__ if name.endswith("Error")}
 
 
 @pytest.mark.parametrize("code", MODULES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -12,11 +13,15 @@ from viam_billing_client import (
     ChargeBlockedError,
     CloudError,
     IdempotencyConflictError,
+    InvalidRequestError,
     NotFoundError,
+    UnknownCommandError,
     answers,
 )
 from viam_billing_client.testing import FakeBilling, replace, sample
 from viam_billing_client.testing.samples import SAMPLES
+
+CHARGES = ("charge_organization", "create_invoice_and_charge_immediately")
 
 
 async def test_a_command_answers_its_sample_and_is_noted() -> None:
@@ -84,17 +89,85 @@ async def test_an_invoices_pdf_is_bytes() -> None:
     assert (await FakeBilling().get_invoice_pdf(invoice_id="i")).content == b"%PDF-1.4\n%%EOF\n"
 
 
-async def test_raw_requests_have_json_values() -> None:
-    """In both spellings, without what is not known."""
+def test_a_script_of_an_unknown_command_is_refused_at_once() -> None:
+    """Whichever way it is written."""
     fake = FakeBilling()
-    assert await fake.do_command({"command": "get_status"}) == SAMPLES["get_status"]
-    fake.script["get_status"] = sample("get_status", answers.ServiceStatus)
-    answer = SAMPLES["get_status"] | {
-        "last_success": "2026-11-21T12:00:00+00:00",
-        "journal": SAMPLES["get_status"]["journal"] | {"created": "2026-11-02T09:30:00+00:00"},
-    }
-    assert await fake.do_command({"get_status": {}}) == {"get_status": answer}
+    for write in (
+        lambda: fake.script.__setitem__("get_usage", CloudError("no.")),
+        lambda: fake.script.update(get_usage=CloudError("no.")),
+        lambda: fake.script.setdefault("get_usage", CloudError("no.")),
+    ):
+        with pytest.raises(ValueError, match=r'no command "get_usage".*get_location_usage'):
+            write()
+    assert not fake.script
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLES.keys() - {"get_charge", "list_charges", *CHARGES}))
+async def test_a_raw_request_is_answered_like_a_call(name: str) -> None:
+    """In both spellings, as the JSON values that the module has."""
+    fake = FakeBilling()
+    assert await fake.do_command({name: {}}) == {name: SAMPLES[name]}
+    assert await fake.do_command({"command": name}) == SAMPLES[name]
+    assert fake.calls == [(name, {})] * 2
+
+
+@pytest.mark.parametrize("name", CHARGES)
+async def test_a_raw_request_charges_like_a_call(name: str) -> None:
+    """A key charges once, by whichever way it comes, and under either name of a parameter."""
+    fake = FakeBilling()
+    subtotal = {"charge_organization": "subtotal"}.get(name, "amount")
+    request: dict[str, Any] = {"org_id_to_charge": "a", subtotal: 2.5, "idempotency_key": "k"}
+    tried = await fake.do_command({name: {**request, "dry_run": True}})
+    assert tried == {name: {"dry_run": True, "would_send": {"org_id_to_charge": "a", subtotal: 2.5}}}
+    assert fake.charges == {}
+    made = await fake.do_command({name: request})
+    assert made[name] == SAMPLES[name] | {"idempotency_key": "k", "org_id": "a", "total": 2.5}
+    assert fake.charges["k"].total == Decimal("2.5")
+    again = await getattr(fake, name)(**request)
+    assert (again.invoice_id, again.replayed) == (made[name]["invoice_id"], True)
+    renamed = {"org_id" if each == "org_id_to_charge" else each: value for each, value in request.items()}
+    assert (await fake.do_command({"command": name, **renamed}))["replayed"]
+    with pytest.raises(IdempotencyConflictError):
+        await fake.do_command({name: {**request, subtotal: 3}})
+    assert (await fake.do_command({"get_charge": {"idempotency_key": "k"}}))["get_charge"]["total"] == 2.5
+    assert [each["state"] for each in (await fake.do_command({"command": "list_charges"}))["charges"]] == ["succeeded"]
+    assert (await fake.list_charges(state="unknown")).charges == ()
+
+
+@pytest.mark.parametrize("missing", ["org_id_to_charge", "subtotal", "idempotency_key"])
+async def test_a_raw_charge_that_lacks_a_parameter_charges_nobody(missing: str) -> None:
+    """Nothing stands in for it, and least of all 0 dollars."""
+    fake = FakeBilling()
+    request = {"org_id_to_charge": "a", "subtotal": 2, "idempotency_key": "k"}
+    del request[missing]
+    with pytest.raises(InvalidRequestError, match=f"{missing}: is missing"):
+        await fake.do_command({"charge_organization": request})
+    assert fake.charges == {}
+
+
+@pytest.mark.parametrize("request_", [{}, {"get_status": {}, "help": {}}, {"get_status": None}, {"get_status": 1}])
+async def test_a_raw_request_that_is_none_is_refused(request_: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequestError):
+        await FakeBilling().do_command(request_)
+
+
+async def test_a_raw_request_of_an_unknown_command_is_refused() -> None:
+    requests: tuple[dict[str, Any], ...] = ({"get_usage": {}}, {"command": "get_usage"})
+    for request in requests:
+        with pytest.raises(UnknownCommandError, match="get_usage"):
+            await FakeBilling().do_command(request)
+
+
+async def test_a_raw_request_answers_what_is_scripted() -> None:
+    """Without what is not known."""
+    fake = FakeBilling()
+    fake.script["get_status"] = replace(sample("get_status", answers.ServiceStatus), charged_last_24h=None)
+    known = {name: value for name, value in SAMPLES["get_status"].items() if name != "charged_last_24h"}
+    assert await fake.do_command({"get_status": {}}) == {"get_status": known}
     fake.script["get_location_usage"] = lambda parameters: CloudError(f"no {parameters['location_id']}.")
     with pytest.raises(CloudError, match="no abc"):
         await fake.do_command({"get_location_usage": {"location_id": "abc"}})
     assert fake.calls[-1] == ("get_location_usage", {"location_id": "abc"})
+    fake.script["help"] = sample("get_status", answers.ServiceStatus)
+    with pytest.raises(TypeError, match="help answers Help"):
+        await fake.do_command({"command": "help"})

@@ -14,7 +14,6 @@ import pytest
 
 from support.answer_schemas import validator
 from viam_billing.commands import COMMANDS
-from viam_billing.settings import answers as answers_of_module
 from viam_billing.settings.records import schema
 from viam_billing_client import answers
 from viam_billing_client.billing import Billing
@@ -134,7 +133,7 @@ def record_faults(
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_record_has_the_answers_fields(name: str) -> None:
     """As `help` describes it: each, of the right type, and none that may be left out is needed."""
-    described = answers_of_module.schema(COMMANDS[name].run)
+    described = COMMANDS[name].answer_schema()
     of_charges = {f"{name}.reconcilable: nobody answers it"} if answers.DryRun in records(name) else set()
     assert set(record_faults(described, records(name), described, name)) <= of_charges
 

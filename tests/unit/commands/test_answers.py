@@ -22,7 +22,7 @@ from unit.cloud_fakes import answer, make_context
 from viam_billing.commands import COMMANDS, api_answers
 from viam_billing.commands.charges import shown
 from viam_billing.commands.context import Command
-from viam_billing.settings.answers import CloudRecord, schema
+from viam_billing.settings.answers import CloudRecord
 
 ROWS = pytest.mark.parametrize("row", COMMANDS.values(), ids=COMMANDS)
 
@@ -58,7 +58,7 @@ def values(shape: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
 @ROWS
 def test_an_answer_has_a_schema_of_its_own(row: Command) -> None:
     """Good JSON Schema with an object at its top, which tells more than that, and nothing outside of it is meant."""
-    shape = schema(row.run)
+    shape = row.answer_schema()
     Draft202012Validator.check_schema(shape)
     assert shape["type"] == "object"
     assert shape["properties"]
@@ -68,7 +68,7 @@ def test_an_answer_has_a_schema_of_its_own(row: Command) -> None:
 @ROWS
 def test_every_field_of_an_answer_has_words_and_a_unit(row: Command) -> None:
     """Dollars, or RFC 3339 in UTC; a number that is neither says what it counts."""
-    for name, value in values(schema(row.run)):
+    for name, value in values(row.answer_schema()):
         assert value["description"].endswith("."), name
         amount, time = value.get("format") == "usd", value.get("format") == "date-time"
         assert amount == (value.get("type") == "number" and "US dollars" in value["description"]), name
@@ -83,7 +83,7 @@ def test_only_answers_of_the_api_may_have_fields_that_are_not_described(row: Com
         *("get_available_billing_tiers", "get_location_billing_organization", "get_billing_service_config"),
         *("organization_get_support_email", "organization_get_logo"),
     }
-    assert (schema(row.run).get("additionalProperties") is not False) == (row.name in passes)
+    assert (row.answer_schema().get("additionalProperties") is not False) == (row.name in passes)
 
 
 def test_a_dry_run_answers_in_another_way() -> None:

@@ -106,13 +106,3 @@ export function midnights({ start, end }: Span): number[] {
 export function gaugeEnd(used: number, projected: number | undefined): number {
   return Math.max(1, used, projected ?? 0) * (Math.max(used, projected ?? 0) > 1 ? 1.05 : 1);
 }
-
-/** Of rising marks those that are so many pixels apart, from the last one down. */
-export function apart(marks: readonly number[], pixelsPerUnit: number, pixels: number): number[] {
-  const kept: number[] = [];
-  for (const mark of marks.toReversed()) {
-    const next = kept[0];
-    if (next === undefined || (next - mark) * pixelsPerUnit >= pixels) kept.unshift(mark);
-  }
-  return kept;
-}

@@ -6,5 +6,6 @@ export const view: View = {
   title: 'Month',
   order: 1,
   needs: ['get_location_usage'],
+  first: 'get_location_usage',
   load: () => import('./Month.svelte'),
 };

@@ -1,0 +1,36 @@
+"""Where an organization that bills others has its seat: as it is given, and as the API has it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, UnsetType
+
+from viam_billing.settings.answers import CloudRecord, says
+from viam_billing.settings.records import Record
+
+Line = Annotated[
+    str, Meta(min_length=1, max_length=256, pattern=r"\S", title="a non-empty text of at most 256 characters")
+]
+
+
+class BillingAddress(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """Where an organization that bills others has its seat."""
+
+    address_line_1: Line
+    address_line_2: Line | UnsetType = UNSET
+    city: Line
+    state: Line
+    zipcode: Line
+    country: Line
+
+
+class Address(CloudRecord, frozen=True, kw_only=True):
+    """The address of an organization that bills others, as the API has it."""
+
+    address_line_1: Annotated[str, says("Its first line")]
+    address_line_2: Annotated[str, says("Its second line, where there is one")] | UnsetType = UNSET
+    city: Annotated[str, says("The city")]
+    state: Annotated[str, says("The state")]
+    zipcode: Annotated[str, says("The zip code")]
+    country: Annotated[str, says("The country")]
