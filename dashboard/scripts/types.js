@@ -116,19 +116,22 @@ const parse = /** @type {(text: string) => { commands: Record<string, Row>, erro
 const { commands: rows, errors } = parse(dump);
 const requests = all(rows, 'parameters', 'Requests');
 const answers = all(rows, 'answer', 'Answers');
-const used = [...records.keys()].filter((name) => new RegExp(`\\b${name}\\b`).test(answers));
+/** What a file with these declarations takes from records.ts. @param {string} text */
+const importsOf = (text) => {
+  const used = [...records.keys()].filter((name) => new RegExp(`\\b${name}\\b`).test(text));
+  return wrapped(`import type { ${used.join(', ')} } from './records';`);
+};
 const files = {
-  'requests.ts': file('What each command takes.', [requests]),
+  'requests.ts': file('What each command takes.', [importsOf(requests), requests]),
   'answers.ts': file('What each command answers. A value that is not known is left out.', [
-    wrapped(`import type { ${used.join(', ')} } from './records';`),
+    importsOf(answers),
     "export type { Requests } from './requests';",
     answers,
     'export type Command = keyof Answers;',
   ]),
   'records.ts': file('The records that answers are made of, and the codes of errors.', [
-    ...[...records].map(([name, text]) =>
-      wrapped(text.startsWith('{') ? `export interface ${name} ${text}` : `export type ${name} = ${text};`),
-    ),
+    // No interfaces: those have no index signature, so they could not be sent as JSON.
+    ...[...records].map(([name, text]) => wrapped(`export type ${name} = ${text};`)),
     wrapped(`export type ErrorCode = ${union(errors.map((code) => JSON.stringify(code)))};`),
   ]),
 };

@@ -128,6 +128,18 @@ test('cards leave out what is not known, and have the calls by name', () => {
   expect(cards({}, 0)).toEqual([]);
 });
 
+test('an organization that bills others has a card, without what is not known', () => {
+  const found = { org_id: 'o', as_of: '', stale: false, support_email: '', logo_url: 'https://cdn/l.png' };
+  expect(cards({ biller: { ...found, billing_dashboard_url: '' } }, 0)).toEqual([]);
+  const address = { address_line_1: '1 Quay', city: 'Hull', state: 'EY', zipcode: 'HU1', country: 'GB' };
+  const [card] = cards({ biller: { ...found, billing_dashboard_url: '', billing_address: address } }, 0);
+  expect(card?.facts).toEqual([
+    ['Address', '1 Quay, Hull'],
+    ['Support e-mail', 'none'],
+    ['Logo', 'https://cdn/l.png'],
+  ]);
+});
+
 test('commands are grouped by what they do', () => {
   expect(groups(allowing('list_charges', 'help'))).toEqual([
     { title: 'Read', allowed: ['list_charges'], refused: ['check_access'] },

@@ -3,7 +3,7 @@
  * Made by `npm run types` from the module's own records: do not edit.
  */
 import type { UsageSource, Projection, BudgetStanding, FleetOrganization, ErrorShown, FleetLocation,
-    HistoryPoint, TypeChange, Invoice, Aging, PaymentCard, BankAccount, ChargeEntry, AuditedAttempt,
+    HistoryPoint, TypeChange, Invoice, Aging, PaymentCard, BankAccount, Address, ChargeEntry, AuditedAttempt,
     FailedAddress, CommandHelp, Journal } from './records';
 export type { Requests } from './requests';
 export interface Answers {
@@ -50,6 +50,23 @@ export interface Answers {
   update_location_billing_organization: { location_id?: string; billing_organization_id?: string;
     previous_billing_organization_id?: string; changed?: boolean; dry_run?: true; would_send?: Record<string,
     unknown> };
+  get_billing_service_config: { billing_address?: Address; support_email: string; logo_url: string;
+    billing_dashboard_url: string; as_of: string; stale: boolean; stale_reason?: "cloud_rate_limited" |
+    "cloud_timeout" | "cloud_unreachable"; org_id: string };
+  organization_get_support_email: { email: string; as_of: string; stale: boolean; stale_reason?:
+    "cloud_rate_limited" | "cloud_timeout" | "cloud_unreachable"; org_id: string };
+  organization_get_logo: { url: string; as_of: string; stale: boolean; stale_reason?: "cloud_rate_limited" |
+    "cloud_timeout" | "cloud_unreachable"; org_id: string };
+  enable_billing_service: { org_id?: string; changed?: boolean; billing_address?: Address; dry_run?: true;
+    would_send?: Record<string, unknown> };
+  update_billing_service: { org_id?: string; changed?: boolean; billing_address?: Address; dry_run?: true;
+    would_send?: Record<string, unknown> };
+  disable_billing_service: { org_id?: string; changed?: boolean; dry_run?: true; would_send?: Record<string,
+    unknown> };
+  organization_set_support_email: { org_id?: string; changed?: boolean; email?: string; dry_run?: true;
+    would_send?: Record<string, unknown> };
+  organization_set_logo: { org_id?: string; size_bytes?: number; url?: string; dry_run?: true; would_send?:
+    Record<string, unknown> };
   charge_organization: { idempotency_key?: string; command?: string; state?: "failed" | "reserved" | "sent" |
     "succeeded" | "unknown"; org_id?: string; total?: number; created_at?: string; attempts?: number;
     reconcilable: boolean; sent_at?: string; invoice_id?: string; error?: ErrorShown; note?: string;

@@ -2,6 +2,7 @@
  * What each command takes.
  * Made by `npm run types` from the module's own records: do not edit.
  */
+import type { BillingAddress } from './records';
 export interface Requests {
   get_current_month_usage: { max_age_s?: number; org_id?: string };
   get_location_usage: { max_age_s?: number; location_id?: string };
@@ -21,6 +22,14 @@ export interface Requests {
   get_location_billing_organization: { max_age_s?: number; location_id?: string };
   update_location_billing_organization: { location_id: string; billing_organization_id: string; dry_run?:
     boolean };
+  get_billing_service_config: { max_age_s?: number; org_id?: string };
+  organization_get_support_email: { max_age_s?: number; org_id?: string };
+  organization_get_logo: { max_age_s?: number; org_id?: string };
+  enable_billing_service: { org_id: string; dry_run?: boolean; billing_address: BillingAddress };
+  update_billing_service: { org_id: string; dry_run?: boolean; billing_address: BillingAddress };
+  disable_billing_service: { org_id: string; dry_run?: boolean };
+  organization_set_support_email: { org_id: string; dry_run?: boolean; email: string };
+  organization_set_logo: { org_id: string; dry_run?: boolean; content_base64: string };
   charge_organization: { org_id_to_charge?: string; subtotal?: number; tax?: number; description?: string;
     org_id_for_branding?: string; disable_confirmation_email?: boolean; idempotency_key: string; dry_run?:
     boolean; org_id?: string; amount_owed?: number };

@@ -1,6 +1,6 @@
 /** What is known in detail, as words and cards: the key's calls, the connection, the journal, what is allowed. */
 import { count, moment, money } from '../../ui/format';
-import type { Access, Commands, Known, Status } from './health';
+import type { Access, Biller, Commands, Known, Status } from './health';
 
 const OUTCOMES: Record<string, string> = {
   ok: 'Allowed',
@@ -40,8 +40,30 @@ export interface Card {
 }
 
 /** What is known in detail; what is not known is left out. */
-export function cards({ access, status }: Known, now: number): Card[] {
-  return [...(access ? [keyCard(access)] : []), ...(status ? statusCards(status, now) : [])];
+export function cards({ access, status, biller }: Known, now: number): Card[] {
+  return [
+    ...(access ? [keyCard(access)] : []),
+    ...(status ? statusCards(status, now) : []),
+    ...(biller?.billing_address ? [billerCard(biller)] : []),
+  ];
+}
+
+/** Of an organization that bills others under its own name. */
+function billerCard({
+  billing_address: address,
+  support_email,
+  logo_url,
+  billing_dashboard_url,
+}: Biller): Card {
+  return {
+    title: 'White-labelled billing',
+    facts: [
+      ...(address ? [['Address', `${address.address_line_1}, ${address.city}`] as const] : []),
+      ['Support e-mail', support_email || 'none'],
+      ['Logo', logo_url || 'none'],
+      ...(billing_dashboard_url ? [['Customers’ page', billing_dashboard_url] as const] : []),
+    ],
+  };
 }
 
 function keyCard({ calls, api_key_id, app_address }: Access): Card {

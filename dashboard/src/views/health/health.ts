@@ -7,6 +7,7 @@ import { staleReason, titleOf } from '../../ui/words';
 export type Access = Answers['check_access'];
 export type Status = Answers['get_status'];
 export type Commands = Answers['help']['commands'];
+export type Biller = Answers['get_billing_service_config'];
 
 export interface Problem {
   tone: 'bad' | 'warn' | 'plain';
@@ -22,6 +23,7 @@ export interface Known {
   accessError?: MachineError | undefined;
   status?: Status | undefined;
   statusError?: MachineError | undefined;
+  biller?: Biller | undefined;
   commands?: Commands | undefined;
 }
 
