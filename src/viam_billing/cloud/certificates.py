@@ -8,7 +8,9 @@ import socket
 import ssl
 from collections.abc import Iterator
 from importlib import resources
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from msgspec import Struct
 
 from viam_billing.core.errors import NotConfiguredError, quoted
 from viam_billing.settings.app_address import AppAddress
@@ -28,7 +30,7 @@ _USUAL_BUNDLES: Final = (
 )
 
 
-class Trust(NamedTuple):
+class Trust(Struct, frozen=True):
     """`roots`: PEM certificates, None for gRPC core's own bundle. `name`: a name to expect in place of the host's."""
 
     roots: bytes | None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from viam_billing.cloud.certificates import trust_for
+from viam_billing.cloud.certificates import Trust, trust_for
 from viam_billing.core.errors import NotConfiguredError
 from viam_billing.settings.app_address import AppAddress
 
@@ -75,4 +75,5 @@ async def test_a_server_on_loopback_is_trusted_by_the_certificate_that_it_shows(
 
 def test_without_a_server_on_loopback_nothing_is_trusted() -> None:
     """Connecting then tells what is wrong."""
-    assert trust_for(AppAddress("https://127.0.0.1", host="127.0.0.1", port=1, tls=True), None) == (None, None)
+    address = AppAddress("https://127.0.0.1", host="127.0.0.1", port=1, tls=True)
+    assert trust_for(address, None) == Trust(None)
