@@ -16,7 +16,7 @@ entrypoint := dist/viam-billing/viam-billing
 tools := build/tools/bin
 compile := $(tools)/uv --no-config pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo dashboard page test test-page lint forecast bench soak build dist test-archive test-viam-server validate-focus lock tools audit sbom clean check-release quick-reference bench-archive crash fuzz mutate namespace test-arm64
+.PHONY: help setup demo machine dashboard page test test-page lint forecast bench soak build dist test-archive test-viam-server validate-focus lock tools audit sbom clean check-release quick-reference bench-archive crash fuzz mutate namespace test-arm64
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:/ { printf "make %-16s  %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,10 @@ setup: ## make .venv with everything for development, or bring it up to date
 demo: ## show the module at work against a simulated cloud
 	./setup.sh --demo
 	$(python) -m viam_billing_sandbox.demo
+
+machine: ## run the module under viam-server, with a simulated cloud and data capture (VIAM_SERVER=its path, PORT=N)
+	./setup.sh --demo
+	@$(python) -m viam_billing_sandbox.viam_server $(if $(filter-out 0,$(PORT)),--port $(PORT)) $(if $(VIAM_SERVER),"$(VIAM_SERVER)")
 
 dashboard: setup page ## show the page with a stand-in machine (SCENE=over-budget or another one, PORT=N)
 	@echo "Open the address after page: in a browser; Ctrl-C ends it."

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 INVOICE = "FW-2026-10"
 """The documented newest invoice; the sandbox's newest one is that of last month."""
 
-CONFIGURATION_PARTS = {"modules", "services", "remotes", "jobs", "triggers"}
+CONFIGURATION_PARTS = {"modules", "services", "components", "remotes", "jobs", "triggers", "auth"}
 """Keys at the top of a machine's configuration."""
 
 

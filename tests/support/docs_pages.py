@@ -28,7 +28,7 @@ PAGES = {
     page.name: page.read_text()
     for page in (
         ROOT / "README.md",
-        *(ROOT / "docs" / name for name in ("billing.md", "guide.md", "charging.md", "client.md")),
+        *(ROOT / "docs" / name for name in ("billing.md", "guide.md", "charging.md", "client.md", "ways-in.md")),
     )
 }
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
