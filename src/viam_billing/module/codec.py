@@ -47,6 +47,11 @@ _UNREADABLE: Final = (
 _HOW: Final = (
     'Send {"<command>": {<parameters>}} or {"command": "<command>", <parameters>}; {"help": {}} lists the commands.'
 )
+_LOST: Final = (
+    'If you sent one, it did not arrive: over HTTP it is the form field "command", not a JSON body '
+    '(curl --data-urlencode \'command={"help": {}}\'); for the Viam CLI it is "command" in --data.'
+)
+"""On these two ways what is misplaced is dropped on the way, and the module gets an empty request."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -108,9 +113,10 @@ def parse(command: Struct, secrets: Secrets | None = None) -> Request:
         if not isinstance(name, str) or not name.strip():
             raise InvalidRequestError(f"command: found {quoted(name)}, expected the name of a command. {_HOW}")
         return Request(name, values, nested=False)
-    if len(values) != 1:
-        found = f"{len(values)} commands in one call" if values else "no command"
-        raise InvalidRequestError(f"found {found}, expected one. {_HOW}")
+    if not values:
+        raise InvalidRequestError(f"found no command, expected one. {_HOW} {_LOST}")
+    if len(values) > 1:
+        raise InvalidRequestError(f"found {len(values)} commands in one call, expected one. {_HOW}")
     ((name, parameters),) = values.items()
     if not isinstance(parameters, dict):
         found = quoted(parameters)

@@ -70,6 +70,14 @@ def test_what_is_not_one_command_is_refused(command: dict[str, object]) -> None:
         codec.parse(struct(command))
 
 
+def test_an_empty_request_says_where_a_command_gets_lost() -> None:
+    """Over HTTP and with the Viam CLI, which drop what is misplaced; two commands have arrived."""
+    with pytest.raises(InvalidRequestError, match=r'did not arrive: .*--data-urlencode .*"command" in --data'):
+        codec.parse(struct({}))
+    with pytest.raises(InvalidRequestError, match=r"lists the commands\.$"):
+        codec.parse(struct({"a": {}, "b": {}}))
+
+
 def test_a_struct_becomes_native_values() -> None:
     """All six kinds; a whole number is an integer."""
     request = struct({"text": "x", "whole": 3, "part": 2.5, "flag": True, "list": [1, {"a": "b"}], "object": {"c": 4}})
