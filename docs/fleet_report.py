@@ -47,8 +47,10 @@ def print_fleet(fleet: answers.FleetUsage) -> None:
     for location in fleet.locations:
         if location.error:
             print(f"  location {location.location_id}  not known: {location.error.message}")
-    if not fleet.complete:
+    if fleet.failed_count:
         print(f"  {fleet.failed_count} rows are not known, so the sum is not the whole")
+    if fleet.out_of_scope_count:
+        print(f"  {fleet.out_of_scope_count} locations are left out: the service's allowed_location_ids lacks them")
 
 
 async def print_budget(billing: Billing) -> None:

@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -164,6 +165,21 @@ async def test_no_text_of_an_answer_moves_the_cursor(robot: FakeRobot) -> None:
     assert not {"\x1b", "\u202e"} & set(done.output)
     robot.answer = failing("cloud_rejected: \x1b[2Jgone.")
     assert "\x1b" not in (await run("fleet", *robot.options)).errors
+
+
+async def test_a_fleet_says_what_it_leaves_out(robot: FakeRobot, tmp_path: Path) -> None:
+    """And how to have it; rows that failed are another line. Of several machines, each has it in its row as missing."""
+    robot.answer = lambda _: {**SAMPLES["get_fleet_usage"], "complete": False, "out_of_scope_count": 7}
+    for view in ((), ("--locations",)):
+        output = " ".join((await run("fleet", *view, *robot.options)).output.split())
+        assert "Not complete: locations left out, as the service's allowed_location_ids lacks them: 7." in output
+        assert "failed" not in output
+    config = tmp_path / "viam-billing" / "config.toml"
+    config.parent.mkdir()
+    machine = f'address = "localhost:{robot.port}"\ninsecure = true\n'
+    config.write_text(f"[machines.a]\n{machine}[machines.b]\n{machine}")
+    done = await run("fleet", "--machine", "a", "--machine", "b", env={"XDG_CONFIG_HOME": str(tmp_path)})
+    assert [line.split()[-1] for line in done.output.splitlines()] == ["missing", "7", "7"]
 
 
 @pytest.mark.parametrize(

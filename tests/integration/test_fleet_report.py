@@ -11,11 +11,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from support.docs_pages import blocks
 from support.parent import Machine
 from support.sandbox_caller import HARBOR_ID
 from support.sandbox_process import SandboxProcess
 from viam_billing_sandbox.scenario import DEFAULT_ORG_ID
 
+(WHOLE_FLEET,) = (
+    block.value for block in blocks("ways-in.md") if block.language == "json" and "allowed_location_ids" in block.value
+)
 SCRIPT = Path(__file__).resolve().parents[2] / "docs" / "fleet_report.py"
 
 
@@ -72,6 +76,16 @@ async def test_a_location_without_a_payer_is_named(
     assert "so the sum is not the whole" in printed
     (budget,) = rows(printed, "Budget: ")
     assert budget.startswith("Budget: not_configured: no budget is known.")
+
+
+@pytest.mark.parametrize("scope", [{}, WHOLE_FLEET], ids=["by default", "a fleet"])
+async def test_what_is_left_out_is_told(machine: Machine, attributes: dict[str, Any], scope: dict[str, Any]) -> None:
+    """Only the own location is in scope by default, and the page of ways in has what adds all."""
+    await machine.add_service({**attributes, **scope})
+    code, printed, complained = await run(machine)
+    assert code == 0, complained
+    left_out = [line for line in printed.splitlines() if "are left out: the service's allowed_location_ids" in line]
+    assert len(left_out) == (0 if scope else 1)
 
 
 async def test_an_error_is_told_and_ends_the_script(machine: Machine, attributes: dict[str, Any]) -> None:

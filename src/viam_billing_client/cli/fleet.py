@@ -100,9 +100,13 @@ def _fleet_total(answer: answers.FleetUsage, page: Page) -> Iterator[str]:
     if answer.total_month_to_date is not None:
         words = f"{count(len(answer.locations), 'location')}, {count(len(answer.organizations), 'payer')}"
         yield from page.wrapped(f"Total so far {dollars(answer.total_month_to_date)}: {words}", "bold")
-    if not answer.complete:
-        left_out = f", locations out of scope: {answer.out_of_scope_count:,}" if answer.out_of_scope_count else ""
-        yield from page.wrapped(f"Not complete: rows that failed: {answer.failed_count:,}{left_out}.", "yellow")
+    if answer.failed_count:
+        yield from page.wrapped(f"Not complete: rows that failed: {answer.failed_count:,}.", "yellow")
+    if answer.out_of_scope_count:
+        left_out = (
+            f"locations left out, as the service's allowed_location_ids lacks them: {answer.out_of_scope_count:,}"
+        )
+        yield from page.wrapped(f"Not complete: {left_out}.", "yellow")
     yield from age(answer, page)
 
 
@@ -110,7 +114,7 @@ def _fleet_summary(answer: answers.FleetUsage) -> Row:
     return {
         "so far": answer.total_month_to_date,
         "locations": len(answer.locations),
-        "failed": answer.failed_count,
+        "missing": answer.failed_count + (answer.out_of_scope_count or 0),
     }
 
 
