@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,18 @@ async def test_focus_has_a_row_for_each_kind_of_a_day(machine: MachineProcess) -
     assert {row["BillingAccountName"] for row in rows} == {"Fleet Works"}
     assert {"per_machine", "logs_upload"} <= {row["SkuId"] for row in rows}
     assert max(row["ChargePeriodEnd"] for row in rows) <= f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+
+
+async def test_focus_months_add_up_to_what_the_months_came_to(machine: MachineProcess) -> None:
+    """To the cent: the rows of a month that is over, and the figure that `history` has of it."""
+    done = await ask(machine, "export", "focus")
+    billed: dict[str, Decimal] = {}
+    for row in csv.DictReader(io.StringIO(done.output)):
+        month = row["BillingPeriodStart"][:7]
+        billed[month] = billed.get(month, Decimal()) + Decimal(row["BilledCost"])
+    months = json.loads((await ask(machine, "history", "--step", "month", "-o", "json")).output)["points"][:-1]
+    assert len(months) > 3
+    assert {each["time"][:7]: Decimal(str(each["month_to_date"])) for each in months}.items() <= billed.items()
 
 
 async def test_focus_says_why_there_is_no_row(machine: MachineProcess) -> None:
