@@ -115,7 +115,10 @@ class Billing(AllCommands):
         except (OSError, StreamTerminatedError) as error:
             text = f'the connection was lost on the way to the service "{self._service}" ({error}). Try again later.'
             raise errors.NoConnectionError(text) from error
-        return from_struct(answer.result)
+        try:
+            return from_struct(answer.result)
+        except ValueError as error:
+            raise _unreadable(self._service, error) from None
 
     async def _resource(self, timeout_s: float) -> Any:  # noqa: ANN401 - the SDK's client, whose stub is not typed
         try:
@@ -137,8 +140,12 @@ def read(answer: dict[str, Any], record: type[A], service: str) -> A:
     try:
         return msgspec.convert(answer, record)
     except (msgspec.ValidationError, ArithmeticError) as error:
-        text = f'the answer of "{service}" cannot be read: it is no billing service, or of another version ({error}).'
-        raise errors.UnreadableAnswerError(text) from None
+        raise _unreadable(service, error) from None
+
+
+def _unreadable(service: str, error: Exception) -> errors.UnreadableAnswerError:
+    text = f'the answer of "{service}" cannot be read: it is no billing service, or of another version ({error}).'
+    return errors.UnreadableAnswerError(text)
 
 
 def _closed() -> None:

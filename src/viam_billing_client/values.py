@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def plain(value: object) -> Any:  # noqa: ANN401 - a JSON value
 
 
 def from_struct(struct: Struct) -> dict[str, Any]:
-    """A message's JSON values; whole numbers are `int`."""
+    """A message's JSON values; whole numbers are `int`. Raises: ValueError: NaN or infinity."""
     return {name: _from_value(value) for name, value in struct.fields.items()}
 
 
@@ -34,6 +35,8 @@ def _from_value(value: Value) -> Any:  # noqa: ANN401 - a JSON value
         return value.string_value
     if kind == "number_value":
         number = value.number_value
+        if not isfinite(number):
+            raise ValueError(f"found the number {number}")
         return int(number) if number.is_integer() and abs(number) <= _EXACT else number
     if kind == "bool_value":
         return value.bool_value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import os
 import re
 
@@ -16,6 +17,7 @@ from viam_billing_client.testing.samples import CUSTOMER, SAMPLES
 
 CHARGE = ("charge", "--org", CUSTOMER, "--subtotal", "1200.5")
 SENT = (*CHARGE, "--yes")
+RESOLVE = ("charges", "resolve", "visit-1", "--outcome", "failed", "--note", "no invoice, Ann")
 
 
 async def test_a_charge_asks_first_and_shows_its_key(robot: FakeRobot) -> None:
@@ -96,6 +98,39 @@ async def test_only_a_charge_that_may_have_been_made_or_may_pass_is_to_be_repeat
         assert ("charged nobody" in done.errors) is (code in refused)
         settling = {"charges reconcile", "charges resolve"} if code == "charge_blocked" else set()
         assert set(re.findall(r"viam-billing (charges \w+)", done.errors)) == settling
+
+
+@pytest.mark.parametrize("undone", ["Nothing was sent", "Nothing was charged"])
+async def test_after_a_fault_that_has_passed_before_the_charge_only_that_is_said(robot: FakeRobot, undone: str) -> None:
+    robot.answer = failing(f"cloud_unreachable: no answer. {undone}: the same idempotency_key may be sent again.")
+    done = await run(*SENT, "--key", "visit-1", *robot.options)
+    assert "this command charged nobody. The same command with --key visit-1 tries again." in done.errors
+    assert "Whatever happened" not in done.errors
+
+
+async def test_csv_of_a_charge_says_whether_it_was_replayed(robot: FakeRobot) -> None:
+    done = await run(*SENT, "--key", "visit-1", "-o", "csv", *robot.options)
+    header, row = csv.reader(done.output.splitlines())
+    assert (header[-1], row[-1]) == ("replayed", "false")
+
+
+async def test_resolving_shows_the_charge_and_then_asks(robot: FakeRobot) -> None:
+    entry = {**SAMPLES["get_charge"], "idempotency_key": "visit-1", "state": "unknown", "total": 1200.5}
+    robot.answer = lambda _: entry
+    async with on_terminal(*RESOLVE, *robot.options, width=300) as terminal:
+        await holds(lambda: "[y/N]" in terminal.text)
+        assert f"the charge visit-1, $1,200.50 to {CUSTOMER}, now unknown, has failed?" in terminal.text
+        terminal.type("y\n")
+        assert await terminal.code() == 0
+    assert [each["command"] for each in robot.asked] == ["get_charge", "resolve_charge"]
+
+
+async def test_resolving_a_charge_that_is_not_there_asks_nothing(robot: FakeRobot) -> None:
+    robot.answer = failing("not_found: no such charge.")
+    async with on_terminal(*RESOLVE, *robot.options) as terminal:
+        assert await terminal.code() == 1
+        assert "not_found" in terminal.text
+        assert "[y/N]" not in terminal.text
 
 
 async def test_a_charge_without_a_service_is_not_to_be_repeated(robot: FakeRobot) -> None:

@@ -27,7 +27,14 @@ WRONG: list[tuple[tuple[str, ...], str]] = [
     (("usage", "--bogus"), "--bogus"),
     (("usage", "--output", "xml"), "json"),
     (("history", "--since", "yesterday"), "2026-11-01"),
-    (("invoices", "--limit", "0"), "limit"),
+    (("invoices", "--limit", "0"), "expected a whole number, 1 or more"),
+    (("invoices", "--limit", "x"), "expected a whole number, 1 or more"),
+    (("invoice", "x", "--file", ""), "expected a text, found nothing"),
+    (("invoice", "x", "--file", "/"), "/ is a folder; name a file in it"),
+    (("invoice", "x", "--file", "/", "--force"), "/ is a folder"),
+    (("usage", "--service", ""), "expected a text, found nothing"),
+    (("usage", "--address", ""), "expected a text, found nothing"),
+    (("export", "focus", "-o", "json"), "FOCUS is CSV"),
     (("budget", "--org", "a", "--location", "b"), "exclude each other"),
     (("do", "[1]"), "JSON object"),
     (("charge", "--org", "a", "--subtotal", "5.001", "--key", "k"), "two decimals"),
@@ -76,6 +83,31 @@ async def test_wrong_usage_is_2_and_says_what_is_right() -> None:
         assert "Traceback" not in done.errors
         assert "Value error" not in done.errors
         assert SECRET not in done.errors
+
+
+async def test_a_folder_is_not_to_be_forced() -> None:
+    assert "--force" not in (await run("invoice", "x", "--file", "/")).errors
+
+
+@pytest.mark.parametrize("hidden", [True, False])
+@pytest.mark.parametrize("arguments", [("--help",), ("usage",), ("--sandbox", "usage")])
+async def test_the_sandbox_is_named_only_where_there_is_one(arguments: tuple[str, ...], hidden: bool) -> None:  # noqa: FBT001 - a column
+    """What pip installs has none; no command's help says more of that."""
+    if arguments[0] == "--sandbox" and not hidden:
+        return
+    hiding = "sys.modules['viam_billing_sandbox'] = None; " if hidden else ""
+    program = f"import sys; {hiding}from viam_billing_client.cli.app import run; sys.exit(run({[*arguments]}))"
+    process = await asyncio.create_subprocess_exec(
+        *(COMMAND[0], "-c", program),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=environment(),
+    )
+    said = (await process.communicate())[0].decode()
+    assert ("viam-billing --sandbox usage" in said) is not hidden
+    assert ("--sandbox needs a checkout" in said) is (arguments[0] == "--sandbox")
+    if arguments[0] == "--sandbox":
+        assert "Try:" not in said
 
 
 async def test_no_connection_is_3_and_says_why_and_what_to_do() -> None:

@@ -142,7 +142,8 @@ async def test_what_is_done_once_takes_one_machine(
         ("[machines.a]\nservice = 'x'", "needs an `address`"),
         (f"[machines.a]\naddress = 'x'\napi-key = '{KEY}'", "unknown field api-key"),
         (f"[machines.a]\naddress = 'x'\napi_key = '{KEY}'", "api-key-id is missing"),
-        ("[machines.a]\naddress = 5", "address of [machines.a] is no str"),
+        ("[machines.a]\naddress = 5", "address of [machines.a] has to be text"),
+        ("[machines.a]\naddress = 'x'\ninsecure = 1", "insecure of [machines.a] has to be true or false"),
         ("colour = 'blue'", "nothing else"),
         (f"[machines.a]\naddress = 'x:1'\ninsecure = true\napi_key = '{KEY}'\napi_key_id = '{KEY_ID}'", "network"),
     ],
@@ -153,6 +154,13 @@ async def test_a_wrong_profile_is_told_without_its_key(profiles: Profiles, text:
     assert (done.code, done.output) == (2, "")
     assert words in done.errors
     assert KEY not in done.errors
+
+
+async def test_only_a_typed_output_is_refused_by_an_export(robot: FakeRobot) -> None:
+    """And CSV is what it is."""
+    for arguments, env in (((), {"VIAM_BILLING_OUTPUT": "json"}), (("-o", "csv"), {})):
+        done = await run("export", "focus", *arguments, *robot.options, env=env)
+        assert (done.code, done.output.split(",")[0]) == (0, "BilledCost")
 
 
 async def test_a_file_of_keys_that_others_can_read_is_told(profiles: Profiles) -> None:

@@ -11,7 +11,7 @@ from viam_billing.usage.history import STEP_S, Point, StepName
 from viam_billing.usage.steps import steps
 
 START_S = from_rfc3339("2026-11-01T00:00:00Z")
-COSTS = st.integers(-(10**7), 10**7).map(lambda cents: cents / 100)
+COSTS = st.floats(-(10.0**5), 10.0**5)  # with fractions of a cent, and below 0 after credits
 STEPS: st.SearchStrategy[StepName] = st.sampled_from(["hour", "day"])
 
 
@@ -25,13 +25,14 @@ def months(draw: st.DrawFn) -> list[Point]:
 
 @st.composite
 def gapless(draw: st.DrawFn) -> tuple[list[Point], StepName]:
-    """Points of one month, at least one in each step from the first to the last."""
+    """Points of one month from its start on, at least one in each step up to the last."""
     step = draw(STEPS)
-    first, count = draw(st.integers(1, 10)), draw(st.integers(1, 12))
     points = []
-    for number in range(first, first + count):
+    for number in range(draw(st.integers(1, 12))):
         parts = sorted(draw(st.sets(st.floats(0, 0.999), min_size=1, max_size=3)))
-        points += [Point(START_S + (number + part) * STEP_S[step], START_S, draw(COSTS)) for part in parts]
+        for part in parts:
+            by_type = draw(st.dictionaries(st.sampled_from(["a", "b"]), COSTS))
+            points.append(Point(START_S + (number + part) * STEP_S[step], START_S, draw(COSTS), by_type))
     return points, step
 
 
@@ -51,15 +52,16 @@ def test_there_is_a_step_for_each_that_has_a_point_and_no_other(points: Sequence
 
 
 @given(gapless())
-def test_without_gaps_the_steps_costs_add_up(month: tuple[list[Point], StepName]) -> None:
-    """To the difference between the last and the first: no cent appears or is lost where the costs are whole cents."""
+def test_without_gaps_the_steps_costs_add_up_to_the_months(month: tuple[list[Point], StepName]) -> None:
+    """To the cent, in all and by type, credits and fractions of a cent among them."""
     points, step = month
     found = list(steps(points, step))
-    rises = [step.delta for step in found[1:]]
-    assert found[0].delta is None
-    total = money.total(rise for rise in rises if rise is not None)
-    assert None not in rises
-    assert total == money.exact(found[-1].month_to_date) - money.exact(found[0].month_to_date)
+    (whole,) = steps(points, "month", points[-1].time_s + 1)
+    assert whole.delta == whole.month_to_date == found[-1].month_to_date
+    assert money.total(each.delta for each in found if each.delta is not None) == money.exact(whole.delta)
+    for kind in ("a", "b"):
+        rises = money.total((each.delta_by_type or {}).get(kind, 0.0) for each in found)
+        assert rises == money.exact((whole.delta_by_type or {}).get(kind, 0.0))
 
 
 @given(months(), STEPS)

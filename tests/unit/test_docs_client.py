@@ -59,7 +59,7 @@ def run(folder: Path, *arguments: str) -> str:
 
 
 def test_the_tests_that_the_page_shows_pass(folder: Path) -> None:
-    assert "3 passed" in run(folder, "pytest", "-p", "no:cacheprovider")
+    assert "2 passed" in run(folder, "pytest", "-p", "no:cacheprovider")
 
 
 @pytest.mark.timeout(300)  # it reads the whole SDK
@@ -75,9 +75,14 @@ def test_the_page_explains_how_to_connect() -> None:
 
 
 async def answers_its_sample(name: str) -> bool:
-    """Whether a new fake does, without parameters."""
+    """Whether a new fake does, with the parameters that the command needs."""
+    parameters = inspect.signature(getattr(FakeBilling, name)).parameters.values()
+    needed: dict[str, Any] = {
+        each.name: "failed" for each in parameters if each.name != "self" and each.default is each.empty
+    }
+    needed |= {each: 1 for each in ("subtotal", "amount") if each in needed}
     try:
-        return await FakeBilling().do_command({"command": name}) == SAMPLES[name]
+        return await FakeBilling().do_command({"command": name, **needed}) == SAMPLES[name]
     except BillingError:
         return False
 

@@ -13,7 +13,7 @@ from viam_billing.core.times import DAY_S
 from viam_billing.settings.answers import says, usd
 from viam_billing.usage.history import Point
 from viam_billing.usage.month import LONGEST_MONTH_S
-from viam_billing.usage.steps import rises
+from viam_billing.usage.steps import rise, rises
 
 _SHORTEST_MONTH_S: Final = 27.5 * DAY_S
 _FARTHEST_APART_S: Final = 1.5 * DAY_S
@@ -46,10 +46,9 @@ def compared(cost: float, by_type: ByType | None, before: Point | None, total: f
     """A month's cost so far, by type, against that of the month before and its total, in unrounded dollars."""
     figures: dict[str, float] = {} if total is None else {"previous_total": rounded(total)}
     if before is not None:
-        change = exact(cost) - exact(before.cost)
-        figures |= {"previous_month_to_date": rounded(before.cost), "change": rounded(change)}
+        figures |= {"previous_month_to_date": rounded(before.cost), "change": rise(cost, before.cost)}
         if rounded(before.cost) > 0:
-            figures["change_fraction"] = round(float(change / exact(before.cost)), 6)
+            figures["change_fraction"] = round(float((exact(cost) - exact(before.cost)) / exact(before.cost)), 6)
     return Comparison(rounded(cost), _changes(by_type or {}, before.by_type if before else None), **figures)
 
 

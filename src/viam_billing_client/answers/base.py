@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timezone
 from decimal import Decimal
-from typing import Any, TypeAlias
+from functools import cache
+from typing import Any, TypeAlias, get_args
 
 from msgspec import Struct
+from msgspec.structs import fields, force_setattr
 
 
 class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An answer, or an object in one. A field that was left out is None; fields of a newer module are ignored."""
+
+    def __post_init__(self) -> None:
+        """Bring times to UTC, whatever their zone. Raises: ValueError: one has none."""
+        for name in _times(type(self)):
+            time = getattr(self, name)
+            if time is None or time.tzinfo is timezone.utc:
+                continue
+            if time.tzinfo is None:
+                raise ValueError(f"{name}: found a time without a time zone")
+            force_setattr(self, name, time.astimezone(timezone.utc))
+
+
+@cache
+def _times(record: type[Answer]) -> tuple[str, ...]:
+    """The fields of a record that are times."""
+    return tuple(each.name for each in fields(record) if datetime in (each.type, *get_args(each.type)))
 
 
 class CloudAnswer(Answer, frozen=True, kw_only=True):

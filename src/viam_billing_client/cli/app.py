@@ -24,8 +24,8 @@ from viam_billing_client.cli import (
     usage,
 )
 from viam_billing_client.cli.messages import keep_arguments_secret, plain, say
-from viam_billing_client.cli.parameters import seconds_of
-from viam_billing_client.cli.places import Options
+from viam_billing_client.cli.parameters import id_of, seconds_of, text_of
+from viam_billing_client.cli.places import Options, UnhelpedError, has_sandbox
 
 _USAGE: Final = 2
 _DEFECT: Final = 1
@@ -76,7 +76,7 @@ app: Final = typer.Typer(
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Without a machine and an account, in a checkout: viam-billing --sandbox usage",
+    epilog="Without a machine and an account: viam-billing --sandbox usage" if has_sandbox() else None,
 )
 for _family in (usage, fleet, history, invoices, invoice_pdf, payers, charge, journal, service, export):
     app.add_typer(_family.app)
@@ -87,25 +87,39 @@ def billing(  # noqa: PLR0913 - the options of all commands
     ctx: typer.Context,
     *,
     address: Annotated[
-        str | None, typer.Option(envvar="VIAM_BILLING_ADDRESS", metavar="HOST", help="The machine's address.")
+        str | None,
+        typer.Option(envvar="VIAM_BILLING_ADDRESS", metavar="HOST", parser=text_of, help="The machine's address."),
     ] = None,
     api_key_id: Annotated[
-        str | None, typer.Option(envvar="VIAM_BILLING_API_KEY_ID", metavar="ID", help="The ID of the machine's key.")
+        str | None,
+        typer.Option(envvar="VIAM_BILLING_API_KEY_ID", metavar="ID", parser=id_of, help="The ID of the machine's key."),
     ] = None,
     api_key: Annotated[
         str | None,
-        typer.Option(envvar="VIAM_BILLING_API_KEY", metavar="KEY", help="The machine's key; better not typed."),
+        typer.Option(
+            envvar="VIAM_BILLING_API_KEY", metavar="KEY", parser=text_of, help="The machine's key; better not typed."
+        ),
     ] = None,
     service: Annotated[
         str | None,
-        typer.Option(envvar="VIAM_BILLING_SERVICE", metavar="NAME", help="The service's name; by default billing."),
+        typer.Option(
+            envvar="VIAM_BILLING_SERVICE",
+            metavar="NAME",
+            parser=text_of,
+            help="The service's name; by default billing.",
+        ),
     ] = None,
     insecure: Annotated[
         bool, typer.Option("--insecure", envvar="VIAM_BILLING_INSECURE", help="No TLS, no WebRTC: on this computer.")
     ] = False,
     machine: Annotated[
         list[str] | None,
-        typer.Option(envvar="VIAM_BILLING_MACHINE", metavar="NAME", help="A profile; several give a row for each."),
+        typer.Option(
+            envvar="VIAM_BILLING_MACHINE",
+            metavar="NAME",
+            parser=text_of,
+            help="A profile; several give a row for each.",
+        ),
     ] = None,
     sandbox: Annotated[bool, typer.Option("--sandbox", help="Use a simulated machine and cloud.")] = False,
     scene: Annotated[str, typer.Option(metavar="NAME", help="What the sandbox shows.")] = "steady",
@@ -122,7 +136,7 @@ def billing(  # noqa: PLR0913 - the options of all commands
     These options may stand before the command or after it. Exit codes: 0; 1 an error of the service, its code on
     stderr; 2 wrong usage; 3 no connection; budget: 10 at a warning, 11 where it is exceeded.
     """
-    given = ("address", "api_key_id", "api_key", "service", "insecure", "machine", "scene")
+    given = ("address", "api_key_id", "api_key", "service", "insecure", "machine", "scene", "output")
     ctx.obj = Options(
         address=address,
         api_key_id=api_key_id,
@@ -179,5 +193,5 @@ def _say_usage(error: Any) -> None:  # noqa: ANN401 - Click's, wherever Typer ha
         words = "No such command."
     ctx = getattr(error, "ctx", None)
     say(words)
-    if ctx is not None:
+    if ctx is not None and not isinstance(error, UnhelpedError):
         sys.stderr.write(plain(f"Try: {ctx.command_path} --help") + "\n")

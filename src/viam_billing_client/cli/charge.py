@@ -17,7 +17,7 @@ import typer
 from viam_billing_client import answers
 from viam_billing_client.cli.asking import ask_all, ask_one, exit_code, leave, one_place, say_failure
 from viam_billing_client.cli.failures import after_charge, repeat
-from viam_billing_client.cli.journal import CHARGE, FOUND
+from viam_billing_client.cli.journal import FOUND, MADE
 from viam_billing_client.cli.messages import on_terminal, plain, say
 from viam_billing_client.cli.output import View, fields, write
 from viam_billing_client.cli.page import Page, dollars
@@ -88,10 +88,10 @@ def charge(  # noqa: PLR0913 - the command's parameters
             say(repeat(chosen_key))
             raise
         if outcome.error is not None:
-            say_failure(outcome, after_charge(outcome.error[0], chosen_key))
+            say_failure(outcome, after_charge(*outcome.error, chosen_key))
             leave(exit_code([outcome]))
         try:
-            write([outcome], CHARGE, ctx.obj.output)
+            write([outcome], MADE, ctx.obj.output)
         except OSError:  # a full disk: the charge was made, and nobody has seen its answer
             say(repeat(chosen_key))
             raise

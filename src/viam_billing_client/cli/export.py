@@ -8,7 +8,7 @@ import typer
 
 from viam_billing_client.cli.asking import ask_one, one_place
 from viam_billing_client.cli.messages import say
-from viam_billing_client.cli.output import write_csv
+from viam_billing_client.cli.output import say_doubts, write_csv
 from viam_billing_client.cli.parameters import Location, Org, Since, Until, in_order, one_of
 
 app: Final = typer.Typer()
@@ -26,9 +26,11 @@ def focus(
     until: Until = None,
     account_name: Annotated[str, typer.Option(metavar="TEXT", help="The organization's name in the export.")] = "",
 ) -> None:
-    """The history by day (those that are over, in UTC) and kind of usage as FOCUS 1.0 CSV, whatever --output says."""
+    """The history by day (those that are over, in UTC) and kind of usage as FOCUS 1.0 CSV."""
     from viam_billing_client.cli.focus import COLUMNS, days_not_known, focus_rows  # noqa: PLC0415 - not for --help
 
+    if "output" in ctx.obj.typed and ctx.obj.output != "csv":
+        raise typer.BadParameter("FOCUS is CSV: leave --output out.")
     one_of(location, org)
     in_order(since, until)
     request = {
@@ -44,6 +46,7 @@ def focus(
         history = ask_one(ctx.obj, place, request, "UsageHistory").record
         rows = list(focus_rows(history, account_name, until=until))
         write_csv(COLUMNS, rows)
+    say_doubts(history)
     if not rows:
         say("there are no rows: the machine has seen no whole day in this time. A day is over at midnight UTC.")
     missing = days_not_known(history, until)

@@ -30,6 +30,8 @@ _REFUSED: Final = frozenset(
     )
 )
 """Errors of a charge that has charged nobody, and of which the same command would be refused again."""
+_UNDONE: Final = ("Nothing was sent", "Nothing was charged")
+"""The module's own words where a fault has passed before anything was done."""
 _NEEDS_KEY: Final = (
     "needs an API key. Give the machine's own, which the Viam app shows, in VIAM_BILLING_API_KEY_ID and "
     "VIAM_BILLING_API_KEY, or as api_key_id and api_key of a profile."
@@ -41,10 +43,12 @@ def advice(code: str) -> str | None:
     return _ADVICE.get(code)
 
 
-def after_charge(code: str, key: str) -> str | None:
+def after_charge(code: str, words: str, key: str) -> str | None:
     """What holds of a charge that ended in an error: whether it can have charged, and whether to repeat it."""
     if code in _REFUSED:
         return "this command charged nobody."
+    if code in errors.CLASSES and any(each in words for each in _UNDONE):
+        return f"this command charged nobody. The same command with --key {key} tries again."
     if code == errors.NoServiceError.__name__:
         return None
     return repeat(key)

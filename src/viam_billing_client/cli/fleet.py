@@ -9,7 +9,7 @@ import typer
 
 from viam_billing_client import answers
 from viam_billing_client.cli.asking import ask
-from viam_billing_client.cli.output import Row, View
+from viam_billing_client.cli.output import Row, View, incomplete
 from viam_billing_client.cli.page import Column, Page, count, dollars
 from viam_billing_client.cli.parameters import MaxAge, Org, id_of
 from viam_billing_client.cli.usage import age, projected
@@ -63,6 +63,8 @@ def _location_rows(answer: answers.FleetUsage) -> Iterator[Row]:
             "name": each.name,
             "machine_count": each.machine_count,
             "billing_organization_id": each.billing_organization_id,
+            "as_of": answer.as_of,
+            "stale": answer.stale,
             "error": each.error.code if each.error else None,
         }
 
@@ -100,13 +102,8 @@ def _fleet_total(answer: answers.FleetUsage, page: Page) -> Iterator[str]:
     if answer.total_month_to_date is not None:
         words = f"{count(len(answer.locations), 'location')}, {count(len(answer.organizations), 'payer')}"
         yield from page.wrapped(f"Total so far {dollars(answer.total_month_to_date)}: {words}", "bold")
-    if answer.failed_count:
-        yield from page.wrapped(f"Not complete: rows that failed: {answer.failed_count:,}.", "yellow")
-    if answer.out_of_scope_count:
-        left_out = (
-            f"locations left out, as the service's allowed_location_ids lacks them: {answer.out_of_scope_count:,}"
-        )
-        yield from page.wrapped(f"Not complete: {left_out}.", "yellow")
+    if not answer.complete:
+        yield from page.wrapped(incomplete(answer), "yellow")
     yield from age(answer, page)
 
 
@@ -130,7 +127,7 @@ BY_PAYER: Final = View(
 )
 BY_LOCATION: Final = View(
     "FleetUsage",
-    ("location_id", "name", "machine_count", "billing_organization_id", "error"),
+    ("location_id", "name", "machine_count", "billing_organization_id", "as_of", "stale", "error"),
     _location_rows,
     _location_lines,
     _fleet_summary,

@@ -43,8 +43,6 @@ COLUMNS: Final = (
 _VIAM: Final = "Viam"
 _LATEST_ZONE: Final = timedelta(hours=14)
 """A billing month may begin so long before the first of the month in UTC."""
-_CENTS: Final = Decimal("0.02")
-"""Amounts are whole cents each, so a sum of two is off by less."""
 _KIND_CENT: Final = Decimal("0.01")
 
 
@@ -135,8 +133,8 @@ def _billing_month(
     """
     time = point.time.astimezone(timezone.utc)
     if before is not None and point.delta is not None:
-        goes_on = abs(point.month_to_date - point.delta - before.month_to_date) <= _CENTS
-        begins = abs(point.month_to_date - point.delta) <= _CENTS
+        goes_on = point.month_to_date - point.delta == before.month_to_date
+        begins = point.month_to_date == point.delta
         if goes_on and not begins:
             near = {(each.year, each.month) for each in (time - timedelta(days=1), time, time + _LATEST_ZONE)}
             return month if month in near else (time.year, time.month)

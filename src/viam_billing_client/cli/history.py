@@ -61,6 +61,7 @@ def _history_rows(answer: answers.UsageHistory) -> Iterator[Row]:
     for point in answer.points:
         kinds = {f"cost_{name}": cost for name, cost in sorted((point.delta_by_type or {}).items())}
         yield {
+            "location_id": answer.location_id,
             "org_id": answer.org_id,
             "time": point.time,
             "month_to_date": point.month_to_date,
@@ -125,6 +126,8 @@ def _comparison_rows(answer: answers.UsageComparison) -> Iterator[Row]:
         "now": answer.month_to_date,
         "before": answer.previous_month_to_date,
         "change": answer.change,
+        "change_fraction": answer.change_fraction,
+        "previous_total": answer.previous_total,
         **when,
     }
     for each in answer.by_type:
@@ -155,14 +158,17 @@ def _comparison_summary(answer: answers.UsageComparison) -> Row:
 
 HISTORY: Final = View(
     "UsageHistory",
-    ("org_id", "time", "month_to_date", "delta"),
+    ("location_id", "org_id", "time", "month_to_date", "delta"),
     _history_rows,
     partial(_history_lines, step="day"),
     _history_summary,
 )
 COMPARISON: Final = View(
     "UsageComparison",
-    ("location_id", "org_id", "type", "now", "before", "change", "as_of", "stale"),
+    (
+        *("location_id", "org_id", "type", "now", "before", "change", "change_fraction", "previous_total"),
+        *("as_of", "stale"),
+    ),
     _comparison_rows,
     _comparison_lines,
     _comparison_summary,

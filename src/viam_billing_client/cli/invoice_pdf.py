@@ -14,7 +14,7 @@ import typer
 from viam_billing_client.cli.asking import NOT_REACHED, ask_one, leave, one_place
 from viam_billing_client.cli.messages import say
 from viam_billing_client.cli.output import Outcome, View, put, write
-from viam_billing_client.cli.parameters import Org, id_of
+from viam_billing_client.cli.parameters import Org, id_of, text_of
 
 app: Final = typer.Typer()
 _PDF_S: Final = 60.0
@@ -27,11 +27,13 @@ def invoice(
     *,
     invoice_id: Annotated[str, typer.Argument(metavar="INVOICE-ID", parser=id_of, help="As `invoices` shows it.")],
     org: Org = None,
-    file: Annotated[str | None, typer.Option(metavar="FILE", help="Where to; - is stdout.")] = None,
+    file: Annotated[str | None, typer.Option(metavar="FILE", parser=text_of, help="Where to; - is stdout.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
 ) -> None:
     """Save an invoice's PDF, by default as INVOICE-ID.pdf in this folder."""
     target = Path(file or f"{re.sub(r'[^A-Za-z0-9_.-]', '_', invoice_id).lstrip('.')[:200] or 'invoice'}.pdf")
+    if target.is_dir():
+        raise typer.BadParameter(f"{target} is a folder; name a file in it.")
     if file != "-" and target.exists() and not force:
         raise typer.BadParameter(f"{target} is there already; --force replaces it.")
     with one_place(ctx.obj) as place:

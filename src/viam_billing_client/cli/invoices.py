@@ -60,6 +60,8 @@ def _invoice_rows(answer: answers.InvoicesSummary) -> Iterator[Row]:
             "invoice_amount": each.invoice_amount,
             "status": each.status,
             "last_payment_failure_reason": each.last_payment_failure_reason,
+            "as_of": answer.as_of,
+            "stale": answer.stale,
         }
 
 
@@ -105,6 +107,8 @@ INVOICES: Final = View(
         "invoice_amount",
         "status",
         "last_payment_failure_reason",
+        "as_of",
+        "stale",
     ),
     _invoice_rows,
     _invoice_lines,

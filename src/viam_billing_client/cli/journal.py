@@ -15,7 +15,8 @@ from viam_billing_client.cli.asking import ask, ask_one, one_place
 from viam_billing_client.cli.failures import SETTLE
 from viam_billing_client.cli.output import Row, View, fields, write
 from viam_billing_client.cli.page import STATUS, Column, Page, dollars, moment
-from viam_billing_client.cli.parameters import Limit, MaxAge, Since, Yes, id_of
+from viam_billing_client.cli.parameters import Limit, MaxAge, Since, Yes, id_of, text_of
+from viam_billing_client.cli.usage import age
 
 app: Final = typer.Typer()
 charges: Final = typer.Typer(no_args_is_help=True, help="The charge journal: what was charged, what is unknown.")
@@ -23,7 +24,7 @@ app.add_typer(charges, name="charges")
 _RECONCILE_S: Final = 60.0
 _COLUMNS: Final = (
     *("idempotency_key", "command", "state", "org_id", "total", "invoice_id", "created_at", "sent_at", "attempts"),
-    *("reconcilable", "error", "note", "late_invoice", "candidates", "checked_at"),
+    *("reconcilable", "error", "error_message", "note", "late_invoice", "candidates", "checked_at"),
 )
 _ORGANIZATIONS: Final = "org_id_to_charge", "customer_org_id", "organization_id", "org_id", "billing_organization_id"
 """The names of the parameter that says whom an attempt is about."""
@@ -64,7 +65,7 @@ def resolve(
     *,
     key: Annotated[str, typer.Argument(metavar="KEY", parser=id_of, help="The charge's idempotency key.")],
     outcome: Annotated[Literal["succeeded", "failed"], typer.Option(help="What became of it.")],
-    note: Annotated[str, typer.Option(metavar="TEXT", help="Who found that out, and how.")],
+    note: Annotated[str, typer.Option(metavar="TEXT", parser=text_of, help="Who found that out, and how.")],
     invoice: Annotated[str | None, typer.Option("--invoice", metavar="ID", parser=id_of, help="Its invoice.")] = None,
     yes: Yes = False,
 ) -> None:
@@ -74,10 +75,12 @@ def resolve(
     demand_yes(yes=yes)
     with one_place(ctx.obj) as place:
         if not yes:
+            known = ask_one(ctx.obj, place, {"command": "get_charge", "idempotency_key": key}, "ChargeFound").record
             risk = " If it did charge, this key charges a second time." if outcome == "failed" else ""
-            demand_consent(f"Record for good that {key} has {outcome}?{risk}")
-        known = {"idempotency_key": key, "outcome": outcome, "note": note, "invoice_id": invoice}
-        request = {"command": "resolve_charge", **known}
+            what = f"the charge {key}, {dollars(known.total)} to {known.org_id}, now {known.state},"
+            demand_consent(f"Record for good that {what} has {outcome}?{risk}")
+        told = {"idempotency_key": key, "outcome": outcome, "note": note, "invoice_id": invoice}
+        request = {"command": "resolve_charge", **told}
         write([ask_one(ctx.obj, place, request, "Charge")], CHARGE, ctx.obj.output)
 
 
@@ -88,19 +91,22 @@ def audit(ctx: typer.Context, since: Since = None, limit: Limit = None) -> None:
 
 
 def _row(charge: answers.Charge) -> dict[str, object]:
-    error = charge.error.code if charge.error else None
-    return {**{name: getattr(charge, name) for name in _COLUMNS}, "error": error}
+    error = {"error": charge.error.code, "error_message": charge.error.message} if charge.error else {}
+    return {**{name: getattr(charge, name, None) for name in _COLUMNS}, **error}
 
 
 def _charge_lines(charge: answers.Charge, page: Page) -> Iterator[str]:
     row = _row(charge)
-    if charge.error is not None:
-        row["error"] = f"{charge.error.code}: {charge.error.message}"
     for name in ("replayed", "payment_status"):
         row[name] = getattr(charge, name, None)
     yield from fields(row, page)
     if charge.state == "unknown":
         yield from page.wrapped(SETTLE, "red")
+
+
+def _found_lines(found: answers.ChargeFound, page: Page) -> Iterator[str]:
+    yield from _charge_lines(found, page)
+    yield from age(found, page)
 
 
 def _table(charges_: tuple[answers.Charge, ...], page: Page) -> Iterator[str]:
@@ -175,11 +181,18 @@ def _amount(asked: Mapping[str, Any]) -> str:
 
 
 CHARGE: Final = View("Charge", _COLUMNS, lambda charge: [_row(charge)], _charge_lines, _row)
+MADE: Final = View(
+    "ChargeMade",
+    (*_COLUMNS, "replayed"),
+    lambda made: [{**_row(made), "replayed": made.replayed}],
+    _charge_lines,
+    _row,
+)
 FOUND: Final = View(
     "ChargeFound",
     (*_COLUMNS, "payment_status", "as_of", "stale"),
     lambda found: [{**_row(found), "payment_status": found.payment_status, "as_of": found.as_of, "stale": found.stale}],
-    _charge_lines,
+    _found_lines,
     lambda found: {"state": found.state, "total": found.total, "payment": found.payment_status},
 )
 CHARGES: Final = View("Charges", _COLUMNS, lambda answer: map(_row, answer.charges), _charges_lines, _charges_summary)

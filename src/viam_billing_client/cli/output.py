@@ -10,6 +10,8 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
+from viam_billing_client import answers
+from viam_billing_client.cli.messages import say
 from viam_billing_client.cli.page import Column, Page, dollars, moment
 from viam_billing_client.cli.places import Place
 
@@ -51,10 +53,29 @@ def write(outcomes: Sequence[Outcome], view: View, output: str, *, several: bool
         write_json([_as_json(each) for each in outcomes] if several else outcomes[0].answer)
     elif output == "csv":
         write_csv(view.columns, _csv_rows(outcomes, view, several=several), several=several)
+        for each in outcomes:
+            say_doubts(each.record, f"{each.place.name}: " if several else "")
     else:
         page = Page.of_stdout()
         lines = _machines(outcomes, view, page) if several else view.lines(outcomes[0].record, page)
         write_lines(lines)
+
+
+def say_doubts(record: Any, machine: str = "") -> None:  # noqa: ANN401 - any answer
+    """Say on stderr what a table says below its figures, and CSV has no place for: that they are old, or not all."""
+    if getattr(record, "stale", None):
+        say(f"{machine}STALE: as of {moment(record.as_of)} UTC, the cloud is away ({record.stale_reason}).")
+    if getattr(record, "complete", True) is False:
+        say(f"{machine}{incomplete(record)}")
+
+
+def incomplete(fleet: answers.FleetUsage) -> str:
+    """What is missing of a fleet."""
+    reasons = {
+        "rows that failed": fleet.failed_count,
+        "locations left out, as the service's allowed_location_ids lacks them": fleet.out_of_scope_count,
+    }
+    return f"Not complete: {'; '.join(f'{reason}: {rows:,}' for reason, rows in reasons.items() if rows)}."
 
 
 def write_json(value: object) -> None:

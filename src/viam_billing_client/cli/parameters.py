@@ -69,6 +69,20 @@ def id_of(text: str) -> str:
     return text
 
 
+def text_of(text: str) -> str:
+    """A text as typed. Raises: typer.BadParameter."""
+    if not text.strip():
+        raise typer.BadParameter("expected a text, found nothing. Is a variable of the shell empty?")
+    return text
+
+
+def limit_of(text: str) -> int:
+    """How many at most, as typed. Raises: typer.BadParameter."""
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise typer.BadParameter("expected a whole number, 1 or more.")
+    return int(text)
+
+
 def seconds_of(text: str) -> float:
     """Seconds as typed. Raises: typer.BadParameter."""
     try:
@@ -102,5 +116,5 @@ Since: TypeAlias = Annotated[
 Until: TypeAlias = Annotated[
     datetime | None, typer.Option("--until", metavar="TIME", parser=time_of, help="The same; it is not included.")
 ]
-Limit: TypeAlias = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many.")]
+Limit: TypeAlias = Annotated[int | None, typer.Option("--limit", metavar="N", parser=limit_of, help="At most so many.")]
 Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Off a terminal it is required.")]

@@ -91,8 +91,8 @@ PAYMENT: Final = View(
 )
 TIERS: Final = View(
     "BillingTiers",
-    ("tier",),
-    lambda answer: [{"tier": tier} for tier in answer.tiers],
+    ("tier", "as_of", "stale"),
+    lambda answer: [{"tier": tier, "as_of": answer.as_of, "stale": answer.stale} for tier in answer.tiers],
     _tier_lines,
     lambda answer: {"tiers": ", ".join(answer.tiers)},
 )

@@ -9,6 +9,7 @@ neither                   the profile that `default` names, or the only one
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import stat
 import sys
@@ -24,7 +25,12 @@ from viam_billing_client.cli.messages import keep_secret, say
 
 SERVICE: Final = "billing"
 _FIELDS: Final = {"address": str, "api_key_id": str, "api_key": str, "service": str, "insecure": bool}
+_WORDS: Final = {str: "text", bool: "true or false"}
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]", "::1")
+
+
+class UnhelpedError(BadParameter):
+    """Wrong usage that the command's own --help says nothing of."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +80,14 @@ def chosen(options: Options) -> list[Place]:
     name = default or (next(iter(profiles)) if len(profiles) == 1 else None)
     if name is None:
         wanted = f"--address, --machine or `default` in {config_path()}"
-        raise BadParameter(f"which machine? Give {wanted}; or try it without one: viam-billing --sandbox usage")
+        sandbox = "; or try it without one: viam-billing --sandbox usage" if has_sandbox() else ""
+        raise BadParameter(f"which machine? Give {wanted}{sandbox}")
     return [_checked(_of_profile(name, profiles, options))]
+
+
+def has_sandbox() -> bool:
+    """Whether this is a checkout; what pip installs has no sandbox."""
+    return importlib.util.find_spec("viam_billing_sandbox") is not None
 
 
 def is_loopback(address: str) -> bool:
@@ -120,7 +132,7 @@ def _check_profile(path: Path, name: str, profile: object) -> None:
         if key not in _FIELDS:
             raise BadParameter(f"{path}: [machines.{name}] has an unknown field {key}; known are {', '.join(_FIELDS)}.")
         if type(value) is not _FIELDS[key]:
-            raise BadParameter(f"{path}: {key} of [machines.{name}] is no {_FIELDS[key].__name__}.")
+            raise BadParameter(f"{path}: {key} of [machines.{name}] has to be {_WORDS[_FIELDS[key]]}.")
 
 
 def _of_profile(name: str, profiles: Mapping[str, Mapping[str, Any]], options: Options) -> Place:

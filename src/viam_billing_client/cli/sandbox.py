@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import signal
 import subprocess
@@ -13,7 +12,7 @@ from typing import Final
 
 import typer
 
-from viam_billing_client.cli.places import Options, Place
+from viam_billing_client.cli.places import Options, Place, UnhelpedError, has_sandbox
 
 _MACHINE: Final = "viam_billing_sandbox.machine"
 _READY: Final = "machine ready: http://"
@@ -30,8 +29,8 @@ def sandbox(options: Options) -> Iterator[Place]:
     """
     if options.typed & {"address", "machine"}:
         raise typer.BadParameter("--sandbox excludes --address and --machine.")
-    if importlib.util.find_spec("viam_billing_sandbox") is None:
-        raise typer.BadParameter("--sandbox needs a checkout of viam-billing; what pip installs has no sandbox.")
+    if not has_sandbox():
+        raise UnhelpedError("--sandbox needs a checkout of viam-billing; what pip installs has no sandbox.")
 
     def terminated(number: int, _: object) -> None:
         raise SystemExit(128 + number)

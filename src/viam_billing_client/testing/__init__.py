@@ -10,7 +10,8 @@
     assert billing.calls == [("get_location_usage", {"location_id": "abc"})]
 
 `replace` is that of `msgspec.structs`. A command without a script answers its sample, apart from charges, which are
-kept by their key, and dry runs, which answer what would be sent.
+kept by their key, and dry runs, which answer what would be sent. What the service always
+refuses (`requests`) is refused first.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 from collections import UserDict
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Final, TypeAlias, TypeVar, cast, get_args, get_type_hints
+from typing import Any, TypeAlias, TypeVar, cast, get_args, get_type_hints
 
 import msgspec
 from msgspec.structs import asdict, replace
@@ -26,6 +27,7 @@ from msgspec.structs import asdict, replace
 from viam_billing_client import answers, errors
 from viam_billing_client.billing import Billing
 from viam_billing_client.commands.base import READ_S
+from viam_billing_client.testing.requests import checked
 from viam_billing_client.testing.samples import ENTRY, SAMPLES
 from viam_billing_client.values import given, plain
 
@@ -39,10 +41,6 @@ Scripted: TypeAlias = answers.Answer | errors.BillingError | errors.MachineError
 def sample(command: str, record: type[A]) -> A:
     """An answer as the module may give it, of the record that the command's method returns."""
     return msgspec.convert(SAMPLES[command], record)
-
-
-_ALIASES: Final = {"org_id": "org_id_to_charge", "amount_owed": "subtotal"}
-"""Other names that the commands that charge have for their parameters."""
 
 
 class Script(UserDict[str, Scripted]):
@@ -92,13 +90,14 @@ class FakeBilling(Billing):
     def _answer(self, record: type[answers.Answer], command: str, asked: dict[str, Any]) -> answers.Answer:
         """The one way of every call: note it, then answer or raise what is scripted, or what the fake has by itself."""
         self.calls.append((command, asked))
+        named = checked(command, asked)
         scripted = self._script.get(command)
         if callable(scripted):
             scripted = scripted(asked)
         if isinstance(scripted, Exception):
             raise scripted
         if scripted is None:
-            return self._usual(record, command, asked)
+            return self._usual(record, command, named)
         if not isinstance(scripted, record):
             raise TypeError(f"{command} answers {record.__name__}, and the script has {scripted!r}")
         return scripted
@@ -107,21 +106,20 @@ class FakeBilling(Billing):
         if record is answers.ChargeMade:
             return self._charge(command, asked)
         if record is answers.DryRun:
-            return answers.DryRun(dry_run=True, would_send=_without(asked, "dry_run", "idempotency_key"))
+            return answers.DryRun(dry_run=True, would_send=_sent(asked))
         if command == "list_charges":
             made = [msgspec.convert(asdict(each), answers.Charge) for each in reversed(self.charges.values())]
             return answers.Charges(charges=tuple(made) if asked.get("state", "succeeded") == "succeeded" else ())
         if command == "get_charge":
-            key = _needed(asked, "idempotency_key")
+            key = asked["idempotency_key"]
             if key not in self.charges:
                 raise errors.NotFoundError(f'the journal has no charge with the key "{key}".')
             return msgspec.convert(asdict(self.charges[key]), answers.ChargeFound)
         return sample(command, record)
 
     def _charge(self, command: str, asked: dict[str, Any]) -> answers.ChargeMade:
-        request = {"tax": 0, **{_ALIASES.get(name, name): value for name, value in asked.items()}, "command": command}
-        key, org_id = _needed(request, "idempotency_key"), _needed(request, "org_id_to_charge")
-        amount = _needed(request, "subtotal" if command == "charge_organization" else "amount")
+        request = {**_sent(asked), "idempotency_key": asked["idempotency_key"], "command": command}
+        key, amount = request["idempotency_key"], request.get("subtotal", request.get("amount"))
         if key in self.charges:
             if self._charged[key] != request:
                 raise errors.IdempotencyConflictError(f'the idempotency_key "{key}" stands for another charge.')
@@ -130,8 +128,8 @@ class FakeBilling(Billing):
             **ENTRY,
             "idempotency_key": key,
             "command": command,
-            "org_id": org_id,
-            "total": Decimal(str(amount)) + Decimal(str(request["tax"])),
+            "org_id": request["org_id_to_charge"],
+            "total": Decimal(str(amount)) + Decimal(str(request.get("tax", 0))),
             "invoice_id": f"in_{len(self.charges) + 1}",
             "replayed": False,
         }
@@ -139,11 +137,10 @@ class FakeBilling(Billing):
         return self.charges[key]
 
 
-def _needed(asked: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - a JSON value
-    """A parameter. Raises: InvalidRequestError: it is missing."""
-    if name not in asked:
-        raise errors.InvalidRequestError(f"{name}: is missing.")
-    return asked[name]
+def _sent(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What the cloud would get; no tax and a flag that is false are what it takes for granted."""
+    named = _without(asked, "dry_run", "idempotency_key")
+    return {name: value for name, value in named.items() if value != 0}
 
 
 def _without(values: Mapping[str, Any], *names: str) -> dict[str, Any]:

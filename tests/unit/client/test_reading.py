@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from datetime import timezone
 from decimal import Decimal
 from typing import Any
 
@@ -79,6 +81,25 @@ async def test_an_amount_is_the_decimal_that_the_module_has_written() -> None:
 async def test_what_is_no_answer_of_the_service_is_told(answer: dict[str, Any]) -> None:
     with pytest.raises(UnreadableAnswerError, match='the answer of "billing" cannot be read'):
         await billing(answer).get_location_usage()
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+async def test_a_number_that_is_none_is_an_unreadable_answer(number: float) -> None:
+    """Not an amount, and not a JSON value either."""
+    asked = billing({**SAMPLES["get_location_usage"], "month_to_date": number})
+    for ask in (asked.get_location_usage(), asked.do_command({"get_location_usage": {}})):
+        with pytest.raises(UnreadableAnswerError, match="cannot be read"):
+            await ask
+
+
+async def test_times_are_utc_whatever_their_offset() -> None:
+    """And one without an offset cannot be read."""
+    sample = SAMPLES["get_location_usage"]
+    usage = await billing({**sample, "as_of": "2026-11-21T14:00:00+02:00"}).get_location_usage()
+    assert usage.as_of is not None
+    assert (usage.as_of.isoformat(), usage.as_of.tzinfo) == ("2026-11-21T12:00:00+00:00", timezone.utc)
+    with pytest.raises(UnreadableAnswerError, match="without a time zone"):
+        await billing({**sample, "as_of": "2026-11-21T14:00:00"}).get_location_usage()
 
 
 @pytest.mark.parametrize("value", [object(), "\ud800", 10**400])

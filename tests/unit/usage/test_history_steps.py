@@ -35,8 +35,8 @@ def test_a_step_is_the_last_of_its_points() -> None:
 
 
 def test_a_steps_cost_is_the_rise_since_the_step_before() -> None:
-    """The difference of the unrounded costs, rounded."""
-    points = [point("11-03T23:00", 1.004), point("11-04T01:00", 1.5), point("11-04T22:00", 3.009)]
+    """Of the whole-cent figures: 1.00 and 3.01."""
+    points = [point("11-03T23:00", 1.004), point("11-04T01:00", 1.5), point("11-04T22:00", 3.006)]
     assert deltas(*points) == [None, 2.01]
 
 
@@ -58,7 +58,7 @@ def test_a_credit_is_a_step_below_zero() -> None:
 
 def test_almost_nothing_is_no_negative_zero() -> None:
     """A credit of less than half a cent."""
-    assert str(deltas(point("11-03T12:00", 5.001), point("11-04T12:00", 5.0))[1]) == "0.0"
+    assert str(deltas(point("11-03T12:00", 5.004), point("11-04T12:00", 5.0))[1]) == "0.0"
 
 
 def test_the_first_day_of_a_month_costs_what_the_month_has_cost() -> None:
@@ -137,7 +137,7 @@ def rises(*points: Point) -> list[Mapping[str, float] | None]:
 
 def test_a_steps_cost_by_type_is_each_types_rise() -> None:
     """A type that is told for the first time, or no longer, has cost nothing without being told."""
-    points = [by_type("11-03T12:00", a=1.004, b=2.0), by_type("11-04T12:00", a=3.009, c=1.0)]
+    points = [by_type("11-03T12:00", a=1.004, b=2.0), by_type("11-04T12:00", a=3.006, c=1.0)]
     assert rises(*points) == [None, {"a": 2.01, "b": -2.0, "c": 1.0}]
 
 
