@@ -59,6 +59,14 @@ test('the location picker searches them and draws few of them', async () => {
   const options = page.getByRole('option');
   await expect.poll(() => options.count(), { timeout: 30_000 }).toBeGreaterThan(1);
   expect(await nodes(page)).toBeLessThanOrEqual(MOST_NODES);
+  for (let presses = 0; presses < 20; presses++) await page.keyboard.press('ArrowDown');
+  const [list, active] = [
+    await page.getByRole('listbox').boundingBox(),
+    await page.locator('[role=option].active').boundingBox(),
+  ];
+  expect((active?.y ?? Infinity) + (active?.height ?? 0)).toBeLessThanOrEqual(
+    (list?.y ?? 0) + (list?.height ?? 0) + 1,
+  );
   const name = (await options.last().innerText()).split('\n')[0] ?? '';
   await page.getByRole('combobox').fill(name);
   await expect.poll(() => options.first().innerText()).toContain(name);

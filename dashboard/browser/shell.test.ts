@@ -87,6 +87,45 @@ test('on a site of its own the page asks for an address, and remembers it but no
   expect(errors).toEqual([]);
 });
 
+test('where the browser lets the page keep nothing, it asks the machine all the same', async () => {
+  const { page, errors } = await visit(browser, machine);
+  await page.addInitScript(() => {
+    Object.defineProperty(globalThis, 'localStorage', {
+      get: () => {
+        throw new DOMException('denied', 'SecurityError');
+      },
+    });
+  });
+  await open(page, machine, 'month');
+  expect(await page.locator('main .figure').first().textContent()).toMatch(/^\$/);
+  expect(errors).toEqual([]);
+});
+
+test('amounts of six digits do not run into each other, at the width where columns are narrowest', async () => {
+  const { page } = await visit(browser, machine, { viewport: { width: 768, height: 900 } });
+  await open(page, machine, 'month');
+  const past = () =>
+    page.locator('.figures > div').evaluateAll((cells) =>
+      cells.map((cell) => {
+        const text = document.createRange();
+        text.selectNodeContents(cell.querySelector('.figure') ?? cell);
+        return text.getBoundingClientRect().right - cell.getBoundingClientRect().right;
+      }),
+    );
+  // The page tells the design how long its figure is; here a longer one is put in its place.
+  const told = await page
+    .locator('.figures')
+    .evaluate((figures) => (figures as HTMLElement).style.getPropertyValue('--long'));
+  expect(Number(told)).toBe((await page.locator('.figure').first().innerText()).trim().length);
+  const long = '$107,770.80';
+  await page.locator('.figures').evaluate((figures, text) => {
+    (figures as HTMLElement).style.setProperty('--long', String(text.length));
+    const first = figures.querySelector('.figure');
+    if (first) first.textContent = text;
+  }, long);
+  expect(Math.max(...(await past()))).toBeLessThanOrEqual(1);
+});
+
 test('a service of another name can be named, and the page says which one does not answer', async () => {
   const { page } = await visit(browser, machine);
   await page.goto(`${machine.page}&service=costs`);

@@ -8,9 +8,9 @@ export interface Settings {
 const NAME = 'viam-billing';
 const SERVICE_NAME = /^[\w:.-]{1,128}$/;
 
-/** The settings kept, under what the page's address says (`?service=`). */
-export function readSettings(search: string, storage: Pick<Storage, 'getItem'> = localStorage): Settings {
-  const kept = parse(storage.getItem(NAME));
+/** The settings kept, where the browser lets a page keep any, under what the page's address says (`?service=`). */
+export function readSettings(search: string, storage?: Pick<Storage, 'getItem'>): Settings {
+  const kept = parse(storage);
   const service = new URLSearchParams(search).get('service') ?? kept['service'];
   const host = kept['host'];
   return {
@@ -19,13 +19,18 @@ export function readSettings(search: string, storage: Pick<Storage, 'getItem'> =
   };
 }
 
-export function keepSettings(settings: Settings, storage: Pick<Storage, 'setItem'> = localStorage): void {
-  storage.setItem(NAME, JSON.stringify(settings));
+export function keepSettings(settings: Settings): void {
+  try {
+    localStorage.setItem(NAME, JSON.stringify(settings));
+  } catch {
+    // the browser keeps nothing of this page
+  }
 }
 
-function parse(text: string | null): Record<string, unknown> {
+function parse(storage: Pick<Storage, 'getItem'> | undefined): Record<string, unknown> {
   try {
-    const read: unknown = JSON.parse(text ?? '{}');
+    // With cookies blocked even to name it throws.
+    const read: unknown = JSON.parse((storage ?? localStorage).getItem(NAME) ?? '{}');
     return typeof read === 'object' && read !== null ? (read as Record<string, unknown>) : {};
   } catch {
     return {};

@@ -5,6 +5,7 @@ import {
   outcomeOf,
   parametersLine,
   resolution,
+  stateName,
   stateOf,
   steps,
   total,
@@ -27,6 +28,10 @@ const UNKNOWN: Entry = {
   checked_at: '2026-11-21T12:01:00Z',
 };
 const ALL = { reconcile: true, resolve: true };
+
+test('a state that this page does not know is told by its name', () => {
+  expect(stateName('refunded_later' as Entry['state'])).toBe('Refunded later');
+});
 
 test('what to do begins with not charging again and ends with who may settle it', () => {
   const may = steps(UNKNOWN, ALL, SENT + HOUR);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { csv, inSight, nextSorting, parseSorting, payersOf, rowsOf } from '../src/views/fleet/fleet';
+import { csv, inSight, nextSorting, parseSorting, payersOf, rowsOf, sum } from '../src/views/fleet/fleet';
 
 const projection = (total: number) => ({ total, method: 'history' as const, elapsed_fraction: 0.5 });
 const late = { code: 'cloud_timeout', message: 'too late' };
@@ -33,6 +33,11 @@ test.each([
   ['by what is no column', '-toString', 'large l2 l10 small l3 ? l5 broken l4'],
 ])('sorts %s', (_title, sort, expected) => {
   expect(ids('', sort).join(' ')).toBe(expected);
+});
+
+test('machines are added up where somebody has said how many', () => {
+  expect(sum(payers)).toBe(17);
+  expect(sum([{ machines: undefined }])).toBeUndefined();
 });
 
 test('a search finds names, IDs and payers, in any case, and counts what it found', () => {

@@ -52,6 +52,12 @@ test('settings that cannot be read are as none', () => {
     host: 'http://localhost:1',
   });
   expect(readSettings('?service=<script>', kept('null')).service).toBe('billing');
+  const denied = {
+    getItem: () => {
+      throw new DOMException('denied', 'SecurityError');
+    },
+  };
+  expect(readSettings('?service=b2', denied)).toEqual({ service: 'b2' });
 });
 
 test('a location is found by name or ID, those that begin with the text first', () => {

@@ -6,6 +6,7 @@ import {
   extremes,
   linePath,
   linear,
+  roomOf,
   roundMarks,
   scalesOf,
   spread,
@@ -71,6 +72,15 @@ test('a day is shown where its cost is known, and what has no colour is one more
   ]);
 });
 
+test('of a day that is not known by kind no kind is told, not even as 0', () => {
+  const seen = POINTS.map(({ time, month_to_date, delta }) => ({
+    time,
+    month_to_date,
+    ...(delta !== undefined && { delta }),
+  }));
+  expect(days(seen, ['a'], NOVEMBER)).toEqual([{ day: NOVEMBER.start, total: 10, parts: { [OTHERS]: 10 } }]);
+});
+
 test('the largest kinds have colours, those that cost nothing have none', () => {
   expect(largestKinds({ a: 1, b: 5, c: 0, d: 3, e: 2, f: 4 })).toEqual(['b', 'f', 'd', 'e']);
 });
@@ -105,6 +115,11 @@ test.each([
   marks.forEach((mark, index) => {
     expect(mark).toBeCloseTo(wanted[index] ?? NaN);
   });
+});
+
+test('the room at the left grows with the marks’ labels', () => {
+  expect(roomOf([3_000])).toBe(60);
+  expect(roomOf([1_900_000])).toBeGreaterThanOrEqual(12 + 8 * '$2,000,000'.length);
 });
 
 test('scales of nothing, and of credits alone, are still scales', () => {

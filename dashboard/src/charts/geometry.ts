@@ -1,4 +1,6 @@
 /** Shapes of charts from figures: scales, paths, stacks. No drawing. */
+import { money } from '../ui/format';
+
 export interface Frame {
   readonly width: number;
   readonly height: number;
@@ -6,6 +8,21 @@ export interface Frame {
   readonly right: number;
   readonly bottom: number;
   readonly left: number;
+}
+
+/** Round values of y that hold these and 0. */
+function marksOf(values: readonly number[]): number[] {
+  return roundMarks(Math.min(...values, 0), Math.max(...values, 0));
+}
+
+/** A mark's label. */
+export function labelOf(mark: number): string {
+  return money(mark, { round: true });
+}
+
+/** The pixels at the left that the labels of these values' marks need. */
+export function roomOf(values: readonly number[]): number {
+  return Math.max(60, ...marksOf(values).map((mark) => 12 + 8 * labelOf(mark).length));
 }
 
 /** From values to pixels. */
@@ -36,7 +53,7 @@ export interface Scales {
 
 /** Scales that fill the frame; y begins at 0, or below it where there are negative values. */
 export function scalesOf(frame: Frame, x: readonly [number, number], values: readonly number[]): Scales {
-  const marks = roundMarks(Math.min(...values, 0), Math.max(...values, 0));
+  const marks = marksOf(values);
   return {
     marks,
     x: linear(x, [frame.left, Math.max(frame.width - frame.right, frame.left + 1)]),

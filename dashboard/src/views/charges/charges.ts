@@ -17,7 +17,8 @@ const WORDS: Record<State, string> = {
 };
 
 export function stateName(state: State): string {
-  return WORDS[state];
+  // A newer module may have states that this page does not know.
+  return (WORDS as Partial<Record<string, string>>)[state] ?? typeName(state);
 }
 
 /** What a state means for the customer and for the key, in a sentence. */

@@ -70,8 +70,9 @@ export function payersOf({ organizations, locations }: Usage): Payer[] {
     .sort((one, other) => words.compare(one.text, other.text));
 }
 
-function sum(places: readonly Place[]): number | undefined {
-  const known = places.flatMap(({ machines }) => machines ?? []);
+/** The machines of those that have said how many; undefined where none has. */
+export function sum(all: readonly Pick<Place, 'machines'>[]): number | undefined {
+  const known = all.flatMap(({ machines }) => machines ?? []);
   return known.length === 0 ? undefined : known.reduce((total, number) => total + number, 0);
 }
 

@@ -77,7 +77,7 @@ export interface Day {
   /** Midnight of UTC, milliseconds. */
   readonly day: number;
   readonly total: number;
-  /** Dollars by kind, those without a colour together as `others`. */
+  /** Dollars by kind, those without a colour together as `others`; a day that is not known by kind has those alone. */
   readonly parts: Readonly<Record<string, number>>;
 }
 
@@ -87,7 +87,7 @@ export function days(points: readonly Point[], kinds: readonly string[], { start
     const at = Date.parse(time);
     if (delta === undefined || at <= start || at > end) return [];
     const parts: Record<string, number> = Object.fromEntries(
-      kinds.map((kind) => [kind, byType?.[kind] ?? 0]),
+      byType ? kinds.map((kind) => [kind, byType[kind] ?? 0]) : [],
     );
     const named = kinds.reduce((sum, kind) => sum + (parts[kind] ?? 0), 0);
     // Discounts and what is not known by kind are in the day's total alone.
