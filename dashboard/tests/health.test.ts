@@ -151,5 +151,6 @@ test('commands are grouped by what they do', () => {
 
 test('a code without words stands for itself', () => {
   expect(outcomeName('ok')).toBe('Allowed');
-  expect(outcomeName('cloud_error')).toBe('cloud_error');
+  expect(outcomeName('key_lacks_permission')).toBe('Not allowed');
+  expect(outcomeName('cloud_timeout')).toBe('Viam’s cloud does not answer in time');
 });

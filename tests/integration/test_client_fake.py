@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from support.machine_process import MachineProcess
 from support.module_process import PACKAGED
+from support.white_label import PARAMETERS
 from viam_billing.commands import COMMANDS
 from viam_billing.settings.records import schema
 from viam_billing_client import Billing, BillingError, InvalidRequestError
@@ -94,7 +95,7 @@ async def test_a_wrong_call_fails_alike(billing: Billing, command: str, paramete
 async def test_each_parameter_takes_the_same_values(billing: Billing, command: str) -> None:
     """Each of a command's parameters, under each of its names, with values of every kind."""
     shape = schema(COMMANDS[command].parameters)
-    good = {"outcome": "failed", "subtotal": 1, "amount": 1}
+    good = {"outcome": "failed", "subtotal": 1, "amount": 1, **PARAMETERS}
     aliases = COMMANDS[command].parameters.aliases
     needed = {name: good.get(name, "a") for name in [*shape.get("required", ()), *aliases.values()]}
     if "dry_run" in shape["properties"]:

@@ -35,3 +35,5 @@ def encoded(content: bytes) -> str:
 
 
 LOGO: Final = encoded(png())
+PARAMETERS: Final = {"billing_address": ADDRESS, "email": "help@example.com", "content_base64": LOGO}
+"""Values that the service takes, by the names of the parameters."""

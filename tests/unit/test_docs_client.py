@@ -16,6 +16,7 @@ import pytest
 
 from support.docs_pages import blocks
 from support.documentation import CODE, ROOT, prose, sections
+from support.white_label import PARAMETERS
 from viam_billing_client import Billing, BillingError, MachineError, NoConnectionError, answers
 from viam_billing_client.testing import FakeBilling, replace, sample
 from viam_billing_client.testing.samples import SAMPLES
@@ -80,7 +81,8 @@ async def answers_its_sample(name: str) -> bool:
     needed: dict[str, Any] = {
         each.name: "failed" for each in parameters if each.name != "self" and each.default is each.empty
     }
-    needed |= {each: 1 for each in ("subtotal", "amount") if each in needed}
+    good = {"subtotal": 1, "amount": 1, **PARAMETERS}
+    needed |= {each: value for each, value in good.items() if each in needed}
     try:
         return await FakeBilling().do_command({"command": name, **needed}) == SAMPLES[name]
     except BillingError:

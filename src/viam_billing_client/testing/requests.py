@@ -10,13 +10,25 @@ from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from viam_billing_client import errors
 from viam_billing_client.billing import Billing
 
 _Text = Annotated[str, Meta(min_length=1, pattern=r"\S")]
 _Id = Annotated[_Text, Meta(max_length=128)]
+_Line = Annotated[_Text, Meta(max_length=256)]
+
+
+class _Address(Struct, forbid_unknown_fields=True):
+    address_line_1: _Line
+    city: _Line
+    state: _Line
+    zipcode: _Line
+    country: _Line
+    address_line_2: _Line | UnsetType = UNSET
+
+
 _TYPES: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("subtotal", "amount"), Annotated[float, Meta(gt=0, lt=1e12)]),
     "tax": Annotated[float, Meta(ge=0, lt=1e12)],
@@ -32,6 +44,11 @@ _TYPES: Final[Mapping[str, Any]] = {
     "state": Literal["reserved", "sent", "succeeded", "failed", "unknown"],
     "outcome": Literal["succeeded", "failed"],
     "location_ids": Annotated[list[_Id], Meta(min_length=1, max_length=10_000)],
+    "billing_address": _Address,
+    "email": Annotated[
+        str, Meta(max_length=254, pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+$(?!\n)")
+    ],
+    "content_base64": Annotated[bytes, Meta(max_length=200_000)],
     "save_as": Annotated[str, Meta(min_length=1, pattern=r"^(?!\.{1,2}$)[^/\\]+$(?!\n)")],
 }
 """What a parameter takes, by its name; every other one is an ID."""
@@ -87,6 +104,8 @@ def _fits(name: str, value: object) -> bool:
         return False
     if name in _AMOUNTS:
         return _whole_cents(typed)
+    if name == "content_base64":  # a PNG by its first bytes; the service looks at all of it
+        return bytes(typed).startswith(b"\x89PNG\r\n\x1a\n")
     return name != "save_as" or (typed.isprintable() and len(typed.encode(errors="replace")) <= _NAME_BYTES)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from support.white_label import PARAMETERS
 from viam_billing_client import (
     Billing,
     ChargeBlockedError,
@@ -113,7 +114,7 @@ def test_a_script_of_an_unknown_command_is_refused_at_once() -> None:
 async def test_a_raw_request_is_answered_like_a_call(name: str) -> None:
     """In both spellings, as the JSON values that the module has."""
     fake = FakeBilling()
-    needed = {each: "failed" if each == "outcome" else "text" for each in required(name)}
+    needed = {each: {"outcome": "failed", **PARAMETERS}.get(each, "text") for each in required(name)}
     assert await fake.do_command({name: needed}) == {name: SAMPLES[name]}
     assert await fake.do_command({"command": name, **needed}) == SAMPLES[name]
     assert fake.calls == [(name, needed)] * 2

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from support.answer_schemas import validator
+from support.white_label import PARAMETERS
 from viam_billing.commands import COMMANDS
 from viam_billing.settings.records import schema
 from viam_billing_client import answers
@@ -76,7 +77,7 @@ async def test_the_fake_answers_the_record_that_the_method_promises(name: str) -
     }
     if name == "get_charge":
         return  # of a charge that was made: see test_fake.py
-    good = {"subtotal": 1, "amount": 1, "outcome": "failed"}
+    good = {"subtotal": 1, "amount": 1, "outcome": "failed", **PARAMETERS}
     needed |= {each: value for each, value in good.items() if each in needed}
     assert type(await method(**needed)) in records(name)
 

@@ -1,21 +1,12 @@
 /** What is known in detail, as words and cards: the key's calls, the connection, the journal, what is allowed. */
 import { count, moment, money } from '../../ui/format';
+import { titleOf } from '../../ui/words';
 import type { Access, Biller, Commands, Known, Status } from './health';
 
-const OUTCOMES: Record<string, string> = {
-  ok: 'Allowed',
-  key_lacks_permission: 'Not allowed',
-  key_rejected: 'Key rejected',
-  not_configured: 'Not configured',
-  cloud_unreachable: 'Cloud away',
-  cloud_timeout: 'No answer in time',
-  cloud_rate_limited: 'Too many calls',
-  cloud_unimplemented: 'Not known there',
-};
-
-/** How a call of `check_access` ended, in words; a code that has none stands for itself. */
+/** How a call of `check_access` ended, in words. */
 export function outcomeName(code: string): string {
-  return OUTCOMES[code] ?? code;
+  if (code === 'ok') return 'Allowed';
+  return code === 'key_lacks_permission' ? 'Not allowed' : titleOf({ code });
 }
 
 export function keyName(access: Access | undefined): string {
