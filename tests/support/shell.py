@@ -24,9 +24,9 @@ class Done:
     errors: str
 
 
-def script(word: str, replaced: Mapping[str, str]) -> str:
-    """The one shell block of the page that has this word, with a test's own addresses and keys; each has to occur."""
-    (found,) = (block.text for block in blocks(PAGE) if block.language == "sh" and word in block.text)
+def script(word: str, replaced: Mapping[str, str], page: str = PAGE) -> str:
+    """The one shell block of a page that has this word, with a test's own addresses and keys; each has to occur."""
+    (found,) = (block.text for block in blocks(page) if block.language == "sh" and word in block.text)
     for documented, own in replaced.items():
         assert documented in found, f"{documented} is not in: {found}"
         found = found.replace(documented, own)

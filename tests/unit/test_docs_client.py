@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import inspect
 import io
 import re
@@ -33,7 +32,7 @@ def names_of(page: str, *words: str) -> dict[str, Any]:
     return names
 
 
-EXAMPLES = {"example.py": "async def main", "visits.py": "charge_for", "focus.py": "async def write_focus"}
+EXAMPLES = {"example.py": "async def main", "visits.py": "charge_for"}
 """Files that a user makes of the page, by words of the block that goes into them; and the test that it shows."""
 
 
@@ -65,7 +64,7 @@ def test_the_tests_that_the_page_shows_pass(folder: Path) -> None:
 
 @pytest.mark.timeout(300)  # it reads the whole SDK
 def test_a_strict_type_checker_finds_nothing_in_the_pages_examples(folder: Path) -> None:
-    assert "no issues found in 4 source files" in run(folder, "mypy", "--strict", "--cache-dir", "/dev/null", ".")
+    assert "no issues found in 3 source files" in run(folder, "mypy", "--strict", "--cache-dir", "/dev/null", ".")
 
 
 def test_the_page_explains_how_to_connect() -> None:
@@ -100,16 +99,6 @@ async def test_the_page_says_which_answers_the_fake_has_by_itself() -> None:
 def test_the_page_names_every_error_that_is_not_the_services() -> None:
     kinds = {each.__name__ for each in MachineError.__subclasses__()}
     assert kinds <= set(CODE.findall(sections(prose(PAGE), 2)["Errors"]))
-
-
-async def test_the_page_writes_focus_as_csv() -> None:
-    write_focus = names_of("client.md", "async def write_focus")["write_focus"]
-    fake = FakeBilling()
-    with redirect_stdout(io.StringIO()) as written:
-        await write_focus(fake)
-    (row,) = csv.DictReader(io.StringIO(written.getvalue()))
-    assert (row["BilledCost"], row["ChargePeriodStart"]) == ("65.60", "2026-11-21T00:00:00Z")
-    assert fake.calls == [("get_usage_history", {"step": "day", "by": "type"})]
 
 
 async def test_the_guides_guard_goes_on_where_nothing_is_known() -> None:

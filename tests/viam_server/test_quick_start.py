@@ -1,4 +1,4 @@
-"""The quick start of docs/ways-in.md: `make machine`, the question, what is captured, and the end."""
+"""The quick start of the README: `make machine`, the question, what is captured, and the end."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from support.shell import run, script
 from support.viam_server import until
 from viam_billing_sandbox.scenario import DEFAULT_LOCATION_ID
 
+README = "README.md"
 ADDRESS = "http://localhost:8080"
 QUESTION = """do_command \\\n  --data-urlencode 'command={"get_location_usage": {}}'"""
 START_S = 120.0
@@ -51,10 +52,10 @@ async def test_the_page_leads_to_a_figure_in_four_commands(binary: Path, tmp_pat
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     own = {"chmod +x viam-server && ": "", "./viam-server": f"{shlex.quote(str(binary))} PORT={port}"}
-    clone, download, start = script("git clone", own).splitlines()
+    clone, download, start = script("git clone", own, README).splitlines()
     assert (clone.split()[:2], download.split()[0]) == (["git", "clone"], "curl")
     async with machine(start) as (process, printed):
-        done = await run(script(QUESTION, {ADDRESS: printed["machine ready"]}), tmp_path)
+        done = await run(script(QUESTION, {ADDRESS: printed["machine ready"]}, README), tmp_path)
         usage = json.loads(done.output)["result"]["get_location_usage"]
         assert usage["location_id"] == DEFAULT_LOCATION_ID
         assert usage["month_to_date"] > 0
