@@ -98,7 +98,7 @@ async def test_a_logo_is_set(biller: Service, control: SandboxControl, size_byte
 async def test_what_is_no_png_of_200_kb_is_refused(biller: Service, control: SandboxControl, content: str) -> None:
     refusal = await refused(biller.ask("organization_set_logo", org_id=DEFAULT_ORG_ID, content_base64=content))
     assert refusal.code == "invalid_request"
-    assert "expected a PNG of at most 200,000 bytes, as base64" in refusal.text
+    assert "expected a whole PNG of at most 200,000 bytes, as base64 without line breaks" in refusal.text
     assert control.stats().calls == {}
 
 

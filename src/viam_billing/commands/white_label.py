@@ -74,7 +74,7 @@ class LogoParameters(ServiceParameters, frozen=True, kw_only=True):
         str,
         Meta(
             pattern="^iVBORw0KGgo[A-Za-z0-9+/]+={0,2}$",  # a PNG's first bytes
-            title="a PNG of at most 200,000 bytes, as base64",
+            title="a whole PNG of at most 200,000 bytes, as base64 without line breaks",
             description="The logo on invoices and e-mails.",
         ),
     ]
