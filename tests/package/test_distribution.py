@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -86,13 +87,15 @@ def test_it_has_the_client_and_the_module_and_no_sandbox(wheel: Path) -> None:
 def test_the_sdist_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
     """With all that the checkout has of it, for callers whose pip builds from source."""
     (sdist,) = wheel.parent.glob("viam_billing-*.tar.gz")
-    tool = (sys.executable, "-I", "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation")
-    succeeds(run(*tool, "--wheel-dir", tmp_path, sdist))
+    with tarfile.open(sdist) as tar:
+        tar.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.iterdir()
+    succeeds(run(sys.executable, "-I", "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, source))
     (made,) = tmp_path.glob("viam_billing-*.whl")
     assert contents(made) == contents(wheel)
-    source = CHECKOUT / "src"
-    files = [each for name in ("viam_billing", "viam_billing_client") for each in (source / name).rglob("*")]
-    expected = {str(each.relative_to(source)) for each in files if each.suffix in (".py", ".typed")}
+    sources = CHECKOUT / "src"
+    files = [each for name in ("viam_billing", "viam_billing_client") for each in (sources / name).rglob("*")]
+    expected = {str(each.relative_to(sources)) for each in files if each.suffix in (".py", ".typed")}
     assert {name for name in contents(made) if ".dist-info/" not in name} == expected
 
 

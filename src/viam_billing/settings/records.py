@@ -141,9 +141,10 @@ def expected(shape: type[Record], field: str) -> str:
 def schema(shape: type[Record]) -> dict[str, Any]:
     """A self-contained JSON Schema (2020-12) with `type: object` at its top, aliases included. Do not change it."""
     _, components = msgspec.json.schema_components([shape])
+    for component in components.values():
+        del component["title"]  # the record's name
+        component.pop("description", None)  # its docstring, where Python keeps those
     top: dict[str, Any] = components.pop(shape.__name__)
-    del top["title"]  # the record's name
-    top.pop("description", None)  # its docstring, where Python keeps those
     if components:
         top["$defs"] = components
     required = top.get("required", [])
