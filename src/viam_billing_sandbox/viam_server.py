@@ -17,9 +17,10 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from viam_billing.version import BILLING_MODEL, MODULE_NAME, NAMESPACE, SENSOR_MODEL
-from viam_billing_sandbox.child import RUN_SH, Child, ChildError, sandbox_addresses, start_sandbox
-from viam_billing_sandbox.scenario import DEFAULT_API_KEY, DEFAULT_API_KEY_ID, DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
+from viam_billing.version import SENSOR_MODEL
+from viam_billing_sandbox.child import Child, ChildError, sandbox_addresses, start_sandbox
+from viam_billing_sandbox.demo.configuration import attributes, local_module, service
+from viam_billing_sandbox.scenario import DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,14 +110,7 @@ async def _serve(binary: str, port: int, folder: Path, children: list[Child]) ->
 
 def configuration(port: int, app_address: str, captured: Path) -> dict[str, object]:
     """Returns a machine's configuration: service, sensor, and a data manager that captures the answers of both."""
-    attributes = {
-        "app_address": app_address,
-        "api_key_id": DEFAULT_API_KEY_ID,
-        "api_key": DEFAULT_API_KEY,
-        "org_id": DEFAULT_ORG_ID,
-        "location_id": DEFAULT_LOCATION_ID,
-        "budget": {"monthly": 2500},
-    }
+    own = {"org_id": DEFAULT_ORG_ID, "location_id": DEFAULT_LOCATION_ID, "budget": {"monthly": 2500}}
     question: dict[str, object] = {"docommand_input": {"get_location_usage": {}}}
     data_manager = {
         "name": "data_manager",
@@ -131,15 +125,9 @@ def configuration(port: int, app_address: str, captured: Path) -> dict[str, obje
     }
     return {
         "network": {"bind_address": f"localhost:{port}"},
-        "modules": [{"type": "local", "name": f"{NAMESPACE}_{MODULE_NAME}", "executable_path": str(RUN_SH)}],
+        "modules": [local_module()],
         "services": [
-            {
-                "name": "billing",
-                "api": "rdk:service:generic",
-                "model": BILLING_MODEL,
-                "attributes": attributes,
-                "service_configs": [_capture("DoCommand", question)],
-            },
+            {**service(attributes(app_address) | own), "service_configs": [_capture("DoCommand", question)]},
             data_manager,
         ],
         "components": [

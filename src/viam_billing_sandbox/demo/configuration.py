@@ -45,7 +45,7 @@ def how_to_configure(view: View) -> None:
     )
     view.space()
     own = {"api_key_id": "00000000-0000-0000-0000-000000000000", "api_key": "YOUR-ORGANIZATION-OWNERS-KEY"}
-    view.json({"modules": [_local_module()], "services": [_service(own)]})
+    view.json({"modules": [local_module()], "services": [service(own)]})
     view.space()
     view.text("Once 0.1.0 is released, the module can come from the registry, and no checkout is needed:")
     view.space()
@@ -60,14 +60,16 @@ def how_to_try(view: View) -> None:
     view.text("In a second terminal, with the configuration below saved as sandbox.json:")
     view.command("viam-server -config sandbox.json -disable-mdns")
     view.space()
-    service = _service(attributes(f"http://127.0.0.1:{_SANDBOX_PORT}"))
-    view.json({"network": {"bind_address": "localhost:8080"}, "modules": [_local_module()], "services": [service]})
+    services = [service(attributes(f"http://127.0.0.1:{_SANDBOX_PORT}"))]
+    view.json({"network": {"bind_address": "localhost:8080"}, "modules": [local_module()], "services": services})
 
 
-def _local_module() -> dict[str, object]:
+def local_module() -> dict[str, object]:
+    """Returns the module of this checkout, as viam-server's configuration has it."""
     path = str(RUN_SH) if RUN_SH.exists() else "/absolute/path/of/run.sh"
     return {"type": "local", "name": _MODULE, "executable_path": path}
 
 
-def _service(values: Mapping[str, object]) -> dict[str, object]:
+def service(values: Mapping[str, object]) -> dict[str, object]:
+    """Returns the service with these attributes, as viam-server's configuration has it."""
     return {"name": SERVICE, "api": API, "model": BILLING_MODEL, "attributes": values}
