@@ -64,15 +64,17 @@ def tax_of(text: str) -> Decimal:
 
 def id_of(text: str) -> str:
     """An ID or a key as typed. Raises: typer.BadParameter."""
-    if not text.strip():
-        raise typer.BadParameter("expected an ID, found nothing. Is a variable of the shell empty?")
-    return text
+    return _filled(text, "an ID")
 
 
 def text_of(text: str) -> str:
     """A text as typed. Raises: typer.BadParameter."""
+    return _filled(text, "a text")
+
+
+def _filled(text: str, expected: str) -> str:
     if not text.strip():
-        raise typer.BadParameter("expected a text, found nothing. Is a variable of the shell empty?")
+        raise typer.BadParameter(f"expected {expected}, found nothing. Is a variable of the shell empty?")
     return text
 
 
