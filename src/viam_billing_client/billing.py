@@ -53,8 +53,8 @@ class Billing(AllCommands):
     def from_robot(cls, machine: RobotClient, service: str = "billing") -> Self:
         """The service named `service` of a connected machine.
 
-        A remote's service is `remote:billing`, or `billing` where no other has that name. Each call looks it up, and
-        raises NoServiceError if the machine has none.
+        A remote's service is asked for without the remote's name, unless the machine has its own of that name. Each
+        call looks it up, and raises NoServiceError if the machine has none.
         """
         name = Generic.get_resource_name(service)
         return cls(lambda: machine.get_service(name), machine.refresh, service)
