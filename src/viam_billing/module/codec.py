@@ -68,7 +68,8 @@ async def receive(stream: Stream, codec: CodecBase, message_type: type[M]) -> M 
     Raises: GRPCError: `invalid_request`, for it and for one that cannot be read.
     """
     largest = _LARGEST_BYTES.get(message_type, _LARGEST_OTHER_BYTES)
-    problem = f"the request has more than {largest // 1024} KiB. Send less at once; a logo has at most 200,000 bytes."
+    problem = f"the request has more than {largest // 1024} KiB. Send less at once"
+    problem += "; a logo has at most 200,000 bytes." if message_type is DoCommandRequest else "."
     try:
         prefix = await stream.recv_data(5)  # whether it is compressed, and its length
         if not prefix and stream.data_received:
