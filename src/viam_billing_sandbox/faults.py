@@ -14,7 +14,7 @@ from viam_billing_sandbox.strict import Amount, Count, Record, ScenarioError
 
 _T = TypeVar("_T")
 When = Literal["before", "after"]
-Truncate = Literal["", "status", "silent"]
+Pdf = Literal["", "half", "cut", "short", "page", "empty", "other_start"]
 Answer = Literal[
     "",
     "gzip",
@@ -66,7 +66,7 @@ class Fault(Record, frozen=True, omit_defaults=True):
     frame: Frame = ""
     goaway: GoAway = ""
     ignore_pings: bool = False
-    truncate_pdf: Truncate = ""
+    pdf: Pdf = ""
     pdf_size_bytes: Count = 0
     token: str = ""
     token_size_bytes: Count = 0

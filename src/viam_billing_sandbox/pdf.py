@@ -1,13 +1,26 @@
-"""Writes a small but valid PDF of one page."""
+"""Writes a small but valid PDF of one page, and what a fault sends in its place."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from viam_billing_sandbox.faults import Pdf
 
 _FILLER_LINE = b"%" + b"." * 78 + b"\n"
+_PAGE: Final = b"<!DOCTYPE html>\n<html><body>A page of the sandbox, in place of a PDF.</body></html>\n"
+
+SPOILT: Final[dict[Pdf, Callable[[bytes], bytes]]] = {
+    "half": lambda pdf: pdf[: len(pdf) // 2],
+    "cut": lambda pdf: pdf[: pdf.rindex(b"%%EOF")],
+    "short": lambda _: b"%PDF-1.7" + b"\n" * 15,
+    "page": lambda _: _PAGE,
+    "empty": lambda _: b"",
+    "other_start": lambda pdf: pdf.replace(b"%PDF-", b"%FDF-", 1),
+}
+"""What comes in place of a PDF."""
 
 
 def render(lines: Sequence[str], *, size_bytes: int = 0) -> bytes:

@@ -9,13 +9,14 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from support.module_process import Service, refused
 from support.sandbox_caller import HARBOR_ID
 from viam_billing_sandbox.control import Fault, SandboxControl
+from viam_billing_sandbox.faults import Pdf
 from viam_billing_sandbox.scenario import DEFAULT_ORG_ID
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -24,8 +25,8 @@ RPC = "GetInvoicePdf"
 MIB = 1024 * 1024
 BIG = Fault(rpc=RPC, pdf_size_bytes=300_000)
 BROKEN = {
-    "status": (Fault(rpc=RPC, truncate_pdf="status"), "cloud_unreachable"),
-    "silent": (Fault(rpc=RPC, truncate_pdf="silent"), "cloud_error"),
+    **{how: (Fault(rpc=RPC, pdf=how), "cloud_error") for how in get_args(Pdf)[1:]},
+    "half": (Fault(rpc=RPC, pdf="half"), "cloud_unreachable"),
     "dropped": (Fault(rpc=RPC, drop_connection=True, when="after"), "cloud_unreachable"),
     "no answer": (Fault(rpc=RPC, never_answer=True), "cloud_timeout"),
 }

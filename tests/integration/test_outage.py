@@ -17,6 +17,7 @@ from support.faulty_cloud import CACHED_READS, Outcome, attributes, outcome, ser
 from support.module_process import ModuleProcess, Service
 from support.sandbox_process import SandboxProcess
 from viam_billing_sandbox.control import Fault, SandboxControl
+from viam_billing_sandbox.faults import Pdf
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -187,14 +188,14 @@ async def test_check_access_tells_the_fault(
     assert found.time_s < TIMEOUT_S + A_LITTLE_S
 
 
-@pytest.mark.parametrize(("how", "code"), [("status", "cloud_unreachable"), ("silent", "cloud_error")])
+@pytest.mark.parametrize(("how", "code"), [("half", "cloud_unreachable"), ("cut", "cloud_error")])
 async def test_half_a_pdf_is_none(
-    services: dict[str, tuple[Service, Service]], control: SandboxControl, how: str, code: str
+    services: dict[str, tuple[Service, Service]], control: SandboxControl, how: Pdf, code: str
 ) -> None:
     """Whether the cloud says that it broke off or not."""
     billing = services["get_invoice_pdf"][0]
     invoice = (await billing.ask("get_invoices_summary"))["invoices"][0]["id"]
-    control.set_fault(Fault("GetInvoicePdf", truncate_pdf="status" if how == "status" else "silent"))
+    control.set_fault(Fault("GetInvoicePdf", pdf=how))
     found = await outcome(billing.ask("get_invoice_pdf", invoice_id=invoice))
     assert found.code == code
     assert found.time_s < TIMEOUT_S + A_LITTLE_S
@@ -207,6 +208,6 @@ async def test_a_pdf_that_breaks_off_once_arrives(
     billing = services["get_invoice_pdf"][0]
     invoice = (await billing.ask("get_invoices_summary"))["invoices"][0]["id"]
     whole = await billing.ask("get_invoice_pdf", invoice_id=invoice)
-    control.set_fault(Fault("GetInvoicePdf", truncate_pdf="status", count=1))
+    control.set_fault(Fault("GetInvoicePdf", pdf="half", count=1))
     again = await billing.ask("get_invoice_pdf", invoice_id=invoice)
     assert again["sha256"] == whole["sha256"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 import time
 
@@ -18,6 +19,7 @@ from support.sandbox_caller import (
 )
 from support.sandbox_process import SandboxProcess
 from viam_billing_sandbox.control import Fault
+from viam_billing_sandbox.faults import Pdf
 from viam_billing_sandbox.scenario import DEFAULT_ORG_ID
 
 
@@ -140,9 +142,9 @@ async def test_tokens_can_be_expired(sandbox: SandboxProcess) -> None:
     assert sandbox.control.stats().logins == 1
 
 
-async def test_a_pdf_breaks_with_a_status(sandbox: SandboxProcess) -> None:
+async def test_a_pdf_breaks_off(sandbox: SandboxProcess) -> None:
     """Half of the bytes arrive, then UNAVAILABLE."""
-    sandbox.control.set_fault(Fault("GetInvoicePdf", truncate_pdf="status", pdf_size_bytes=200_000))
+    sandbox.control.set_fault(Fault("GetInvoicePdf", pdf="half", pdf_size_bytes=200_000))
     received = bytearray()
     async with calling(sandbox) as caller:
         invoice_id = (await caller.invoice_ids(DEFAULT_ORG_ID))[0]
@@ -151,14 +153,23 @@ async def test_a_pdf_breaks_with_a_status(sandbox: SandboxProcess) -> None:
     assert len(received) == 100_000
 
 
-async def test_a_pdf_breaks_in_silence(sandbox: SandboxProcess) -> None:
-    """Half of the bytes arrive, then OK: only the missing end tells."""
-    sandbox.control.set_fault(Fault("GetInvoicePdf", truncate_pdf="silent", pdf_size_bytes=200_000))
+@pytest.mark.parametrize(
+    ("how", "form"),
+    [
+        ("cut", rb"%PDF-.{199972,}startxref\n\d+\n"),
+        ("short", rb"%PDF-1\.7.{15}"),
+        ("page", rb"<!DOCTYPE html>.*</html>\n"),
+        ("empty", rb""),
+        ("other_start", rb"(?!%PDF-).*%%EOF\n"),
+    ],
+)
+async def test_something_else_comes_in_place_of_a_pdf(sandbox: SandboxProcess, how: Pdf, form: bytes) -> None:
+    """And then OK: only the bytes tell."""
+    sandbox.control.set_fault(Fault("GetInvoicePdf", pdf=how, pdf_size_bytes=200_000))
     received = bytearray()
     async with calling(sandbox) as caller:
         await caller.pdf(received, (await caller.invoice_ids(DEFAULT_ORG_ID))[0])
-    assert len(received) == 100_000
-    assert not received.endswith(b"%%EOF\n")
+    assert re.fullmatch(form, received, re.DOTALL)
 
 
 def test_connections_can_be_refused(sandbox: SandboxProcess) -> None:

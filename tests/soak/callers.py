@@ -84,8 +84,9 @@ class Judge:
             self.complain(f"{_shown(question)}: called fresh, but {oldest_s - as_of_s:.2f} s too old")
         if "content_base64" in answer:
             content = base64.b64decode(answer["content_base64"])
-            if hashlib.sha256(content).hexdigest() != answer["sha256"] or b"%%EOF" not in content[-1024:]:
-                self.complain(f"{_shown(question)}: half a PDF")
+            is_whole = content.startswith(b"%PDF-") and b"%%EOF" in content[-1024:]
+            if hashlib.sha256(content).hexdigest() != answer["sha256"] or not is_whole:
+                self.complain(f"{_shown(question)}: no whole PDF")
         return "fresh"
 
     def refused(self, question: Question, error: GRPCError, took_s: float) -> str:

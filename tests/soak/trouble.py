@@ -7,13 +7,14 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import get_args
 
 import grpc
 from msgspec.structs import replace
 
 from support.sandbox_process import SandboxProcess
 from viam_billing_sandbox.control import Fault, SandboxControl
-from viam_billing_sandbox.faults import When
+from viam_billing_sandbox.faults import Pdf, When
 
 _RPCS = (
     "*",
@@ -31,6 +32,7 @@ _RPCS = (
 )
 _STATUSES = tuple(code.name for code in grpc.StatusCode if code is not grpc.StatusCode.OK)
 _SIDES: tuple[When, ...] = ("before", "after")
+_BROKEN_PDFS: tuple[Pdf, ...] = get_args(Pdf)[1:]
 _LONGEST_EPISODE_S = 3.0
 _LONGEST_REST_S = 1.0
 _LONGEST_DEATH_S = 1.0
@@ -48,7 +50,7 @@ class Trouble:
             "a status": self._status,
             "no answer": self._no_answer,
             "connection dropped at a call": self._dropped,
-            "half a PDF": self._half_a_pdf,
+            "a broken PDF": self._broken_pdf,
             "a large PDF": self._large_pdf,
             "tokens of seconds": lambda control: control.token_lifetime(seconds=chance.uniform(0.1, 2)),
             "tokens of a few calls": lambda control: control.token_lifetime(calls=chance.randint(1, 6)),
@@ -112,11 +114,8 @@ class Trouble:
     def _dropped(self, control: SandboxControl) -> None:
         self._set(control, Fault(self._rpc(), drop_connection=True, when=self._side()))
 
-    def _half_a_pdf(self, control: SandboxControl) -> None:
-        if self._chance.random() < 0.5:
-            self._set(control, Fault("GetInvoicePdf", truncate_pdf="status"))
-        else:
-            self._set(control, Fault("GetInvoicePdf", truncate_pdf="silent"))
+    def _broken_pdf(self, control: SandboxControl) -> None:
+        self._set(control, Fault("GetInvoicePdf", pdf=self._chance.choice(_BROKEN_PDFS)))
 
     def _large_pdf(self, control: SandboxControl) -> None:
         size_bytes = self._chance.randint(1, _LARGEST_PDF_BYTES)

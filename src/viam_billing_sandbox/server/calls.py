@@ -21,6 +21,7 @@ from viam_billing_sandbox.cloud import Call, Refused
 from viam_billing_sandbox.faults import Faults
 from viam_billing_sandbox.methods import AUTH, METHODS
 from viam_billing_sandbox.months import utc_now
+from viam_billing_sandbox.pdf import SPOILT
 from viam_billing_sandbox.server import answers, grpc
 from viam_billing_sandbox.server.stream import StreamClosed
 
@@ -136,9 +137,9 @@ class Calls:
             raise answer
         status = Status.OK
         if isinstance(answer, bytes):
-            truncate = plan.first(lambda fault: fault.truncate_pdf)
-            messages = _chunks(answer[: len(answer) // 2] if truncate else answer)
-            status = Status.UNAVAILABLE if truncate == "status" else status
+            spoilt = plan.first(lambda fault: fault.pdf)
+            messages = _chunks(SPOILT[spoilt](answer) if spoilt else answer)
+            status = Status.UNAVAILABLE if spoilt == "half" else status
         else:
             messages = [answer]
         watch.status = status.name

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from viam_billing_sandbox.faults import Answer, Fault, Faults
+from viam_billing_sandbox.faults import Answer, Fault, Faults, Pdf
 from viam_billing_sandbox.strict import ScenarioError, read
 
 
@@ -73,6 +73,7 @@ def test_cleared_faults_are_gone(faults: Faults) -> None:
         ({"reset": "REFUSED"}, "fault.reset: 'REFUSED' is none of"),
         ({"http_status": 103}, "fault.http_status: expected 200 to 999"),
         ({"answer": "zip"}, "fault: Invalid enum value 'zip' - at `$.answer`"),
+        ({"pdf": "silent"}, "fault: Invalid enum value 'silent' - at `$.pdf`"),
         ({"frame": "GOAWAY"}, "fault: Invalid enum value 'GOAWAY' - at `$.frame`"),
         ({"count": 0}, "fault: Expected `int` >= 1 - at `$.count`"),
         ({"status": "ABORTED", "drop_connection": True}, "fault: at most one way to end the call"),
@@ -90,7 +91,7 @@ def test_a_wrong_fault_is_explained(values: dict[str, object], sentence: str) ->
     [
         Fault(),
         Fault("X", latency_before_s=0.5, latency_after_s=1.5, never_answer=True, when="after", count=3, skip=2),
-        Fault("X", status="INTERNAL", message="oh", truncate_pdf="silent", pdf_size_bytes=9, only_for="a"),
+        Fault("X", status="INTERNAL", message="oh", pdf="cut", pdf_size_bytes=9, only_for="a"),
         Fault("X", reset="CANCEL", answer="gzip", frame="altsvc", goaway="graceful", token="\u00fc", chunk_delay_s=0.5),
     ],
 )
@@ -113,6 +114,6 @@ def test_every_fault_is_documented(name: str) -> None:
     assert f'"{name}"' in DOCUMENTED or f"`{name}`" in DOCUMENTED
 
 
-@pytest.mark.parametrize("answer", get_args(Answer)[1:])
+@pytest.mark.parametrize("answer", [*get_args(Answer)[1:], *get_args(Pdf)[1:]])
 def test_every_form_of_answer_is_documented(answer: str) -> None:
     assert f"`{answer}`" in DOCUMENTED
