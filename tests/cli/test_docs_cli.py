@@ -88,14 +88,14 @@ def test_the_help_needs_neither_the_sdk_nor_the_records_nor_rich() -> None:
 
 def test_every_block_of_the_page_is_run() -> None:
     """One with the checkout's own set-up, the others where the command is installed; both tests are below."""
-    assert ["./setup.sh" in block for block in BLOCKS].count(True) == 1
+    assert ["make setup" in block for block in BLOCKS].count(True) == 1
     assert all("viam-billing" in block for block in BLOCKS)
     assert PAGE.read_text().count("```") == 2 * (len(BLOCKS) + 2)  # beside them, what is shown and the file of machines
 
 
 async def test_the_first_example_needs_no_machine() -> None:
     """And nothing but a checkout: its set-up makes the command."""
-    (block,) = (each for each in BLOCKS if "./setup.sh" in each)
+    (block,) = (each for each in BLOCKS if "make setup" in each)
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         *("bash", "-eu", "-c", block), cwd=ROOT, env=environment(), stdout=pipe, stderr=pipe
@@ -119,7 +119,7 @@ async def test_the_other_examples_end_well(tmp_path: Path) -> None:
         address = {"VIAM_BILLING_ADDRESS": f"localhost:{machine.port}", "VIAM_BILLING_INSECURE": "1"}
         env = environment({**address, "PATH": f"{folder}:/usr/bin:/bin"})
         for block in BLOCKS:
-            if "./setup.sh" in block:
+            if "make setup" in block:
                 continue
             process = await asyncio.create_subprocess_exec(
                 *("bash", "-eu", "-c", block),

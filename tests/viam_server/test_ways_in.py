@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,10 @@ from grpclib import GRPCError
 from grpclib.client import Channel, UnaryUnaryMethod
 from viam.proto.common import DoCommandRequest, DoCommandResponse
 
-from support.docs_pages import blocks
+from support.docs_pages import PAGES, blocks
 from support.shell import PAGE, run, script
 from support.viam_server import ViamServer, billing, until
+from support.white_label import encoded, png
 from viam_billing_sandbox.control import SandboxControl
 
 HOST = "localhost:8080"
@@ -41,6 +43,20 @@ async def asked(server: ViamServer, word: str, folder: Path) -> Any:  # noqa: AN
 async def test_a_command_is_sent_with_curl(server: ViamServer, tmp_path: Path) -> None:
     answer = await asked(server, "get_invoices_summary", tmp_path)
     assert len(answer["result"]["get_invoices_summary"]["invoices"]) == 3
+
+
+async def test_the_largest_logo_is_sent_with_curl_from_a_file(
+    start: Callable[..., ViamServer], attributes: dict[str, Any], tmp_path: Path
+) -> None:
+    """With the option of the page; on a command line it has no room."""
+    (option,) = re.findall(r"`(--data-urlencode command@.+)`", PAGES[PAGE])
+    logo = {"org_id": attributes["org_id"], "content_base64": encoded(png(200_000))}
+    (tmp_path / option.partition("@")[2]).write_text(json.dumps({"organization_set_logo": logo}))
+    server = start(services=[billing({**attributes, "allowed_commands": ["organization_set_logo"]})])
+    async with server.machine() as machine:
+        await machine.ready()
+    done = await run(f"curl -s localhost:{server.port}/api/v1/service/generic/billing/do_command {option}", tmp_path)
+    assert json.loads(done.output)["result"]["organization_set_logo"]["size_bytes"] == 200_000
 
 
 async def test_the_status_is_asked_with_curl(server: ViamServer, tmp_path: Path) -> None:

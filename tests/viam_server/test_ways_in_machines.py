@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from google.protobuf import descriptor_pool
 from google.protobuf.json_format import ParseDict
 from grpclib import GRPCError
 from viam.components.sensor import Sensor
+from viam.errors import ResourceNotFoundError
 from viam.proto.app import robot
 from viam.services.generic import Generic
 
-from support.docs_pages import blocks
+from support.docs_pages import PAGES, blocks
 from support.sandbox_caller import HARBOR_ID
 from support.shell import PAGE
 from support.viam_server import Machine, ViamServer, billing, until
@@ -121,3 +123,19 @@ async def test_a_service_of_a_remote(start: Start, attributes: dict[str, Any], w
             server = start(**parts)
     async with server.machine() as machine:
         assert await until(reading, f"the sensor is there again: {server.log}")
+
+
+async def test_a_client_that_came_before_the_service_asks_again(start: Start, attributes: dict[str, Any]) -> None:
+    """Until then the error is the page's, of a service that a remote has by now."""
+    (error,) = re.findall(r"`(No generic .+)`", PAGES[PAGE])
+    office = start()
+    server = start(remotes=[{"name": "office", "address": f"localhost:{office.port}", "insecure": True}])
+    async with server.machine() as early:
+        office.configure(services=[billing(attributes)])
+        async with server.machine() as later:
+            await later.ready()
+        with pytest.raises(ResourceNotFoundError) as caught:
+            await early.ask(USAGE)
+        assert caught.value.message == error
+        await early.robot.refresh()  # type: ignore[no-untyped-call] # the SDK's
+        assert (await early.ask(USAGE))["get_location_usage"]["month_to_date"] > 0
