@@ -135,7 +135,8 @@ async def test_a_broken_pdf_leaves_nothing(
     control.set_fault(fault)
     for name in ("old.pdf", "new.pdf"):
         refusal = await refused(service.ask("get_invoice_pdf", id=invoice_id, save_as=name))
-        assert refusal.code in {code, "cloud_unreachable"}  # the latter once the cloud counts as away
+        # Once no answer came, the cloud counts as away.
+        assert refusal.code == code or (code, refusal.code) == ("cloud_timeout", "cloud_unreachable")
     assert files(state) == ["invoices/old.pdf"]
     assert sha256(state / "invoices/old.pdf") == before
 
