@@ -32,8 +32,8 @@ async def opened(folder: Path) -> AsyncIterator[Callable[..., CacheFile]]:
     files: list[CacheFile] = []
     disk = Disk()
 
-    def open_file(cloud: str = "cloud", keep_s: float = KEEP_S) -> CacheFile:
-        files.append(CacheFile(disk, str(folder), cloud, Clock(NOON_S)))
+    def open_file(cloud: str = "cloud", keep_s: float = KEEP_S, clock: Clock | None = None) -> CacheFile:
+        files.append(CacheFile(disk, str(folder), cloud, clock or Clock(NOON_S)))
         files[-1].keep_s = keep_s
         return files[-1]
 
@@ -129,35 +129,31 @@ async def test_another_cloud_s_answers_keep_their_own_age(opened: Callable[..., 
 YEARS_S = 10 * 366 * 86_400.0
 
 
-async def test_a_start_with_a_clock_years_ahead_removes_nothing(folder: Path) -> None:
+async def test_a_start_with_a_clock_years_ahead_removes_nothing(opened: Callable[..., CacheFile]) -> None:
     """Also where the clock is set ahead while the module runs, or gets answers. The right clock's answers are back."""
     clock = Clock(NOON_S)
     for set_ahead_at_start in (True, False):
-        first = CacheFile(Disk(), str(folder), "cloud", clock)
-        first.keep_s = KEEP_S
-        await saved(first)
+        await saved(opened(clock=clock))
         clock.now_s = NOON_S + YEARS_S * set_ahead_at_start
-        wrong = CacheFile(Disk(), str(folder), "cloud", clock)
-        wrong.keep_s = KEEP_S
+        wrong = opened(clock=clock)
         assert set(await loaded(wrong)) >= {"q"}
         clock.now_s = NOON_S + YEARS_S
         await saved(wrong, "r", as_of_s=clock.now_s)
-        for file in (first, wrong):
-            file.close()
         clock.now_s = NOON_S + 1
-        assert set(await loaded(CacheFile(Disk(), str(folder), "cloud", clock))) >= {"q"}
+        assert set(await loaded(opened(clock=clock))) >= {"q"}
 
 
-async def test_after_months_without_power_the_second_start_removes_what_is_old(folder: Path) -> None:
+async def test_after_months_without_power_the_second_start_removes_what_is_old(
+    opened: Callable[..., CacheFile], folder: Path
+) -> None:
     clock = Clock(NOON_S)
-    await saved(CacheFile(Disk(), str(folder), "cloud", clock), valid_until_s=NOON_S + KEEP_S)
+    await saved(opened(clock=clock), valid_until_s=NOON_S + KEEP_S)
     clock.now_s += 100 * 86_400
-    second = CacheFile(Disk(), str(folder), "cloud", clock)
-    second.keep_s = KEEP_S
+    second = opened(clock=clock)
     await second.load()
     await saved(second, "r", as_of_s=clock.now_s)
     assert rows(folder) == [("cloud", "q"), ("cloud", "r")]
-    await CacheFile(Disk(), str(folder), "cloud", clock).load()
+    await opened(clock=clock).load()
     assert rows(folder) == [("cloud", "r")]
 
 

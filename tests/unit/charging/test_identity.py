@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -131,7 +132,7 @@ async def test_the_owner_accepts_the_loss_of_one_journal(used: Scene, tmp_path: 
 async def test_an_older_copy_is_refused(used: Scene) -> None:
     folder = Path(used.folder)
     await used.charge()
-    with sqlite3.connect(folder / "journal.db") as db:
+    with closing(sqlite3.connect(folder / "journal.db")) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     shutil.copy(folder / "journal.db", folder / "older")
     await used.charge("later")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from support.fake_parts import FakeClient, answering, usage
 from unit.cloud_fakes import journal_database, make_context
 from viam_billing.commands.context import Context
+from viam_billing.storage.database import Database
 
 
 @pytest.fixture
@@ -19,8 +20,14 @@ def client() -> FakeClient:
 
 
 @pytest.fixture
-async def context(client: FakeClient, tmp_path: Path) -> AsyncIterator[Context]:
-    """A service that may read and change, with a folder."""
+def database(tmp_path: Path) -> Iterator[Database]:
+    """Of the audit log and the cooldown."""
     database = journal_database(tmp_path)
-    yield make_context(client, {"allowed_commands": ["read", "change"]}, database)
+    yield database
     database.close()
+
+
+@pytest.fixture
+async def context(client: FakeClient, database: Database) -> Context:
+    """A service that may read and change, with a folder."""
+    return make_context(client, {"allowed_commands": ["read", "change"]}, database)

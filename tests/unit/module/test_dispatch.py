@@ -3,18 +3,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from grpclib.const import Status
 
 from support.fake_parts import FakeClient, answered, failing, usage, waiting
 from support.module_process import struct
-from unit.cloud_fakes import Made, NoParameters, answer, command, journal_database, made, make_context, refused
+from unit.cloud_fakes import Made, NoParameters, answer, command, made, make_context, refused
 from viam_billing.cache.readings import Call
 from viam_billing.commands.context import Command, Context
 from viam_billing.core.errors import InternalError, OutOfScopeError
 from viam_billing.module import dispatch
+from viam_billing.storage.database import Database
 
 
 async def test_the_answer_repeats_the_spelling(client: FakeClient) -> None:
@@ -90,11 +90,10 @@ async def test_a_caller_that_leaves_is_not_answered(client: FakeClient) -> None:
         await answer(context, {"do": {}})
 
 
-async def test_the_clouds_error_is_the_commands(tmp_path: Path) -> None:
+async def test_the_clouds_error_is_the_commands(database: Database) -> None:
     client = FakeClient(failing(answered(Status.NOT_FOUND)))
-    assert (
-        await refused(make_context(client, database=journal_database(tmp_path)), {"get_current_month_usage": {}})
-    ).code == ("not_found")
+    error = await refused(make_context(client, database=database), {"get_current_month_usage": {}})
+    assert error.code == "not_found"
 
 
 async def test_the_callers_deadline_counts(client: FakeClient) -> None:
@@ -117,10 +116,10 @@ async def test_a_location_outside_costs_no_call(client: FakeClient, context: Con
     assert client.asked == []
 
 
-async def test_two_requests_run_side_by_side(tmp_path: Path) -> None:
+async def test_two_requests_run_side_by_side(database: Database) -> None:
     """One that waits for the cloud does not hold up another."""
     go_on = asyncio.Event()
-    context = make_context(FakeClient(waiting(go_on, usage(12.5))), database=journal_database(tmp_path))
+    context = make_context(FakeClient(waiting(go_on, usage(12.5))), database=database)
     slow = asyncio.create_task(answer(context, {"get_current_month_usage": {}}))
     await answer(context, {"help": {}})
     assert not slow.done()

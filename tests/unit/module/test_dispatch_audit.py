@@ -11,9 +11,10 @@ import pytest
 from viam.gen.app.v1 import billing_pb2
 
 from support.fake_parts import LOST, FakeClient, answering
-from unit.cloud_fakes import KEY, answer, command, journal_database, make_context, refused
+from unit.cloud_fakes import KEY, answer, command, make_context, refused
 from viam_billing.commands.context import Context
 from viam_billing.module import dispatch
+from viam_billing.storage.database import Database
 
 PAYER = billing_pb2.GetLocationBillingOrganizationResponse
 MOVE = {"location_id": "own-loc", "billing_organization_id": "own-org"}
@@ -28,10 +29,8 @@ async def entries(context: Context, folder: Path) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("effect", ["notify", "change", "charge", "by_name"])
-async def test_an_attempt_is_written_down(client: FakeClient, tmp_path: Path, effect: str) -> None:
-    context = make_context(
-        client, {"allowed_commands": ["notify", "change"]}, journal_database(tmp_path), command(effect)
-    )
+async def test_an_attempt_is_written_down(client: FakeClient, database: Database, tmp_path: Path, effect: str) -> None:
+    context = make_context(client, {"allowed_commands": ["notify", "change"]}, database, command(effect))
     if effect in {"notify", "change"}:
         await answer(context, {"do": {}})
     else:
@@ -64,9 +63,9 @@ async def test_a_wrong_attempt_at_what_is_allowed_is_written_down(context: Conte
     assert await entries(context, tmp_path) == [("update_location_billing_organization", 1, "invalid_request")]
 
 
-async def test_an_attempt_whose_caller_left_is_ended(client: FakeClient, tmp_path: Path) -> None:
+async def test_an_attempt_whose_caller_left_is_ended(client: FakeClient, database: Database, tmp_path: Path) -> None:
     table = command("change", error=asyncio.CancelledError())
-    context = make_context(client, {"allowed_commands": ["change"]}, journal_database(tmp_path), table)
+    context = make_context(client, {"allowed_commands": ["change"]}, database, table)
     with pytest.raises(asyncio.CancelledError):
         await answer(context, {"do": {}})
     assert await entries(context, tmp_path) == [("do", 1, "cancelled")]
@@ -81,7 +80,7 @@ async def test_a_change_goes_on_without_a_folder(client: FakeClient, caplog: pyt
     assert "not in the audit log" in caplog.text
 
 
-async def test_a_change_whose_service_is_closed_meanwhile_is_told_as_it_ended(tmp_path: Path) -> None:
+async def test_a_change_whose_service_is_closed_meanwhile_is_told_as_it_ended(database: Database) -> None:
     """A reconfiguration during a change must not turn its answer into a defect."""
     sent, go_on = asyncio.Event(), asyncio.Event()
 
@@ -91,7 +90,7 @@ async def test_a_change_whose_service_is_closed_meanwhile_is_told_as_it_ended(tm
         raise LOST
 
     client = FakeClient(answering(PAYER(billing_organization_id="old")), lost)
-    context = make_context(client, {"allowed_commands": ["change"]}, journal_database(tmp_path))
+    context = make_context(client, {"allowed_commands": ["change"]}, database)
     change = asyncio.create_task(refused(context, MOVING))
     await sent.wait()
     go_on.set()
