@@ -1,9 +1,9 @@
 #!/bin/sh
 # Makes dist/archive.tar.gz, which Viam's registry takes: `build.sh`, with uv where there is one and without.
 #
-#   setup.sh --> an interpreter --> build/venv, always new: the locked requirements and PyInstaller, nothing else
-#     --> dashboard/dist/ (the page; needs Node) --> dist/viam-billing/ (the executable and its folder)
-#     --> archive --> check it --> start it once
+#   setup.sh --> an interpreter --> dashboard/dist/ (the page; needs Node)
+#     --> build/venv, always new: the locked requirements and PyInstaller, nothing else
+#     --> dist/viam-billing/ (the executable and its folder) --> archive --> check it --> start it once
 #
 # The archive gets its final name when all checks have passed. PYTHON names another interpreter than setup.sh found.
 set -eu
@@ -58,6 +58,12 @@ print(os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
 mkdir -p build dist
 lock_folder build "$python" 0
 
+# --- the page ---
+
+step dashboard/install.sh || fail "the archive has a page in it, which Node builds; see above."
+say "building dashboard/dist"
+(cd dashboard && step npm run --silent build -- --logLevel warn) || fail "the page could not be built; the lines above say why."
+
 # --- a clean venv ---
 
 make_build_venv() {
@@ -85,12 +91,6 @@ fi
 has_library || fail "$python comes without its shared library (libpython), which the archive needs." \
     "On Debian, Ubuntu and Raspberry Pi OS: sudo apt install libpython$(version);" \
     "with pyenv: PYTHON_CONFIGURE_OPTS=--enable-shared; or name another: PYTHON=/path/to/python3 ./build.sh"
-
-# --- the page ---
-
-step dashboard/install.sh || fail "the archive has a page in it, which Node builds; see above."
-say "building dashboard/dist"
-(cd dashboard && step npm run --silent build -- --logLevel warn) || fail "the page could not be built; the lines above say why."
 
 # --- the executable, the archive ---
 

@@ -39,6 +39,10 @@ case "$*" in
 esac
 """
 
+# What a build asks for the page, which it makes before it installs anything.
+NODE = "#!/bin/sh\necho v20.19.0\n"
+NPM = "#!/bin/sh\nmkdir -p node_modules\n"
+
 pytestmark = pytest.mark.skipif(PACKAGED, reason="about the checkout's scripts, which are not in the archive")
 
 
@@ -49,11 +53,12 @@ def fresh(tmp_path: Path) -> Path:
 
 
 def stand_in(tool: str, folder: Path) -> dict[str, str]:
-    """Return an environment in which set-ups use a stand-in for uv, or for Python with its pip."""
+    """Return an environment in which set-ups use a stand-in for uv, or for Python with its pip; builds for npm, too."""
     script = folder / "bin" / ("uv" if tool == "uv" else "python3")
     script.parent.mkdir()
-    script.write_text(STAND_IN)
-    script.chmod(0o755)
+    for name, text in (script.name, STAND_IN), ("node", NODE), ("npm", NPM):
+        (script.parent / name).write_text(text)
+        (script.parent / name).chmod(0o755)
     return {
         **BARE_ENV,
         "PATH": f"{script.parent}:{BARE_ENV['PATH']}",
