@@ -69,7 +69,7 @@ async def of_requests(size: Size) -> list[Figure]:
             async with grpc.aio.insecure_channel(f"unix:{module.socket}", options) as channel:
                 for name, (path, request) in extremes.requests().items():
                     found[name] = noticed = Noticed()
-                    for _ in range(1 + size.rounds):
+                    for _ in range(size.rounds):
                         await noticed.watch(module, ask, partial(_refused, channel.unary_unary(path), request))
     return _figures("requests", "the worst of refused requests up to 32 MiB", found, Bar(at_most=50), Bar(at_most=40))
 
@@ -98,7 +98,7 @@ async def of_answers(size: Size) -> list[Figure]:
                 await _answered(asked)
                 cloud.answer(messages)
                 found[name] = noticed = Noticed()
-                for _ in range(1 + size.rounds):
+                for _ in range(size.rounds):
                     await noticed.watch(module, ask, partial(_answered, asked))
     return _figures("answers", "the worst of the cloud's answers", found, Bar(at_most=100), Bar(at_most=80))
 
