@@ -1,8 +1,9 @@
 # What a developer does here, one target each; `make` alone lists them.
 
 python := .venv/bin/python
-# in the order of the files: the long ones come early, and no worker is left alone with one at the end
-PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
+# in the order of the files: the long ones come early, and no worker is left alone with one at the end. More workers than
+# the two processors that the suite is kept short for: tests wait for processes, disks and time-outs
+PYTEST_ARGS ?= -n 4 --dist loadfile --no-loadscope-reorder
 LOCK_ARGS ?=
 SECONDS ?=
 KILLS ?= 330

@@ -20,7 +20,7 @@ from viam_billing_sandbox.scenario import DEFAULT_LOCATION_ID, DEFAULT_ORG_ID
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-MANY = 3000
+MANY = 1500
 WIDE = "\U0001f600"
 
 

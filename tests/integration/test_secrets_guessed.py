@@ -91,7 +91,7 @@ async def logged_in(
 
 def guesses(secret: str) -> Iterator[tuple[str, str]]:
     """Right guesses of a part of a secret, each with a wrong one of the same length."""
-    for length in (1, 2, 6, 7, 8, 12, len(secret) - 1):
+    for length in (2, 7, 8, len(secret) - 1):
         yield secret[:length], WRONG * length
         yield secret[-length:], WRONG * length
 
@@ -114,7 +114,7 @@ async def test_a_right_guess_is_answered_as_a_wrong_one(
 ) -> None:
     """Wherever a text is cut: at the end of a quote, in the middle, or not at all."""
     for right, wrong in guesses(secret):
-        for before in {0, *(cut - len(right) for cut in (76, 77, 78, 79, 80, 200))}:
+        for before in {0, *(cut - len(right) for cut in (78, 79, 80, 200))}:
             for after in ("", "BBBB"):
                 texts = [f"{'A' * before}{guess}{after}" for guess in (right, wrong)]
                 seen = [await told(logged_in, replaced(request_, text)) for text in texts]

@@ -14,6 +14,8 @@ import termios
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from support.conditions import holds
+
 COMMAND = (sys.executable, "-m", "viam_billing_client.cli")
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _END_S = 60.0
@@ -85,6 +87,10 @@ class Terminal:
     def type(self, text: str) -> None:
         """Type; the character 3 is Ctrl-C."""
         os.write(self._end, text.encode())
+
+    async def shows(self, words: str) -> None:
+        """Wait until they are there."""
+        await holds(lambda: words in self.text)
 
     async def code(self) -> int:
         """Wait for the end of the process and of what it writes. Returns the exit code."""

@@ -113,6 +113,8 @@ class ModuleProcess:
 
     def _started(self) -> subprocess.Popen[bytes]:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("VIAM_")}
+        if "MODULE_COVERAGE" in inherited:
+            inherited["COVERAGE_PROCESS_CONFIG"] = inherited["MODULE_COVERAGE"]
         address = f"127.0.0.1:{self._tcp_port}" if self._tcp_port else str(self.socket)
         return subprocess.Popen(  # noqa: S603 - the module's own command line
             [*self._prefix, *COMMAND, address, *self._arguments],
