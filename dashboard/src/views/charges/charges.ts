@@ -16,7 +16,7 @@ const WORDS: Record<State, string> = {
   failed: 'Not charged',
 };
 
-export function stateName(state: State): string {
+export function stateName(state: string): string {
   // A newer module may have states that this page does not know.
   return (WORDS as Partial<Record<string, string>>)[state] ?? typeName(state);
 }
