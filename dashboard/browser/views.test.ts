@@ -1,12 +1,13 @@
 /**
  * Every view with all its answers, in three widths and both themes: axe finds nothing, nothing moves, nothing is wider
- * than the window, nobody but the machine is asked. The pictures stay in `screens/`, to be looked at.
+ * than the window, with text of twice the size neither, nobody but the machine is asked. The pictures stay in
+ * `screens/`, to be looked at.
  */
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { layoutShift, overflow, violations } from './support/checks';
+import { layoutShift, overflow, textZoom, violations } from './support/checks';
 import { Machine, type Scene } from './support/machine';
 import { SCREENS, go, open, startBrowser, visit } from './support/visit';
 
@@ -54,6 +55,12 @@ test.each(
       await page.emulateMedia({ colorScheme });
       await page.screenshot({ path: join(SCREENS, `${name}-${width}-${colorScheme}.png`), fullPage: true });
       expect(await violations(page), `${name}, ${colorScheme}`).toEqual([]);
+    }
+    if (width === Math.min(...WIDTHS)) {
+      await textZoom(page, 200);
+      expect(await overflow(page), `${name} is too wide with text of twice the size`).toBe(0);
+      await page.screenshot({ path: join(SCREENS, `${name}-${width}-large.png`), fullPage: true });
+      await textZoom(page, 100);
     }
   }
   expect(errors).toEqual([]);
