@@ -56,12 +56,13 @@ test.each(
       await page.screenshot({ path: join(SCREENS, `${name}-${width}-${colorScheme}.png`), fullPage: true });
       expect(await violations(page), `${name}, ${colorScheme}`).toEqual([]);
     }
-    if (width === Math.min(...WIDTHS)) {
-      await textZoom(page, 200);
-      expect(await overflow(page), `${name} is too wide with text of twice the size`).toBe(0);
-      await page.screenshot({ path: join(SCREENS, `${name}-${width}-large.png`), fullPage: true });
-      await textZoom(page, 100);
-    }
+  }
+  // From the view that is shown back to the first one.
+  await textZoom(page, 200);
+  for (const name of width === Math.min(...WIDTHS) ? names.toReversed() : []) {
+    if (name !== names.at(-1)) await go(page, name);
+    expect(await overflow(page), `${name} is too wide with large text`).toBe(0);
+    await page.screenshot({ path: join(SCREENS, `${name}-${width}-large.png`), fullPage: true });
   }
   expect(errors).toEqual([]);
   expect(strangers).toEqual([]);
