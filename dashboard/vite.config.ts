@@ -2,7 +2,7 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, type Plugin } from 'vitest/config';
 import { licences } from './scripts/licences.ts';
-import { trimSdk } from './scripts/trim-sdk.ts';
+import { trim } from './scripts/trim.ts';
 
 /** What every view uses, and the first view, which is fetched anyway: one chunk packs better than a handful. */
 const SHARED = /\/node_modules\/(?!@)|\/src\/(?!views\/(?!month\/)[^/]+\/(?!view\.ts)|machine\/link\.ts)/;
@@ -31,7 +31,7 @@ function finish(): Plugin {
 
 export default defineConfig({
   base: './',
-  plugins: [trimSdk(), svelte(), finish(), licences()],
+  plugins: [trim(), svelte(), finish(), licences()],
   build: {
     target: 'es2022',
     modulePreload: false,

@@ -66,7 +66,7 @@ describe.each(REAL_WAYS)('%s', (way) => {
     expect(rows[0]?.slice(1)).toEqual([
       '42',
       dollars(works?.month_to_date ?? NaN),
-      dollars(works?.projection?.total ?? NaN),
+      dollars(works?.projection?.total ?? NaN, 0),
     ]);
     expect(rows[7]).toEqual(['Pier 7\npier7hl001', '9', '', '']);
     expect(await page.getByText('1 row could not be read').count()).toBe(1);

@@ -156,8 +156,26 @@ describe.each(WAYS)('with errors as %s gives them', (way) => {
     expect(figures).toContain('month to date, of what could be read');
     const row = (id: string) => page.getByRole('row').filter({ hasText: id }).innerText();
     expect(await row(HARBOR)).toMatch(/\nNot read: [\s\S]*\n9\n–\n–$/);
-    expect(await row(FLEET_WORKS)).toMatch(/\n42\n\$[\d,]+\.\d\d\n\$[\d,]+\.\d\d$/);
+    expect(await row(FLEET_WORKS)).toMatch(/\n42\n\$[\d,]+\.\d\d\n\$[\d,]+$/);
     expect(await violationsInBothThemes(page)).toEqual([]);
     expect(errors).toEqual([]);
   });
+});
+
+test('amounts of millions stand whole side by side on a phone', async () => {
+  await reads.cloud('Patch', { organization: FLEET_WORKS, usage: [{ costs: { per_machine: 9_000_000 } }] });
+  const { page } = await visit(browser, reads, { viewport: { width: 320, height: 900 } });
+  await open(page, reads, 'fleet');
+  const row = page.getByRole('row').filter({ hasText: FLEET_WORKS });
+  expect(await row.innerText()).toMatch(/\n\$\d,\d{3},\d{3}\.\d\d\n\$\d+,\d{3},\d{3}$/);
+  const edges = await row.evaluate((element) => [
+    ...[...element.querySelectorAll('.number')].flatMap((cell) => {
+      const text = document.createRange();
+      text.selectNodeContents(cell);
+      const { left, right } = text.getBoundingClientRect();
+      return [left, right];
+    }),
+    element.getBoundingClientRect().right,
+  ]);
+  expect(edges).toEqual(edges.toSorted((one, other) => one - other));
 });

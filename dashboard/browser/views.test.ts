@@ -1,12 +1,13 @@
 /**
  * Every view with all its answers, in three widths and both themes: axe finds nothing, nothing moves, nothing is wider
- * than the window, nobody but the machine is asked. The pictures stay in `screens/`, to be looked at.
+ * than the window, with text of twice the size neither, nobody but the machine is asked. The pictures stay in
+ * `screens/`, to be looked at.
  */
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { layoutShift, overflow, violations } from './support/checks';
+import { layoutShift, overflow, textZoom, violations } from './support/checks';
 import { Machine, type Scene } from './support/machine';
 import { SCREENS, go, open, startBrowser, visit } from './support/visit';
 
@@ -55,6 +56,13 @@ test.each(
       await page.screenshot({ path: join(SCREENS, `${name}-${width}-${colorScheme}.png`), fullPage: true });
       expect(await violations(page), `${name}, ${colorScheme}`).toEqual([]);
     }
+  }
+  // From the view that is shown back to the first one.
+  await textZoom(page, 200);
+  for (const name of width === Math.min(...WIDTHS) ? names.toReversed() : []) {
+    if (name !== names.at(-1)) await go(page, name);
+    expect(await overflow(page), `${name} is too wide with large text`).toBe(0);
+    await page.screenshot({ path: join(SCREENS, `${name}-${width}-large.png`), fullPage: true });
   }
   expect(errors).toEqual([]);
   expect(strangers).toEqual([]);

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import {
   facts,
   late,
+  meaning,
   outcomeOf,
   parametersLine,
   resolution,
@@ -30,7 +31,8 @@ const UNKNOWN: Entry = {
 const ALL = { reconcile: true, resolve: true };
 
 test('a state that this page does not know is told by its name', () => {
-  expect(stateName('refunded_later' as Entry['state'])).toBe('Refunded later');
+  expect(stateName('refunded_later')).toBe('Refunded later');
+  expect(meaning({ state: 'refunded_later' })).toBe('Refunded later');
 });
 
 test('what to do begins with not charging again and ends with who may settle it', () => {

@@ -149,6 +149,11 @@ test('commands are grouped by what they do', () => {
   ]);
 });
 
+test('commands of an effect that this page does not know have a group of its name', () => {
+  const commands = { refund: { effect: 'give_back', allowed: true } } as unknown;
+  expect(groups(commands as Commands)).toEqual([{ title: 'Give back', allowed: ['refund'], refused: [] }]);
+});
+
 test('a code without words stands for itself', () => {
   expect(outcomeName('ok')).toBe('Allowed');
   expect(outcomeName('key_lacks_permission')).toBe('Not allowed');

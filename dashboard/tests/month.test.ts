@@ -1,4 +1,7 @@
+import { render, screen } from '@testing-library/svelte';
 import { expect, test } from 'vitest';
+import type { BudgetStanding } from '../src/machine/records';
+import Budget from '../src/views/month/Budget.svelte';
 import {
   areaPath,
   bandPath,
@@ -87,6 +90,12 @@ test('the largest kinds have colours, those that cost nothing have none', () => 
 
 test('a month has a midnight for each of its days', () => {
   expect(midnights(NOVEMBER)).toHaveLength(30);
+});
+
+test('a status that this page does not know is told by its name', () => {
+  const budget = { status: 'on_hold', monthly_budget: 100, used_fraction: 0.25 } as unknown;
+  render(Budget, { budget: budget as BudgetStanding, projection: undefined });
+  expect(screen.getByText('On hold')).toBeTruthy();
 });
 
 test('a gauge ends at the budget, or beyond it where more is used or projected', () => {

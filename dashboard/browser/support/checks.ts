@@ -51,6 +51,13 @@ export function overflow(page: Page): Promise<number> {
   return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 }
 
+/** Text of another size, in per cent, all else as it was. */
+export async function textZoom(page: Page, percent: number): Promise<void> {
+  await page.evaluate((size) => {
+    document.documentElement.style.fontSize = `${size}%`;
+  }, percent);
+}
+
 /** What axe finds in each theme. */
 export async function violationsInBothThemes(page: Page): Promise<string[]> {
   const found: string[] = [];

@@ -111,7 +111,8 @@ export async function open(page: Page, machine: Machine, hash = ''): Promise<voi
   await settled(page);
 }
 
-/** An amount as the page shows it. */
-export function dollars(amount: number): string {
-  return amount.toLocaleString('en-US', { style: 'currency', currency: 'USD' });
+/** An amount as the page shows it, with its cents or without. */
+export function dollars(amount: number, digits = 2): string {
+  const options = { style: 'currency', currency: 'USD', maximumFractionDigits: digits } as const;
+  return amount.toLocaleString('en-US', { ...options, minimumFractionDigits: digits });
 }

@@ -1,6 +1,7 @@
 /** What errors and reasons are called on the page. */
 import type { MachineError, Trouble } from '../machine/errors';
 import type { ErrorCode } from '../machine/records';
+import { typeName } from './format';
 
 // Of each code that the module has, checked as a type: a new one without a title fails the check.
 const TITLES: Record<ErrorCode | Exclude<Trouble, 'module'>, string> = {
@@ -33,7 +34,16 @@ const TITLES: Record<ErrorCode | Exclude<Trouble, 'module'>, string> = {
 
 /** A newer module may have codes that this page does not know. */
 export function titleOf({ code }: Pick<MachineError, 'code'>): string {
-  return (TITLES as Partial<Record<string, string>>)[code] ?? 'This did not work';
+  return wordOf(TITLES, code, 'This did not work');
+}
+
+/** The page's words for a value; for one that only a newer module has, the value itself, readable. */
+export function wordOf(
+  words: Readonly<Record<string, string>>,
+  value: string,
+  other = typeName(value),
+): string {
+  return Object.hasOwn(words, value) ? (words[value] ?? other) : other;
 }
 
 /** Why an older answer stands in, by `stale_reason`. */

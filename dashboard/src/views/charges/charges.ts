@@ -1,6 +1,7 @@
 /** What the journal's entries mean in words, and what a person can do about those that are not settled. */
 import type { Answers, Requests } from '../../machine/answers';
 import { count, moment, typeName } from '../../ui/format';
+import { wordOf } from '../../ui/words';
 
 export type Entry = Answers['list_charges']['charges'][number];
 export type State = Entry['state'];
@@ -16,26 +17,23 @@ const WORDS: Record<State, string> = {
   failed: 'Not charged',
 };
 
-export function stateName(state: State): string {
-  // A newer module may have states that this page does not know.
-  return (WORDS as Partial<Record<string, string>>)[state] ?? typeName(state);
+export function stateName(state: string): string {
+  return wordOf(WORDS, state);
 }
 
+const MEANINGS: Record<State, string> = {
+  unknown:
+    'The customer may have been charged, at most once. Until it is settled, this organization is not charged again.',
+  sent: 'It may be on its way. The same key waits for the outcome.',
+  reserved: 'Its amount counts in the limits. Nothing has been sent.',
+  succeeded: 'The customer was charged, once. The same key gets this answer again.',
+  failed: 'Nobody was charged. The same key may be sent again.',
+};
+
 /** What a state means for the customer and for the key, in a sentence. */
-export function meaning({ state, late_invoice }: Entry): string {
+export function meaning({ state, late_invoice }: Pick<Entry, 'late_invoice'> & { state: string }): string {
   if (late_invoice !== undefined) return 'It was called not charged, and an invoice turned up later.';
-  switch (state) {
-    case 'unknown':
-      return 'The customer may have been charged, at most once. Until it is settled, this organization is not charged again.';
-    case 'sent':
-      return 'It may be on its way. The same key waits for the outcome.';
-    case 'reserved':
-      return 'Its amount counts in the limits. Nothing has been sent.';
-    case 'succeeded':
-      return 'The customer was charged, once. The same key gets this answer again.';
-    case 'failed':
-      return 'Nobody was charged. The same key may be sent again.';
-  }
+  return wordOf(MEANINGS, state);
 }
 
 /** The state that an address names, if it is one. */

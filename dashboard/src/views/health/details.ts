@@ -1,6 +1,6 @@
 /** What is known in detail, as words and cards: the key's calls, the connection, the journal, what is allowed. */
 import { count, moment, money } from '../../ui/format';
-import { titleOf } from '../../ui/words';
+import { titleOf, wordOf } from '../../ui/words';
 import type { Access, Biller, Commands, Known, Status } from './health';
 
 /** How a call of `check_access` ended, in words. */
@@ -113,13 +113,20 @@ export interface Group {
 
 /** The commands by what they do, and of each group those that are allowed and those that are not. */
 export function groups(commands: Commands): Group[] {
-  return Object.entries(GROUPS).flatMap(([effect, title]) => {
+  const effects = new Set([...Object.keys(GROUPS), ...Object.values(commands).map(({ effect }) => effect)]);
+  return [...effects].flatMap((effect) => {
     const names = Object.keys(commands)
       .filter((name) => commands[name]?.effect === effect)
       .sort();
     const allowed = names.filter((name) => commands[name]?.allowed);
     return names.length === 0
       ? []
-      : [{ title, allowed, refused: names.filter((name) => !allowed.includes(name)) }];
+      : [
+          {
+            title: wordOf(GROUPS, effect),
+            allowed,
+            refused: names.filter((name) => !allowed.includes(name)),
+          },
+        ];
   });
 }
