@@ -306,8 +306,11 @@ async def test_trying_the_addresses_needs_them_and_permission(own: ModuleProcess
         (f"json://{SECRET}", ": found a value that is not shown, expected a list"),
         ([f"json://{SECRET}"] * 2, ": found a list of 2, expected a list .*each once"),
         *(
-            (["json://a", url], r"\[1\]: found a value that is not shown, expected an Apprise address")
-            for url in (SECRET, f"json:/{SECRET}", f"json://{SECRET} b", 7, None)
+            (
+                ["json://a", url],
+                r"\[1\]: found a value that is not shown, expected an Apprise address of at most 2,048 characters",
+            )
+            for url in (SECRET, "json://" + "x" * 2042, f"json:/{SECRET}", f"json://{SECRET} b", 7, None)
         ),
     ],
 )

@@ -30,7 +30,9 @@ Texts = tuple[Text, ...]
 Amount = Annotated[float, Meta(gt=0, title="an amount in dollars above 0, in whole cents")]
 Seconds = Annotated[float, Meta(ge=0, title="a number of seconds, at least 0")]
 Fraction = Annotated[float, Meta(ge=0, le=1, title="a number between 0 and 1")]
-AlertUrl = Annotated[str, Meta(max_length=2048, title="an Apprise address, such as mailto://...")]
+AlertUrl = Annotated[
+    str, Meta(max_length=2048, title="an Apprise address of at most 2,048 characters, such as mailto://...")
+]
 AlertUrls = Annotated[
     tuple[AlertUrl, ...],
     Meta(max_length=10, title="a list of up to 10 Apprise addresses, such as mailto://..., each once"),
