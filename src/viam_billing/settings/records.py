@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from itertools import islice
@@ -20,6 +21,8 @@ _ELEMENTS_AT_ONCE: Final = 100
 """Elements that are looked at together, and one by one only if any is wrong: 10,000 by themselves take 50 ms."""
 _LONGEST_COMPARED: Final = 80
 """Characters of a name for which a close one is looked for: that takes time with the square of it."""
+_VERBS: Final = frozenset({"check", "get", "list", "set", "show", "update"})
+"""Words that are looked for in other names only if a name has no others."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -129,10 +132,23 @@ def _of_value(shape: type[Record], field: str, wanted: Any, value: object, hidde
 
 
 def close_names(name: str, names: Iterable[str], most: int) -> list[str]:
-    """Up to so many of the names that one which is not among them may have meant, the closest first."""
+    """Up to so many of the names that one which is not among them may have meant, the closest first.
+
+    They are those with all of its words, `get` and the like apart, and without any those that are spelt most like it.
+    """
     from difflib import get_close_matches  # noqa: PLC0415 - for errors only
 
-    return get_close_matches(name[:_LONGEST_COMPARED], names, most)
+    words = {each: _words(each) for each in names}
+    asked = _words(name[:_LONGEST_COMPARED])
+    needed = asked - _VERBS or asked
+    having = [each for each in words if needed and needed <= words[each]]
+    having.sort(key=lambda each: (-len(asked & words[each]), len(words[each] - _VERBS)))
+    return having[:most] or get_close_matches(name[:_LONGEST_COMPARED], words, most)
+
+
+def _words(name: str) -> frozenset[str]:
+    """The words of a name in any spelling, in lower case and the singular."""
+    return frozenset(word.lower().rstrip("s") for word in re.findall("[A-Z]?[a-z0-9]+|[A-Z]+", name))
 
 
 def close_name(name: str, names: Iterable[str]) -> str:
