@@ -114,10 +114,12 @@ class CacheFile:
         try:
             return await self._database.run(work)
         except Exception as error:  # noqa: BLE001 - see the class
+            lost = isinstance(error, (DamagedFileError, ValueError))
             if not self._warned:
-                LOGGER.warning("remembered answers are lost: %s", getattr(error, "text", repr(error)))
+                what = "remembered answers are lost" if lost else "answers are kept in memory only"
+                LOGGER.warning("%s: %s", what, getattr(error, "text", repr(error)))
             self._warned = True
-            if isinstance(error, (DamagedFileError, ValueError)):
+            if lost:
                 self._database.remove()
             return {}
 
