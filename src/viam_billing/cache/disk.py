@@ -115,9 +115,11 @@ class CacheFile:
             return await self._database.run(work)
         except Exception as error:  # noqa: BLE001 - see the class
             lost = isinstance(error, (DamagedFileError, ValueError))
-            if not self._warned:
-                what = "remembered answers are lost" if lost else "answers are kept in memory only"
-                LOGGER.warning("%s: %s", what, getattr(error, "text", repr(error)))
+            why = getattr(error, "text", repr(error))
+            if lost and not self._warned:
+                LOGGER.warning("remembered answers are lost: %s", why)
+            elif not self._warned:
+                LOGGER.warning("answers are kept in memory only: %s", why)
             self._warned = True
             if lost:
                 self._database.remove()
