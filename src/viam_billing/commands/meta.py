@@ -108,7 +108,7 @@ class Access(AnswerRecord, frozen=True, kw_only=True):
 
     api_key_id: Annotated[str, says("The ID of the API key")]
     app_address: Annotated[str, says("Where the cloud is")]
-    authenticated: Annotated[bool, says("Whether the key is accepted, where that is known")] | UnsetType = UNSET
+    authenticated: Annotated[bool, says("Whether the API key is accepted, where that is known")] | UnsetType = UNSET
     calls: Annotated[dict[str, str], says("By the cloud's call, ok or an error code")]
     as_of: AsOf | UnsetType = UNSET
     stale: Stale | UnsetType = UNSET
