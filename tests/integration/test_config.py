@@ -164,6 +164,18 @@ async def test_key_and_id_go_together(module: ModuleProcess, given: str, missing
     assert f"{missing}: found nothing" in await errors(module, {given: values[given]})
 
 
+@pytest.mark.parametrize("name", ["organization", "organizationId", "orgs"])
+async def test_the_org_is_known_by_its_other_names(module: ModuleProcess, name: str) -> None:
+    assert "expected org_id (a name close to it)" in await errors(module, {name: DEFAULT_ORG_ID})
+
+
+@pytest.mark.parametrize(
+    "block", [{"budget": {"monthly": 1e12}}, {"charge_limits": {"per_charge": 1, "per_day": 1e12}}]
+)
+async def test_an_amount_that_is_too_large_is_told_the_limit(module: ModuleProcess, block: dict[str, Any]) -> None:
+    assert "found 1000000000000, expected an amount in dollars above 0 and below 10^12" in await errors(module, block)
+
+
 async def test_an_unknown_attribute_is_named(module: ModuleProcess) -> None:
     message = await errors(module, {"allowed_comands": ["read"]})
     assert "allowed_comands" in message

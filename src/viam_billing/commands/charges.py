@@ -19,8 +19,8 @@ from viam_billing.settings.records import Record, given
 
 ChargedOrg = Annotated[Id, Meta(description="The organization to charge.")]
 BrandingOrg = Annotated[Id, Meta(description="The organization whose name and logo the invoice carries.")]
-Amount = Annotated[float, Meta(gt=0, lt=1e12, title="an amount in dollars above 0, in whole cents")]
-Tax = Annotated[float, Meta(ge=0, lt=1e12, title="an amount in dollars, at least 0, in whole cents")]
+Amount = Annotated[float, Meta(gt=0, lt=1e12, title="an amount in dollars above 0 and below 10^12, in whole cents")]
+Tax = Annotated[float, Meta(ge=0, lt=1e12, title="an amount in dollars of at least 0, below 10^12, in whole cents")]
 _AT_MOST_1000 = Meta(max_length=1000, title="a text of at most 1000 characters")
 Description = Annotated[str, _AT_MOST_1000, Meta(description="What the invoice says it is for.")]
 _KEY = Meta(min_length=1, max_length=200, pattern=r"\S", title="a non-empty text of at most 200 characters")

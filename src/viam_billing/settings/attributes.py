@@ -27,7 +27,7 @@ _LIMITS: Final = '{"per_charge": dollars, "per_day": dollars}'
 
 Text = Annotated[str, Meta(min_length=1, pattern=r"\S", title="a non-empty text")]
 Texts = tuple[Text, ...]
-Amount = Annotated[float, Meta(gt=0, title="an amount in dollars above 0, in whole cents")]
+Amount = Annotated[float, Meta(gt=0, title="an amount in dollars above 0 and below 10^12, in whole cents")]
 Seconds = Annotated[float, Meta(ge=0, title="a number of seconds, at least 0")]
 Fraction = Annotated[float, Meta(ge=0, le=1, title="a number between 0 and 1")]
 AlertUrl = Annotated[

@@ -147,8 +147,9 @@ def close_names(name: str, names: Iterable[str], most: int) -> list[str]:
 
 
 def _words(name: str) -> frozenset[str]:
-    """The words of a name in any spelling, in lower case and the singular."""
-    return frozenset(word.lower().rstrip("s") for word in re.findall("[A-Z]?[a-z0-9]+|[A-Z]+", name))
+    """The words of a name in any spelling, in lower case and the singular; an organization is an org."""
+    words = re.findall("[A-Z]?[a-z0-9]+|[A-Z]+", name.replace("organization", "org"))
+    return frozenset(word.lower().rstrip("s") for word in words)
 
 
 def close_name(name: str, names: Iterable[str]) -> str:
