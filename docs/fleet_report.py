@@ -2,7 +2,7 @@
 
     python fleet_report.py MACHINE-ADDRESS --api-key-id ID --api-key KEY
 
-The machine is the one that runs the billing service. The key opens that machine; it is not the organization owner's.
+The machine is the one that runs the billing service. The machine key opens that machine; it is not the owner's API key.
 For a viam-server on this computer without authentication: `python fleet_report.py localhost:8080 --insecure`.
 """
 
@@ -43,14 +43,18 @@ def print_fleet(fleet: answers.FleetUsage) -> None:
             print(f"  {row.org_id}  not known: {row.error.message}")
             continue
         end = f", {row.projection.total:,.2f} by its end" if row.projection else ""
-        print(f"  {row.org_id}  {row.month_to_date:>12,.2f}{end}, {len(row.location_ids)} locations")
+        print(f"  {row.org_id}  {row.month_to_date:>12,.2f}{end}, {count(len(row.location_ids), 'location')}")
     for location in fleet.locations:
         if location.error:
             print(f"  location {location.location_id}  not known: {location.error.message}")
     if fleet.failed_count:
-        print(f"  {fleet.failed_count} rows are not known, so the sum is not the whole")
+        print(f"  {count(fleet.failed_count, 'row')} not known, so the sum is not the whole")
     if fleet.out_of_scope_count:
-        print(f"  {fleet.out_of_scope_count} locations are left out: the service's allowed_location_ids lacks them")
+        print(f"  {count(fleet.out_of_scope_count, 'location')} left out: not in the service's allowed_location_ids")
+
+
+def count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 async def print_budget(billing: Billing) -> None:
@@ -72,8 +76,8 @@ def print_days(history: answers.UsageHistory) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Print what a fleet costs this month.")
     parser.add_argument("address", help="the machine's address, such as office-main.abc123xyz.viam.cloud")
-    parser.add_argument("--api-key-id", help="the ID of a key that opens the machine")
-    parser.add_argument("--api-key", help="that key")
+    parser.add_argument("--api-key-id", help="the ID of the machine key")
+    parser.add_argument("--api-key", help="the machine key, which opens the machine")
     parser.add_argument("--service", default="billing", help="the name of the billing service")
     parser.add_argument("--insecure", action="store_true", help="for a viam-server without authentication, with a port")
     os.environ.setdefault("RUST_LOG", "off")  # else the SDK's native library prints its logs between the figures

@@ -78,10 +78,11 @@ class Billing(AllCommands):
     ) -> AsyncIterator[Self]:
         """Connect to a machine for the duration of an `async with`.
 
-        The key opens the machine; it is not the organization owner's. `service` is the billing service's name in the
+        The machine key opens the machine; it is not the owner's API key. `service` is the billing service's name in the
         machine's configuration. `insecure`: without TLS, for a viam-server on this computer; its address has a port,
         `localhost:8080`. `timeout` is how many seconds connecting may take.
-        Raises: NoConnectionError; ValueError: `api_key_id` is not a UUID, or only one of key and id is given.
+        Raises: NoConnectionError; ValueError: `address` is empty, `api_key_id` is not a UUID, or only one of it and
+        `api_key` is given.
         """
         machine = await _machine(address, api_key, api_key_id, insecure=insecure, timeout_s=timeout)
         billing = cls.from_robot(machine, service)
@@ -171,6 +172,8 @@ async def _machine(
     from viam.robot.client import RobotClient  # noqa: PLC0415
     from viam.rpc.dial import DialOptions  # noqa: PLC0415
 
+    if not address.rpartition("://")[2].strip(" /"):
+        raise ValueError(f"address: found {address!r}, expected a machine's, such as office-main.abc123xyz.viam.cloud")
     if (api_key is None) != (api_key_id is None):
         raise ValueError("api_key and api_key_id: found one of them, expected both or neither")
     dial = DialOptions() if api_key is None else DialOptions.with_api_key(api_key, cast("str", api_key_id))

@@ -71,7 +71,7 @@ class KeyRejectedError(BillingError, code="key_rejected", status=Status.FAILED_P
 
 
 class KeyLacksPermissionError(BillingError, code="key_lacks_permission", status=Status.FAILED_PRECONDITION):
-    """The service's API key is not allowed to do this: billing needs an organization owner's key."""
+    """The service's API key is not allowed to do this: billing needs an organization owner's API key."""
 
 
 class CooldownActiveError(BillingError, code="cooldown_active", status=Status.FAILED_PRECONDITION):
@@ -123,7 +123,7 @@ class CloudError(BillingError, code="cloud_error", status=Status.INTERNAL):
 
 
 class ChargeOutcomeUnknownError(BillingError, code="charge_outcome_unknown", status=Status.ABORTED):
-    """The charge was sent and may have been made, once at most. Never use another key for it: repeat this one."""
+    """The charge was sent and may have been made, once at most. Repeat it with its idempotency key only."""
 
 
 class InternalError(BillingError, code="internal_error", status=Status.INTERNAL):

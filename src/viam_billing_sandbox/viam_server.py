@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
             probe.bind((_HOST, parsed.port))
             port = probe.getsockname()[1]
     except (OSError, OverflowError) as error:
-        parser.error(f"--port {parsed.port}: {error}")
+        parser.error(f"port {parsed.port} cannot be used ({error}): choose one by --port N, or by make machine PORT=N")
     return asyncio.run(_run(binary, port))
 
 

@@ -301,10 +301,23 @@ async def test_trying_the_addresses_needs_them_and_permission(own: ModuleProcess
 
 
 @pytest.mark.parametrize(
-    "urls", ["json://a", [SECRET], [f"json:/{SECRET}"], [f"json://{SECRET} b"], [f"json://{SECRET}"] * 2, [7], [None]]
+    ("urls", "told"),
+    [
+        (f"json://{SECRET}", ": found a value that is not shown, expected a list"),
+        ([f"json://{SECRET}"] * 2, ": found a list of 2, expected a list .*each once"),
+        *(
+            (
+                ["json://a", url],
+                r"\[1\]: found a value that is not shown, expected an Apprise address of at most 2,048 characters",
+            )
+            for url in (SECRET, "json://" + "x" * 2042, f"json:/{SECRET}", f"json://{SECRET} b", 7, None)
+        ),
+    ],
 )
-async def test_what_is_no_list_of_addresses_is_refused_without_showing_it(own: ModuleProcess, urls: object) -> None:
-    with pytest.raises(Exception, match="alert_urls: found a value that is not shown, expected a list") as caught:
+async def test_what_is_no_list_of_addresses_is_refused_without_showing_it(
+    own: ModuleProcess, urls: object, told: str
+) -> None:
+    with pytest.raises(Exception, match=f"alert_urls{told}") as caught:
         await own.validate({"alert_urls": urls})
     assert SECRET not in str(caught.value)
 

@@ -138,12 +138,12 @@ BAD_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "read by all": (lambda file: file.chmod(0o604), "others than its owner"),
     "written by its group": (lambda file: file.chmod(0o620), "others than its owner"),
     "too long": (lambda file: file.write_text("k" * 4097), "more than 4096 bytes"),
-    "empty": (lambda file: file.write_text("\n"), "does not hold a key"),
-    "two lines": (lambda file: file.write_text("one\ntwo\n"), "does not hold a key"),
-    "binary": (lambda file: file.write_bytes(b"\xff\xfe\0key"), "does not hold a key"),
-    "quotes": (lambda file: file.write_text(f'"{DEFAULT_API_KEY}"'), "does not hold a key"),
-    "a blank": (lambda file: file.write_text(f"{DEFAULT_API_KEY} "), "does not hold a key"),
-    "not ASCII": (lambda file: file.write_text("schlüssel-von-hier"), "does not hold a key"),
+    "empty": (lambda file: file.write_text("\n"), "does not hold an API key"),
+    "two lines": (lambda file: file.write_text("one\ntwo\n"), "does not hold an API key"),
+    "binary": (lambda file: file.write_bytes(b"\xff\xfe\0key"), "does not hold an API key"),
+    "quotes": (lambda file: file.write_text(f'"{DEFAULT_API_KEY}"'), "does not hold an API key"),
+    "a blank": (lambda file: file.write_text(f"{DEFAULT_API_KEY} "), "does not hold an API key"),
+    "not ASCII": (lambda file: file.write_text("schlüssel-von-hier"), "does not hold an API key"),
 }
 
 

@@ -180,6 +180,10 @@ async def test_a_machine_that_is_not_there_is_told() -> None:
     with pytest.raises(NoConnectionError, match="localhost:1 "):
         async with Billing.connect("localhost:1", insecure=True):
             pass
+    for address in ("", " ", "http://", "https:///"):
+        with pytest.raises(ValueError, match=f"address: found '{address}', expected a machine's, such as "):
+            async with Billing.connect(address, insecure=True):
+                pass
     with pytest.raises(ValueError, match="expected both or neither"):
         async with Billing.connect("localhost:1", api_key="only a key"):
             pass

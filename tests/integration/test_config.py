@@ -108,7 +108,25 @@ async def test_a_wrong_value_is_named(module: ModuleProcess, name: str, values: 
 )
 async def test_a_misspelt_command_or_group_is_guessed(module: ModuleProcess, name: str, meant: str) -> None:
     message = await errors(module, {"allowed_commands": [name]})
-    assert f'allowed_commands: found "{name}", expected {meant} (a name close to it)' in message
+    assert f'allowed_commands[0]: found "{name}", expected {meant} (a name close to it)' in message
+
+
+@pytest.mark.parametrize(
+    ("block", "told"),
+    [
+        ({"budget": {"monthly": 1, "warn_at": [50, "x"]}}, ("budget.warn_at[0]: found 50,", 'warn_at[1]: found "x",')),
+        ({"budget": {"monthly": 1, "warn_at": [0.5, -1]}}, ("budget.warn_at[1]: found -1, expected a number between",)),
+        ({"allowed_commands": ["read", 5]}, ("allowed_commands[1]: found 5, expected the name of a command",)),
+        ({"allowed_commands": ["read", "xyz"]}, ('allowed_commands[1]: found "xyz", expected the name of a command',)),
+        ({"allowed_org_ids": ["*", " "]}, ('allowed_org_ids[1]: found " ", expected a non-empty text',)),
+        ({"allowed_location_ids": [None]}, ("allowed_location_ids[0]: found null, expected a non-empty text",)),
+    ],
+)
+async def test_what_is_wrong_in_a_list_is_named(
+    module: ModuleProcess, block: dict[str, Any], told: tuple[str, ...]
+) -> None:
+    message = await errors(module, block)
+    assert all(words in message for words in told), message
 
 
 @pytest.mark.parametrize(
@@ -144,6 +162,18 @@ async def test_key_and_id_go_together(module: ModuleProcess, given: str, missing
     """One without the other is an error that names the one that is not there."""
     values = {"api_key": "secret", "api_key_id": DEFAULT_API_KEY_ID}
     assert f"{missing}: found nothing" in await errors(module, {given: values[given]})
+
+
+@pytest.mark.parametrize("name", ["organization", "organizationId", "orgs"])
+async def test_the_org_is_known_by_its_other_names(module: ModuleProcess, name: str) -> None:
+    assert "expected org_id (a name close to it)" in await errors(module, {name: DEFAULT_ORG_ID})
+
+
+@pytest.mark.parametrize(
+    "block", [{"budget": {"monthly": 1e12}}, {"charge_limits": {"per_charge": 1, "per_day": 1e12}}]
+)
+async def test_an_amount_that_is_too_large_is_told_the_limit(module: ModuleProcess, block: dict[str, Any]) -> None:
+    assert "found 1000000000000, expected an amount in dollars above 0 and below 10^12" in await errors(module, block)
 
 
 async def test_an_unknown_attribute_is_named(module: ModuleProcess) -> None:

@@ -84,8 +84,10 @@ async def test_what_is_left_out_is_told(machine: Machine, attributes: dict[str, 
     await machine.add_service({**attributes, **scope})
     code, printed, complained = await run(machine)
     assert code == 0, complained
-    left_out = [line for line in printed.splitlines() if "are left out: the service's allowed_location_ids" in line]
+    left_out = [line for line in printed.splitlines() if "left out: not in the service's allowed_location_ids" in line]
     assert len(left_out) == (0 if scope else 1)
+    assert bool(rows(printed, f"  {HARBOR_ID}")) is bool(scope)
+    assert any(line.endswith(", 1 location") for line in rows(printed, f"  {DEFAULT_ORG_ID}")) is not bool(scope)
 
 
 async def test_an_error_is_told_and_ends_the_script(machine: Machine, attributes: dict[str, Any]) -> None:
@@ -103,6 +105,7 @@ async def test_an_error_is_told_and_ends_the_script(machine: Machine, attributes
         ("localhost:port --insecure", "the machine at localhost:port cannot be reached ("),
         ("localhost:1", "the machine at localhost:1 cannot be reached ("),
         ("localhost:1 --api-key-id no-uuid --api-key k", "no-uuid is not a valid UUID"),
+        ("http:// --insecure", "address: found 'http://', expected a machine's, such as "),
         ("localhost:1 --api-key k", "api_key and api_key_id: found one of them"),
     ],
 )

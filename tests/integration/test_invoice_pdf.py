@@ -234,11 +234,15 @@ async def test_a_full_folder_lets_a_file_be_replaced(service: Service, state: Pa
 
 
 async def test_a_missing_parent_folder_is_not_made(make: Callable[..., Awaitable[Service]], tmp_path: Path) -> None:
-    """Only the last folder of state_dir is created."""
-    service = await make(state_dir=str(tmp_path / "not" / "there"))
-    refusal = await refused(pdf(service, save_as="a.pdf"))
-    assert refusal.code == "state_unavailable"
-    assert refusal.text.endswith(f'"{tmp_path}/not" is not there. Make that folder, or name another.')
+    """Only the last folder of state_dir is created; all that is missing is told at once."""
+    told = {
+        "not/there": "Make that folder, or name another.",
+        "not/at/all/there": f'Make "{tmp_path}/not/at/all" with it, or name another.',
+    }
+    for folder, todo in told.items():
+        refusal = await refused(pdf(await make(state_dir=str(tmp_path / folder)), save_as="a.pdf"))
+        assert refusal.code == "state_unavailable"
+        assert refusal.text.endswith(f'"{tmp_path}/not" is not there. {todo}')
     assert not (tmp_path / "not").exists()
 
 

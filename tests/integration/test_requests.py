@@ -102,9 +102,37 @@ async def test_an_unknown_command_points_to_help(service: Service, name: str) ->
     assert "help" in refusal.text
 
 
-async def test_an_unknown_command_names_close_matches(service: Service) -> None:
-    """A misspelt name is answered with the one that was meant."""
-    assert "get_invoices_summary" in (await refused(service.ask("get_invoice_summary"))).text
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        *(("get_invoice_summary", "get_invoices_summary"), ("GetInvoicesSummary", "get_invoices_summary")),
+        *(("logo", "organization_get_logo"), ("set_logo", "organization_set_logo"), ("tiers", "billing_tier")),
+        *(("enable", "enable_billing_service"), ("support", "support_email"), ("white_label", "get_billing_service")),
+        *(
+            ("usage", "get_location_usage"),
+            ("cost", "get_fleet_usage"),
+            ("forecast", "usage"),
+            ("month", "month_usage"),
+        ),
+        *(
+            ("fleet", "get_fleet_usage"),
+            ("budget", "check_budget"),
+            ("history", "usage_history"),
+            ("pdf", "invoice_pdf"),
+        ),
+        *(("invoices", "get_invoices_summary"), ("payer", "location_billing_organization"), ("log", "get_audit_log")),
+        *(("charge", "charge_organization"), ("charges", "list_charges"), ("journal", "list_charges")),
+        *(
+            ("email", "send_payment"),
+            ("alerts", "test_alert"),
+            ("status", "get_status"),
+            ("permission", "check_access"),
+        ),
+    ],
+)
+async def test_an_unknown_command_names_close_matches(service: Service, name: str, meant: str) -> None:
+    """A misspelt name is answered with the one that was meant, the short word of a family with some of its commands."""
+    assert meant in (await refused(service.ask(name))).text.partition("Did you mean ")[2]
 
 
 async def test_an_unknown_parameter_is_named(service: Service) -> None:

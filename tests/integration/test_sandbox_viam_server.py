@@ -80,8 +80,8 @@ def test_a_viam_server_that_ends_is_told(started: tuple[subprocess.Popen[str], d
     ("arguments", "code", "told"),
     [
         ("/nowhere/viam-server", 2, "/nowhere/viam-server cannot be executed"),
-        ("/bin/false --port 65536", 2, "--port 65536: "),
-        ("/bin/false --port {taken}", 2, "--port {taken}: [Errno 98] "),
+        ("/bin/false --port 65536", 2, "port 65536 cannot be used ("),
+        ("/bin/false --port {taken}", 2, "port {taken} cannot be used ([Errno 98] "),
         ("/bin/false --port 0", 1, "the viam-server ended with status 1 before it was ready."),
     ],
 )

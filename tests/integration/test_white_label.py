@@ -11,13 +11,29 @@ import pytest_asyncio
 
 from support.module_process import Service, refused
 from support.sandbox_caller import HARBOR_ID
-from support.white_label import ADDRESS, LOGO, chunk, encoded, png
+from support.white_label import ADDRESS, LOGO, chunk, encoded, picture, png
 from viam_billing_sandbox.control import Fault, SandboxControl
 from viam_billing_sandbox.scenario import DEFAULT_ORG_ID
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OTHER = {**ADDRESS, "address_line_2": "Floor 2"}
+WRONG_EMAILS = (
+    *("nobody", "a b@x.com", "a@x.com\nBcc: b@x.com", "x" * 249 + "@x.com", "a@x.com\n", "mailto:a@x.com", "a@x..com"),
+    *(
+        "a@x.com.",
+        "a@.com",
+        ".a@x.com",
+        "a.@x.com",
+        "a..b@x.com",
+        "a@x",
+        "a@-x.com",
+        "a@x-.com",
+        "a@1.2.3.4",
+        "<a@x.com>",
+    ),
+    *("a@x.com,b@x.com", "a@b@x.com", "@x.com", "a@", "a@x.com?subject=b", "a@" + "x" * 64 + ".com"),
+)
 CHANGES: dict[str, dict[str, Any]] = {
     "enable_billing_service": {"billing_address": ADDRESS},
     "update_billing_service": {"billing_address": ADDRESS},
@@ -57,12 +73,15 @@ async def test_billing_is_enabled_changed_and_disabled(biller: Service, control:
     assert [change["billing_address"] for change in sent] == [ADDRESS, OTHER, None]
 
 
-async def test_the_support_email_is_changed(biller: Service) -> None:
+@pytest.mark.parametrize(
+    "email", ["help@example.com", "o'neil.x+y@sub-domain.co.uk", "hilfe@bücher.example", "x" * 248 + "@x.com"]
+)
+async def test_the_support_email_is_changed(biller: Service, email: str) -> None:
     assert (await biller.ask("organization_get_support_email"))["email"] == "old@example.com"
-    answer = await biller.ask("organization_set_support_email", org_id=DEFAULT_ORG_ID, email="help@example.com")
-    assert answer == {"org_id": DEFAULT_ORG_ID, "email": "help@example.com", "changed": True}
-    assert (await biller.ask("organization_get_support_email"))["email"] == "help@example.com"
-    assert (await biller.ask("get_billing_service_config"))["support_email"] == "help@example.com"
+    answer = await biller.ask("organization_set_support_email", org_id=DEFAULT_ORG_ID, email=email)
+    assert answer == {"org_id": DEFAULT_ORG_ID, "email": email, "changed": True}
+    assert (await biller.ask("organization_get_support_email"))["email"] == email
+    assert (await biller.ask("get_billing_service_config"))["support_email"] == email
 
 
 @pytest.mark.parametrize("size_bytes", [0, 200_000])
@@ -80,6 +99,20 @@ async def test_a_logo_is_set(biller: Service, control: SandboxControl, size_byte
 
 
 @pytest.mark.parametrize(
+    "logo",
+    [
+        picture(10_000, 1),
+        picture(1, 10_000, depth=1, colour=3),
+        picture(2, 2, depth=16, colour=6),
+        picture(1, 1, colour=2, interlaced=1),
+    ],
+)
+async def test_a_logo_may_be_of_any_kind_of_png(biller: Service, logo: bytes) -> None:
+    answer = await biller.ask("organization_set_logo", org_id=DEFAULT_ORG_ID, content_base64=encoded(logo))
+    assert answer["size_bytes"] == len(logo)
+
+
+@pytest.mark.parametrize(
     "content",
     [
         encoded(png(200_001)),
@@ -89,6 +122,14 @@ async def test_a_logo_is_set(biller: Service, control: SandboxControl, size_byte
         encoded(png().replace(b"IDAT", b"IDAX")),
         encoded(png()[:8] + chunk(b"IHDR", b"") + chunk(b"IEND", b"")),
         encoded(png()[:8]),
+        encoded(picture(1, 1).replace(chunk(b"IDAT", b"pixels"), b"")),
+        encoded(picture(0, 1)),
+        encoded(picture(1, 0)),
+        encoded(picture(10_001, 1)),
+        encoded(picture(1, 60_000)),
+        encoded(picture(1, 1, depth=3)),
+        encoded(picture(1, 1, colour=5)),
+        encoded(picture(1, 1, interlaced=2)),
         LOGO[:-2],
         LOGO + "\n",
         "",
@@ -98,18 +139,17 @@ async def test_a_logo_is_set(biller: Service, control: SandboxControl, size_byte
 async def test_what_is_no_png_of_200_kb_is_refused(biller: Service, control: SandboxControl, content: str) -> None:
     refusal = await refused(biller.ask("organization_set_logo", org_id=DEFAULT_ORG_ID, content_base64=content))
     assert refusal.code == "invalid_request"
-    assert "expected a whole PNG of at most 200,000 bytes, as base64 without line breaks" in refusal.text
+    assert "expected a whole PNG of at most 200,000 bytes and 10,000 pixels a side" in refusal.text
     assert control.stats().calls == {}
 
 
 @pytest.mark.parametrize(
     ("command", "wrong", "named"),
     [
-        ("organization_set_support_email", {"email": "nobody"}, "email"),
-        ("organization_set_support_email", {"email": "a b@example.com"}, "email"),
-        ("organization_set_support_email", {"email": "a@example.com\nBcc: b@example.com"}, "email"),
-        ("organization_set_support_email", {"email": "a@" + "x" * 250 + ".com"}, "email"),
-        ("organization_set_support_email", {"email": "a@example.com\n"}, "email"),
+        *(
+            ("organization_set_support_email", {"email": email}, "expected an e-mail address of at most 254 characters")
+            for email in WRONG_EMAILS
+        ),
         ("organization_set_support_email", {}, "email"),
         ("enable_billing_service", {"billing_address": {**ADDRESS, "city": ""}}, "billing_address.city"),
         ("enable_billing_service", {"billing_address": {**ADDRESS, "town": "x"}}, "town"),
@@ -127,10 +167,30 @@ async def test_a_wrong_parameter_is_named(
 
 @pytest.mark.parametrize("command", CHANGES)
 async def test_a_dry_run_sends_nothing(biller: Service, control: SandboxControl, command: str) -> None:
+    if command == "update_billing_service":
+        await biller.ask("enable_billing_service", org_id=DEFAULT_ORG_ID, billing_address=OTHER)
+        control.reset_stats()
     answer = await biller.ask(command, org_id=DEFAULT_ORG_ID, dry_run=True, **CHANGES[command])
     assert answer["dry_run"] is True
     assert answer["would_send"]["org_id"] == DEFAULT_ORG_ID
     assert control.stats().changes == []
+
+
+async def test_a_dry_run_ends_as_the_update_of_a_service_that_is_not_enabled(biller: Service) -> None:
+    request = {"org_id": DEFAULT_ORG_ID, "billing_address": ADDRESS}
+    told = await refused(biller.ask("update_billing_service", **request, dry_run=True))
+    assert (told.code, "enable_billing_service" in told.text) == ("cloud_rejected", True)
+    assert (await refused(biller.ask("update_billing_service", **request))).code == told.code
+
+
+@pytest.mark.parametrize("command", CHANGES)
+async def test_a_dry_run_tells_that_the_key_lacks_permission(
+    biller: Service, control: SandboxControl, command: str
+) -> None:
+    for rpc in ("GetBillingServiceConfig", "OrganizationGetSupportEmail", "OrganizationGetLogo"):
+        control.set_fault(Fault(rpc, status="PERMISSION_DENIED"))
+    request = biller.ask(command, org_id=DEFAULT_ORG_ID, dry_run=True, **CHANGES[command])
+    assert (await refused(request)).code == "key_lacks_permission"
 
 
 @pytest.mark.parametrize("command", ["enable_billing_service", "organization_set_support_email"])

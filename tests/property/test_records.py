@@ -116,7 +116,7 @@ def test_an_error_names_its_parameter(row: Command, data: st.DataObject) -> None
     assume(errors)
     known = records.schema(row.parameters)["properties"]
     for error in errors:
-        name = error.partition(":")[0].partition(".")[0].strip('"')  # of a field of a record, the record's
+        name = re.split(r"[:.\[]", error)[0].strip('"')  # of a field of a record the record's, of an element the list's
         assert name in known or name == "unknown"
         assert ": found " in error
         assert ", expected " in error

@@ -24,6 +24,12 @@ def png(size_bytes: int = 0) -> bytes:
     return head + (chunk(b"tEXt", b"Comment\0".ljust(missing, b"x")) if missing > 0 else b"") + tail
 
 
+def picture(width: int, height: int, *, depth: int = 8, colour: int = 0, interlaced: int = 0) -> bytes:
+    """A PNG that says to be of a size and a form, whatever its pixels are."""
+    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", b"pixels") + chunk(b"IEND", b"")
+
+
 def chunk(kind: bytes, content: bytes) -> bytes:
     """A part of a PNG."""
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))

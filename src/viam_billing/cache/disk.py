@@ -114,10 +114,14 @@ class CacheFile:
         try:
             return await self._database.run(work)
         except Exception as error:  # noqa: BLE001 - see the class
-            if not self._warned:
-                LOGGER.warning("remembered answers are lost: %s", getattr(error, "text", repr(error)))
+            lost = isinstance(error, (DamagedFileError, ValueError))
+            why = getattr(error, "text", repr(error))
+            if lost and not self._warned:
+                LOGGER.warning("remembered answers are lost: %s", why)
+            elif not self._warned:
+                LOGGER.warning("answers are kept in memory only: %s", why)
             self._warned = True
-            if isinstance(error, (DamagedFileError, ValueError)):
+            if lost:
                 self._database.remove()
             return {}
 

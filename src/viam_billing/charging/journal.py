@@ -206,8 +206,8 @@ def _check(rows: Rows, request: ChargeRequest, limits: Limits, blocking: Sequenc
         if entry.late_invoice is not None:
             raise errors.ChargeOutcomeUnknownError(
                 f"the charge {quoted(entry.key)} was resolved as failed, but the invoice {quoted(entry.late_invoice)} "
-                "fits it. It is not sent again: look at that invoice in the Viam app, and take a new key if there is "
-                "still to charge."
+                "fits it. It is not sent again: look at that invoice in the Viam app, and take a new "
+                "idempotency key if there is still to charge."
             )
     limits.check_total(request.total, rows.charged())
     for unsettled in rows.in_states(blocking, request.org_id):

@@ -35,14 +35,15 @@ def conflict(key: str) -> errors.IdempotencyConflictError:
     """The same key with other parameters."""
     return errors.IdempotencyConflictError(
         f"the idempotency_key {quoted(key)} stands for another charge. "
-        "Repeat that one with exactly its parameters, or take a new key for a new charge; get_charge shows it."
+        "Repeat that one with exactly its parameters, or take a new idempotency key for a new charge; "
+        "get_charge shows it."
     )
 
 
 def no_such_key(key: str) -> errors.NotFoundError:
     """A key that the journal does not have, or not in the scope of this service."""
     return errors.NotFoundError(
-        f"the journal has no charge with the key {quoted(key)}; list_charges shows what it has."
+        f"the journal has no charge with the idempotency key {quoted(key)}; list_charges shows what it has."
     )
 
 
@@ -60,9 +61,9 @@ def unknown(entry: Entry) -> ChargeOutcomeUnknownError:
     """A charge whose outcome is unknown, when it becomes so and whenever its key is used again."""
     why = "" if entry.error_code in (None, ChargeOutcomeUnknownError.code) else f" ({entry.error_code})"
     return ChargeOutcomeUnknownError(
-        f"{_dollars(entry.total)} were sent to be charged to the organization {quoted(entry.org_id)} with the key "
-        f"{quoted(entry.key)}, and it is not known whether they were{why}. Do not charge with another key: "
-        "reconcile_charges looks for the invoice, get_charge shows what is known.",
+        f"{_dollars(entry.total)} were sent to be charged to the organization {quoted(entry.org_id)} with the "
+        f"idempotency key {quoted(entry.key)}, and it is not known whether they were{why}. Do not charge with another "
+        "idempotency key: reconcile_charges looks for the invoice, get_charge shows what is known.",
         Outcome.UNKNOWN,
     )
 

@@ -163,7 +163,7 @@ class ChargeService:
             raise await self._after_error(latest, error, access) from None
         except Exception as error:  # noqa: BLE001 - a defect must not leave a charge without an outcome
             what = type(error).__name__
-            LOGGER.error("defect while charging with the key %s: %s", quoted(entry.key), what)  # noqa: TRY400 - Viam's log drops tracebacks
+            LOGGER.error("defect while charging with the idempotency key %s: %s", quoted(entry.key), what)  # noqa: TRY400 - Viam's log drops tracebacks
             defect = InternalError("the module has a defect in charging.", Outcome.UNKNOWN)
             raise await self._after_error(latest, defect, access) from None
         succeeded = latest.succeeded(invoice_id)

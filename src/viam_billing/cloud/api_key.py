@@ -105,7 +105,7 @@ def _content(path: str) -> str:
         "it belongs to another user": found.st_uid != os.geteuid(),
         "others than its owner may use it": bool(found.st_mode & 0o077),
         f"it has more than {_LARGEST_BYTES} bytes": len(content) > _LARGEST_BYTES,
-        "it does not hold a key, and nothing else, on one line": not _KEY.fullmatch(key),
+        "it does not hold an API key, and nothing else, on one line": not _KEY.fullmatch(key),
     }
     for why, is_so in faults.items():
         if is_so:
@@ -116,5 +116,5 @@ def _content(path: str) -> str:
 def _unusable(path: str, why: str) -> NotConfiguredError:
     return NotConfiguredError(
         f"the attribute api_key_file names {quoted(path)}, which cannot be used: {why}. "
-        "Name a file of the module's user, with mode 0600, that holds an organization owner's key and nothing else."
+        "Name a file of the module's user, with mode 0600, that holds an organization owner's API key and nothing else."
     )

@@ -18,10 +18,10 @@ Meaning: TypeAlias = tuple[type[BillingError], str, str]
 """The error, what happened, what to do."""
 
 _KEY_HELP: Final = (
-    "Billing needs an organization owner's key: make one in the Viam app under the organization's settings "
+    "Billing needs an organization owner's API key: make one in the Viam app under the organization's settings "
     "and set the attributes api_key (or api_key_file) and api_key_id"
 )
-_SHOWN: Final = "check_access shows what the key may do."
+_SHOWN: Final = "check_access shows what the API key may do."
 _AGAIN: Final = "Try again later."
 _ASK: Final = "Try again later, or ask Viam's support."
 _CHECK_IDS: Final = "Check the IDs in the call, or the attributes org_id and location_id where it names none."

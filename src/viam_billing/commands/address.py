@@ -1,4 +1,4 @@
-"""Where an organization that bills others has its seat: as it is given, and as the API has it."""
+"""Where an organization that bills others has its seat, as it is given and as the API has it; and e-mail addresses."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ from viam_billing.settings.records import Record
 
 Line = Annotated[
     str, Meta(min_length=1, max_length=256, pattern=r"\S", title="a non-empty text of at most 256 characters")
+]
+_LABEL = r"(?!-)[^\s\x00-,./:-@[-`{-\x9f]{1,63}(?<!-)"  # of a domain: letters of any language, digits, hyphens inside
+Email = Annotated[
+    str,
+    Meta(
+        max_length=254,
+        pattern=rf"^(?!\.|.*\.[.@])[^\s@,:;<>()[\]\\\"\x00-\x1f\x7f-\x9f]+@({_LABEL}\.)+(?![0-9]+$){_LABEL}$",
+        title="an e-mail address of at most 254 characters, such as help@example.com",
+        examples=["help@example.com"],
+    ),
 ]
 
 

@@ -19,13 +19,13 @@ from viam_billing.settings.records import Record, given
 
 ChargedOrg = Annotated[Id, Meta(description="The organization to charge.")]
 BrandingOrg = Annotated[Id, Meta(description="The organization whose name and logo the invoice carries.")]
-Amount = Annotated[float, Meta(gt=0, lt=1e12, title="an amount in dollars above 0, in whole cents")]
-Tax = Annotated[float, Meta(ge=0, lt=1e12, title="an amount in dollars, at least 0, in whole cents")]
+Amount = Annotated[float, Meta(gt=0, lt=1e12, title="an amount in dollars above 0 and below 10^12, in whole cents")]
+Tax = Annotated[float, Meta(ge=0, lt=1e12, title="an amount in dollars of at least 0, below 10^12, in whole cents")]
 _AT_MOST_1000 = Meta(max_length=1000, title="a text of at most 1000 characters")
 Description = Annotated[str, _AT_MOST_1000, Meta(description="What the invoice says it is for.")]
 _KEY = Meta(min_length=1, max_length=200, pattern=r"\S", title="a non-empty text of at most 200 characters")
 IdempotencyKey = Annotated[
-    str, _KEY, Meta(description="Names this one charge for ever: the same key is never charged twice.")
+    str, _KEY, Meta(description="Names this one charge for ever: the same idempotency key is never charged twice.")
 ]
 
 
@@ -61,12 +61,12 @@ class InvoiceParameters(Record, frozen=True, kw_only=True):
 class ChargeEntry(AnswerRecord, frozen=True, kw_only=True):
     """An entry of the charge journal as callers see it."""
 
-    idempotency_key: Annotated[str, says("The key that the caller chose")]
+    idempotency_key: Annotated[str, says("The idempotency key that the caller chose")]
     command: Annotated[str, says("The command that charged")]
     state: Annotated[State, says("What is known of the charge; succeeded is final")]
     org_id: Annotated[str, says("The organization charged")]
     total: Annotated[float, usd("The amount, tax included")]
-    created_at: Annotated[str, utc("When the key was first used")]
+    created_at: Annotated[str, utc("When the idempotency key was first used")]
     attempts: Annotated[int, says("How often it was tried: more than 1 after an attempt that failed")]
     reconcilable: Annotated[bool, says("Whether the invoices could be read before, so that a lost answer can be found")]
     sent_at: Annotated[str, utc("When the last attempt was sent")] | UnsetType = UNSET
@@ -81,7 +81,9 @@ class ChargeEntry(AnswerRecord, frozen=True, kw_only=True):
 class ChargeOutcome(ChargeEntry, frozen=True, kw_only=True):
     """The answer of a charge."""
 
-    replayed: Annotated[bool, says("Whether the key had been charged before: this is that charge, not another one")]
+    replayed: Annotated[
+        bool, says("Whether the idempotency key had been charged before: this is that charge, not another one")
+    ]
 
 
 class ChargeDryRun(DryRunAnswer, frozen=True, kw_only=True):

@@ -45,7 +45,7 @@ DryRun = Annotated[Flag, Meta(description="Check everything and send nothing.")]
 _AGE = "How old a cached answer may be before the cloud is asked; by default cache_ttl_s."
 MaxAge = Annotated[float, Meta(ge=0, title="a number of seconds, at least 0", description=_AGE)]
 Limit = Annotated[
-    int, Meta(ge=1, le=2**62, title="a whole number, at least 1", description="How many to answer at most.")
+    int, Meta(ge=1, le=2**62, title="a whole number from 1 to 2^62", description="How many to answer at most.")
 ]
 Moment = Annotated[
     str,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -21,6 +21,23 @@ from viam_billing.settings.records import Record, close_names, given, schema
 from viam_billing.version import VERSION
 
 _Read: TypeAlias = Callable[..., Awaitable[object]]
+
+
+_ALSO_CALLED: Final = {
+    "address": "billing_service",
+    "cost": "usage",
+    "forecast": "usage",
+    "journal": "charges",
+    "notify": "email",
+    "payer": "location_billing_organization",
+    "permission": "access",
+    "projection": "usage",
+    "reminder": "email",
+    "spending": "usage",
+    "version": "status",
+    "white_label": "get_billing_service",
+}
+"""Words of the documentation and the command line that no command's name has, and those that it has for them."""
 
 
 class HelpParameters(Record, frozen=True, kw_only=True):
@@ -72,7 +89,10 @@ async def help_(parameters: HelpParameters, context: Context, call: Call) -> Hel
 
 def unknown_command(name: str, names: Iterable[str]) -> UnknownCommandError:
     """The error for a name that no command has."""
-    close = close_names(name, names, 3)
+    meant = name
+    for word, command_has in _ALSO_CALLED.items():
+        meant = meant.replace(word, command_has)
+    close = close_names(meant, names, 3)
     hint = f"Did you mean {' or '.join(close)}? " if close else ""
     return UnknownCommandError(f'there is no command {quoted(name)}. {hint}{{"help": {{}}}} lists the commands.')
 
@@ -88,7 +108,7 @@ class Access(AnswerRecord, frozen=True, kw_only=True):
 
     api_key_id: Annotated[str, says("The ID of the API key")]
     app_address: Annotated[str, says("Where the cloud is")]
-    authenticated: Annotated[bool, says("Whether the key is accepted, where that is known")] | UnsetType = UNSET
+    authenticated: Annotated[bool, says("Whether the API key is accepted, where that is known")] | UnsetType = UNSET
     calls: Annotated[dict[str, str], says("By the cloud's call, ok or an error code")]
     as_of: AsOf | UnsetType = UNSET
     stale: Stale | UnsetType = UNSET

@@ -25,7 +25,7 @@ class Status(AnswerRecord, frozen=True, kw_only=True):
     last_success: Annotated[str, utc("When the cloud last answered")] | UnsetType = UNSET
     last_error: Annotated[str, says("The last error of a call to the cloud, code first")] | UnsetType = UNSET
     cloud_calls: Annotated[int, says("Calls to the cloud since this service was made")]
-    logins: Annotated[int, says("Logins of all services that share its key and address")]
+    logins: Annotated[int, says("Logins of all services that share its API key and address")]
     retries: Annotated[int, says("Calls to the cloud that were repeated, since this service was made")]
     cache_hits: Annotated[int, says("How often memory was enough")]
     cache_misses: Annotated[int, says("How often the cloud had to be asked")]

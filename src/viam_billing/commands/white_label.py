@@ -12,11 +12,11 @@ from msgspec import UNSET, Meta, UnsetType, to_builtins
 from viam_billing.cache.queries import WHITE_LABEL
 from viam_billing.cache.readings import Call, provenance
 from viam_billing.cloud import decoding
-from viam_billing.commands.address import Address, BillingAddress
+from viam_billing.commands.address import Address, BillingAddress, Email
 from viam_billing.commands.context import Context, DryRun, Id, OrgReadParameters, command
 from viam_billing.commands.payers import OrgAdded
-from viam_billing.core.errors import BillingError, KeyLacksPermissionError, NotFoundError
-from viam_billing.core.png import is_png
+from viam_billing.core.errors import BillingError, CloudRejectedError, KeyLacksPermissionError, NotFoundError, quoted
+from viam_billing.core.png import LONGEST_SIDE, is_png
 from viam_billing.settings.answers import AnswerRecord, DryRunAnswer, Passed, says
 from viam_billing.settings.records import Record, given
 
@@ -46,16 +46,7 @@ class AddressParameters(ServiceParameters, frozen=True, kw_only=True):
 class SupportEmailParameters(ServiceParameters, frozen=True, kw_only=True):
     """Parameters of `organization_set_support_email`."""
 
-    email: Annotated[
-        str,
-        Meta(
-            max_length=254,
-            pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+$",
-            title="an e-mail address",
-            description="Where its customers find help.",
-            examples=["help@example.com"],
-        ),
-    ]
+    email: Annotated[Email, Meta(description="Where its customers find help.")]
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"email": lambda text: not text.endswith("\n")}
 
 
@@ -74,7 +65,7 @@ class LogoParameters(ServiceParameters, frozen=True, kw_only=True):
         str,
         Meta(
             pattern="^iVBORw0KGgo[A-Za-z0-9+/]+={0,2}$",  # a PNG's first bytes
-            title="a whole PNG of at most 200,000 bytes, as base64 without line breaks",
+            title=f"a whole PNG of at most 200,000 bytes and {LONGEST_SIDE:,} pixels a side, as base64 on one line",
             description="The logo on invoices and e-mails.",
         ),
     ]
@@ -156,12 +147,22 @@ async def _address(
     before = await _before("GetBillingServiceConfig", "billing_address", parameters, context, call)
     fields = {} if before == address else {"org_id": org_id, "billing_address": address}
     if parameters.dry_run:
+        if before is None and rpc == "UpdateBillingService":
+            raise _not_enabled(org_id)
         return DryRunAnswer(dry_run=True, would_send=fields)
     after = before
     if fields:
         await _send(rpc, fields, context, call)
         after = await _after("GetBillingServiceConfig", "billing_address", org_id, context, call)
     return AddressChange(org_id=org_id, billing_address=after or address, changed=_changed(before, after))
+
+
+def _not_enabled(org_id: str) -> CloudRejectedError:
+    """What an update would end in. Only a dry run takes it from what was read: the cloud has the last word."""
+    return CloudRejectedError(
+        f"the cloud tells no billing address of {quoted(org_id)}, so its billing service is not enabled and the "
+        "update would be refused. Call enable_billing_service first."
+    )
 
 
 @command("change", ServiceParameters, "Stop an organization from billing others under its own name.")
@@ -207,11 +208,18 @@ async def organization_set_logo(parameters: LogoParameters, context: Context, ca
 
 
 async def _before(rpc: str, field: str, parameters: ServiceParameters, context: Context, call: Call) -> Any:  # noqa: ANN401 - a field of the API
-    """What the cloud has now, None where it tells nothing; whoever asks for a change gets no older answer after it."""
+    """What the cloud has now, None where it tells nothing; whoever asks for a change gets no older answer after it.
+
+    Raises: KeyLacksPermissionError: in a dry run only, which is there to tell it.
+    """
     context.policy.check_org(parameters.org_id)
     try:
         answer = decoding.to_native(await context.gateway.get_white_label(rpc, parameters.org_id, call.deadline))
-    except (NotFoundError, KeyLacksPermissionError):
+    except NotFoundError:
+        answer = {}
+    except KeyLacksPermissionError:
+        if parameters.dry_run:
+            raise
         answer = {}
     context.reads.cache.forget(*_outdated(parameters.org_id))
     return answer.get(field) or None

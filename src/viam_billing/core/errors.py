@@ -161,10 +161,22 @@ def shortened(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
+def _beginning(text: str, longest: int) -> str:
+    """The first characters of a text, escaped, as many as fit: none is cut, nor its escape."""
+    shown = ""
+    for character in text:
+        escaped = json.dumps(character)[1:-1]
+        if len(shown) + len(escaped) > longest:
+            break
+        shown += escaped
+    return shown
+
+
 def quoted(value: object) -> str:
     """A caller's value for an error or a log: escaped, so that it cannot fake a log line, and cut to 80 characters."""
     if isinstance(value, str):
-        return shortened(json.dumps(value[: _LONGEST_QUOTE + 1]), _LONGEST_QUOTE)
+        shown = json.dumps(value[: _LONGEST_QUOTE + 1])
+        return shown if len(shown) <= _LONGEST_QUOTE else f'"{_beginning(value, _LONGEST_QUOTE - 3)}…"'
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     if isinstance(value, (int, float)):  # all its digits: the last one may be what is wrong

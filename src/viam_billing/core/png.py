@@ -1,22 +1,39 @@
-"""Whether bytes are a PNG: its frame alone, as no picture is decoded here."""
+"""Whether bytes are a PNG: its frame and its size. What its pixels are is left to who shows it."""
 
 from __future__ import annotations
 
+import struct
 import zlib
 from typing import Final
 
+LONGEST_SIDE: Final = 10_000
+"""In pixels."""
+
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+_DEPTHS: Final = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+"""How many bits a value may have, by the colour type."""
 
 
 def is_png(content: bytes) -> bool:
-    """Whether all of it is one PNG: each chunk whole and with its own sum, from IHDR over IDAT to the only IEND."""
+    """Whether all of it is one PNG, each chunk whole and with its own sum, from IHDR to the only IEND."""
     if not content.startswith(_SIGNATURE):
         return False
-    kinds, at = [], len(_SIGNATURE)
+    chunks, at = [], len(_SIGNATURE)
     while at < len(content):
         end = at + 12 + int.from_bytes(content[at : at + 4], "big")
         if end > len(content) or zlib.crc32(content[at + 4 : end - 4]) != int.from_bytes(content[end - 4 : end], "big"):
             return False
-        kinds.append(content[at + 4 : at + 8])
+        chunks.append((content[at + 4 : at + 8], content[at + 8 : end - 4]))
         at = end
-    return kinds[:1] == [b"IHDR"] and b"IDAT" in kinds and kinds[-1] == b"IEND" and kinds.count(b"IEND") == 1
+    kinds = [kind for kind, _ in chunks]
+    framed = kinds[:1] == [b"IHDR"] and kinds[-1] == b"IEND" and kinds.count(b"IEND") == 1 and b"IDAT" in kinds
+    return framed and _is_head(chunks[0][1])
+
+
+def _is_head(head: bytes) -> bool:
+    """Whether IHDR tells a picture that has pixels, not too many, in a form that there is."""
+    if len(head) != 13:  # noqa: PLR2004 - as the format has it
+        return False
+    width, height, depth, colour, compression, filters, interlaced = struct.unpack(">IIBBBBB", head)
+    in_form = depth in _DEPTHS.get(colour, ()) and not compression and not filters and interlaced <= 1
+    return in_form and 1 <= width <= LONGEST_SIDE and 1 <= height <= LONGEST_SIDE

@@ -27,15 +27,21 @@ _LIMITS: Final = '{"per_charge": dollars, "per_day": dollars}'
 
 Text = Annotated[str, Meta(min_length=1, pattern=r"\S", title="a non-empty text")]
 Texts = tuple[Text, ...]
-Amount = Annotated[float, Meta(gt=0, title="an amount in dollars above 0, in whole cents")]
+Amount = Annotated[float, Meta(gt=0, title="an amount in dollars above 0 and below 10^12, in whole cents")]
 Seconds = Annotated[float, Meta(ge=0, title="a number of seconds, at least 0")]
-Fraction = Annotated[float, Meta(ge=0, le=1)]
-AlertUrl = Annotated[str, Meta(max_length=2048)]
+Fraction = Annotated[float, Meta(ge=0, le=1, title="a number between 0 and 1")]
+AlertUrl = Annotated[
+    str, Meta(max_length=2048, title="an Apprise address of at most 2,048 characters, such as mailto://...")
+]
 AlertUrls = Annotated[
     tuple[AlertUrl, ...],
     Meta(max_length=10, title="a list of up to 10 Apprise addresses, such as mailto://..., each once"),
 ]
-Commands = Annotated[Texts, Meta(title="a list of command names and of the groups read, notify, change, charge")]
+_COMMAND: Final = "the name of a command or of a group (read, notify, change, charge)"
+Commands = Annotated[
+    tuple[Annotated[Text, Meta(title=_COMMAND)], ...],
+    Meta(title="a list of command names and of the groups read, notify, change, charge"),
+]
 PdfBytes = Annotated[int, Meta(ge=1, le=22 * MIB, title="a whole number from 1 to 23068672 (22 MiB)")]
 
 
@@ -194,13 +200,12 @@ def _errors_of_key(attributes: Mapping[str, object]) -> list[str]:
 
 def _errors_of_commands(valid: Attributes, key: object, effects: Mapping[str, str]) -> list[str]:
     errors = []
-    for name in valid.allowed_commands:
+    for place, name in enumerate(valid.allowed_commands):
         if name not in effects and name not in GROUPS:
             found, close = "a value that is not shown", ""
             if not (isinstance(key, str) and key in name):
                 found, close = quoted(name), close_name(name, [*GROUPS, *effects])
-            wanted = close or records.expected(Attributes, "allowed_commands")
-            errors.append(f"allowed_commands: found {found}, expected {wanted}")
+            errors.append(f"allowed_commands[{place}]: found {found}, expected {close or _COMMAND}")
     return errors
 
 

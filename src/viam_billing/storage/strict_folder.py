@@ -30,7 +30,9 @@ def check_parents(path: str) -> None:
         try:
             found = os.lstat(here)
         except FileNotFoundError as error:
-            raise type(error)(error.errno, f"{quoted(here)} is not there. Make that folder, or name another") from None
+            parent = os.path.dirname(path)
+            todo = f"Make {quoted(parent)} with it" if parent.startswith(f"{here}/") else "Make that folder"
+            raise type(error)(error.errno, f"{quoted(here)} is not there. {todo}, or name another") from None
         _check(here, found, parent=True)
         if stat.S_ISLNK(found.st_mode):
             target = os.readlink(here)

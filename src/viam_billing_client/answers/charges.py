@@ -24,7 +24,7 @@ class Charge(Answer, frozen=True, kw_only=True):
     """US dollars in whole cents, tax included."""
     invoice_id: str | None = None
     created_at: datetime
-    """When the key was first used."""
+    """When the idempotency key was first used."""
     sent_at: datetime | None = None
     """When the last attempt was sent; None where none was."""
     attempts: int
@@ -46,7 +46,7 @@ class ChargeMade(Charge, frozen=True, kw_only=True):
     """A charge that has succeeded."""
 
     replayed: bool
-    """Whether the key had charged before: then this is that charge, and nothing was sent now."""
+    """Whether the idempotency key had charged before: then this is that charge, and nothing was sent now."""
 
 
 class ChargeFound(Charge, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ from viam_billing_client.cli import (
     usage,
 )
 from viam_billing_client.cli.messages import keep_arguments_secret, plain, say
-from viam_billing_client.cli.parameters import id_of, seconds_of, text_of
+from viam_billing_client.cli.parameters import address_of, id_of, seconds_of, text_of
 from viam_billing_client.cli.places import Options, UnhelpedError, has_sandbox
 
 _USAGE: Final = 2
@@ -88,16 +88,16 @@ def billing(  # noqa: PLR0913 - the options of all commands
     *,
     address: Annotated[
         str | None,
-        typer.Option(envvar="VIAM_BILLING_ADDRESS", metavar="HOST", parser=text_of, help="The machine's address."),
+        typer.Option(envvar="VIAM_BILLING_ADDRESS", metavar="HOST", parser=address_of, help="The machine's address."),
     ] = None,
     api_key_id: Annotated[
         str | None,
-        typer.Option(envvar="VIAM_BILLING_API_KEY_ID", metavar="ID", parser=id_of, help="The ID of the machine's key."),
+        typer.Option(envvar="VIAM_BILLING_API_KEY_ID", metavar="ID", parser=id_of, help="The ID of the machine key."),
     ] = None,
     api_key: Annotated[
         str | None,
         typer.Option(
-            envvar="VIAM_BILLING_API_KEY", metavar="KEY", parser=text_of, help="The machine's key; better not typed."
+            envvar="VIAM_BILLING_API_KEY", metavar="KEY", parser=text_of, help="The machine key; better not typed."
         ),
     ] = None,
     service: Annotated[

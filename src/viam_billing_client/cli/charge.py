@@ -70,7 +70,8 @@ def charge(  # noqa: PLR0913 - the command's parameters
             tried = ask_one(ctx.obj, place, {**request, "dry_run": True}, "DryRun", _CHARGE_S)
             if not tried.record.would_send and not (dry_run and ctx.obj.output != "table"):
                 say(
-                    f"the key {chosen_key} has been used for this charge before: nothing was sent. This is known of it:"
+                    f"the idempotency key {chosen_key} has been used for this charge before: nothing was sent. "
+                    "This is known of it:"
                 )
                 found = {"command": "get_charge", "idempotency_key": chosen_key}
                 write([ask_one(ctx.obj, place, found, "ChargeFound")], FOUND, ctx.obj.output)

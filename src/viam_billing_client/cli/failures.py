@@ -79,7 +79,7 @@ def of_connecting(error: errors.MachineError, place: Place) -> str:
     elif is_loopback(place.address):
         todo = "Does viam-server run there? If it has no TLS, as is usual on this computer, add --insecure."
     else:
-        todo = "Is it online, and are its address and its key right?"
+        todo = "Is it online, and are its address and the machine key right?"
         todo += "" if place.api_key else f" A machine in Viam's cloud {_NEEDS_KEY}"
     return f"the machine at {place.address} cannot be reached: {why}. {todo}"
 

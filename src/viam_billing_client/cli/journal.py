@@ -76,7 +76,7 @@ def resolve(
     with one_place(ctx.obj) as place:
         if not yes:
             known = ask_one(ctx.obj, place, {"command": "get_charge", "idempotency_key": key}, "ChargeFound").record
-            risk = " If it did charge, this key charges a second time." if outcome == "failed" else ""
+            risk = " If it did charge, this idempotency key charges a second time." if outcome == "failed" else ""
             what = f"the charge {key}, {dollars(known.total)} to {known.org_id}, now {known.state},"
             demand_consent(f"Record for good that {what} has {outcome}?{risk}")
         told = {"idempotency_key": key, "outcome": outcome, "note": note, "invoice_id": invoice}

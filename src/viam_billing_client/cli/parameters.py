@@ -67,6 +67,11 @@ def id_of(text: str) -> str:
     return _filled(text, "an ID")
 
 
+def address_of(text: str) -> str:
+    """A machine's address as typed. Raises: typer.BadParameter."""
+    return _filled(text, "a machine's address")
+
+
 def text_of(text: str) -> str:
     """A text as typed. Raises: typer.BadParameter."""
     return _filled(text, "a text")

@@ -121,7 +121,7 @@ def _profiles() -> tuple[Mapping[str, Mapping[str, Any]], str | None]:
     for name, profile in machines.items():
         _check_profile(path, name, profile)
     if os.name == "posix" and readable_by_others and any("api_key" in each for each in machines.values()):
-        say(f"other users of this computer can read the keys in {path}. Run: chmod 600 '{path}'")
+        say(f"other users of this computer can read the machine keys in {path}. Run: chmod 600 '{path}'")
     return machines, default
 
 
@@ -149,13 +149,19 @@ def _of_profile(name: str, profiles: Mapping[str, Mapping[str, Any]], options: O
 
 def _checked(place: Place) -> Place:
     keep_secret(place.api_key)
+    if not place.address.rpartition("://")[2].strip(" /"):
+        raise BadParameter(
+            f'the address "{place.address}" names no machine; expected such as office-main.abc123xyz.viam.cloud.'
+        )
     if (place.api_key is None) != (place.api_key_id is None):
         missing = "api-key" if place.api_key is None else "api-key-id"
-        raise BadParameter(f"{place.name}: the machine's key and its ID belong together, and the {missing} is missing.")
+        raise BadParameter(f"{place.name}: the machine key and its ID belong together, and the {missing} is missing.")
     if place.api_key_id is not None and not _is_uuid(place.api_key_id):
-        raise BadParameter(f"{place.name}: the api-key-id is not a UUID. Is it the key itself?")
+        raise BadParameter(f"{place.name}: the api-key-id is not a UUID. Is it the machine key itself?")
     if place.insecure and place.api_key and not is_loopback(place.address):
-        raise BadParameter(f"{place.name}: --insecure would send the key readable by others over the network.")
+        raise BadParameter(
+            f"{place.name}: --insecure lets the network read the machine key; it is for this computer only."
+        )
     return place
 
 

@@ -62,7 +62,7 @@ def _access_rows(answer: answers.AccessCheck) -> Iterator[Row]:
 def _access_lines(answer: answers.AccessCheck, page: Page) -> Iterator[str]:
     works = {True: "works", False: "is rejected", None: "could not be tried: the cloud is away"}[answer.authenticated]
     style = {True: "green", False: "red", None: "yellow"}[answer.authenticated]
-    yield from page.wrapped(f"The key {answer.api_key_id} at {answer.app_address} {works}.", style)
+    yield from page.wrapped(f"The API key {answer.api_key_id} at {answer.app_address} {works}.", style)
     calls = sorted(answer.calls.items())
     columns = [Column("call"), Column("result")]
     yield from page.table(columns, calls, [None if result == "ok" else "yellow" for _, result in calls])

@@ -113,7 +113,7 @@ class FakeBilling(Billing):
         if command == "get_charge":
             key = asked["idempotency_key"]
             if key not in self.charges:
-                raise errors.NotFoundError(f'the journal has no charge with the key "{key}".')
+                raise errors.NotFoundError(f'the journal has no charge with the idempotency key "{key}".')
             return msgspec.convert(asdict(self.charges[key]), answers.ChargeFound)
         return sample(command, record)
 

@@ -29,6 +29,8 @@ class _Address(Struct, forbid_unknown_fields=True):
     address_line_2: _Line | UnsetType = UNSET
 
 
+_LABEL: Final = r"(?!-)[^\s\x00-,./:-@[-`{-\x9f]{1,63}(?<!-)"
+"""A part of an e-mail address's domain."""
 _TYPES: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("subtotal", "amount"), Annotated[float, Meta(gt=0, lt=1e12)]),
     "tax": Annotated[float, Meta(ge=0, lt=1e12)],
@@ -46,7 +48,11 @@ _TYPES: Final[Mapping[str, Any]] = {
     "location_ids": Annotated[list[_Id], Meta(min_length=1, max_length=10_000)],
     "billing_address": _Address,
     "email": Annotated[
-        str, Meta(max_length=254, pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+$(?!\n)")
+        str,
+        Meta(
+            max_length=254,
+            pattern=rf"^(?!\.|.*\.[.@])[^\s@,:;<>()[\]\\\"\x00-\x1f\x7f-\x9f]+@({_LABEL}\.)+(?![0-9]+$){_LABEL}$(?!\n)",
+        ),
     ],
     "content_base64": Annotated[bytes, Meta(max_length=200_000)],
     "save_as": Annotated[str, Meta(min_length=1, pattern=r"^(?!\.{1,2}$)[^/\\]+$(?!\n)")],

@@ -41,7 +41,7 @@ def how_to_configure(view: View) -> None:
     view.heading("The configuration for a machine of yours")
     view.text(
         "Paste it into the machine's JSON in the Viam app, with the path of run.sh in that machine's checkout and with "
-        "the key of an organization's owner. Organization and location are the machine's own."
+        "the API key of an organization's owner. Organization and location are the machine's own."
     )
     view.space()
     own = {"api_key_id": "00000000-0000-0000-0000-000000000000", "api_key": "YOUR-ORGANIZATION-OWNERS-KEY"}

@@ -279,6 +279,7 @@ async def test_a_damaged_file_costs_the_old_answers(
         assert await loaded(second) == {}
         await saved(second, "new")
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert caplog.messages[0].startswith("remembered answers are lost: ")
     assert set(await loaded(opened())) == {"new"}
 
 
@@ -313,3 +314,4 @@ async def test_a_disk_that_cannot_be_used_costs_one_line(
         file.delete(None)
     file.close()
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert caplog.messages[0].startswith("answers are kept in memory only: ")

@@ -105,7 +105,7 @@ def test_a_login_that_failed_otherwise_says_nothing_about_the_key(error: CallFai
 
 @pytest.mark.parametrize("status", [Status.UNAUTHENTICATED, Status.PERMISSION_DENIED])
 def test_a_key_that_may_not_is_told_whose_may(status: Status) -> None:
-    assert "owner's key" in translated(answered(status)).text
+    assert "owner's API key" in translated(answered(status)).text
 
 
 def test_the_clouds_words_are_passed_on_with_the_calls_name() -> None:

@@ -135,8 +135,14 @@ async def test_wrong_input_is_named(parameters: dict[str, object]) -> None:
     assert "expected" in error.text
 
 
-@pytest.mark.parametrize("value", [[], ["a", None], ["a", ""]])
-async def test_what_is_wrong_in_a_list_is_told(value: list[object]) -> None:
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ([], "location_ids: found a list of 0, expected a list of 1 to 10,000 location IDs"),
+        (["a", None], "location_ids[1]: found null, expected a non-empty text of at most 128 characters"),
+        (["a", ""], 'location_ids[1]: found "", expected a non-empty text of at most 128 characters'),
+    ],
+)
+async def test_what_is_wrong_in_a_list_is_told(value: list[object], told: str) -> None:
     """A list was found: that a list is expected would say nothing."""
-    error = await small().refused(FLEET, location_ids=value)
-    assert "1 to 10,000 location IDs, each a non-empty text of at most 128 characters" in error.text
+    assert told in (await small().refused(FLEET, location_ids=value)).text

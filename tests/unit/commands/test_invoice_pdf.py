@@ -67,7 +67,7 @@ def test_one_file_name_is_good(name: str) -> None:
 )
 def test_what_is_no_file_name_is_refused(name: str) -> None:
     """Paths, what nobody sees or what turns the text around, more than 255 bytes whatever the number of characters."""
-    with pytest.raises(InvalidRecordError, match=r"save_as: found .*, expected one file name"):
+    with pytest.raises(InvalidRecordError, match=r"save_as: found .*, expected a file name"):
         records.read(PdfParameters, {"id": "i", "save_as": name}, "parameter")
 
 

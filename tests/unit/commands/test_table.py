@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -125,6 +127,13 @@ def test_every_field_says_what_it_expects(record: type[Record]) -> None:
     assert all(expected(record, field) for field in fields)
     assert {*record.checks, *record.aliases.values(), *record.secrets} <= fields
     assert not set(record.aliases) & fields
+
+
+@ROWS
+def test_help_says_which_key_it_means(row: Command) -> None:
+    """The API key or an idempotency key, also in a sentence that is read alone."""
+    told = json.dumps([row.summary, schema(row.parameters), row.answer_schema()])
+    assert re.findall(r"(?<!\bAPI )(?<!\bidempotency )\bkeys?\b[^\"]*", told, re.IGNORECASE) == []
 
 
 def test_the_table_cannot_be_changed() -> None:

@@ -79,6 +79,14 @@ def test_a_quoted_text_has_at_most_80_characters() -> None:
     assert len(quoted("y" * 10_000)) == 80
 
 
+@pytest.mark.parametrize("text", ["y" * 81, '"' * 81, "\n\x00" * 40, "é" * 15, "x" + "\U0001f600" * 10])
+def test_a_text_that_is_cut_keeps_whole_characters_and_both_its_quotes(text: str) -> None:
+    shown = quoted(text)
+    assert shown.endswith('…"')
+    assert len(shown) <= 80
+    assert text.startswith(json.loads(shown.replace("…", "")))
+
+
 @pytest.mark.parametrize("text", ["two\nlines", "a\rb", "\x1b[31mred", "\u2028", 'quo"te', "\u202e"])
 def test_a_quoted_text_cannot_fake_a_log_line(text: str) -> None:
     """Line breaks and control characters are escaped, and nothing is lost."""

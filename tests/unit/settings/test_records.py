@@ -20,6 +20,10 @@ class Inner(Record, frozen=True, kw_only=True):
     depth: Annotated[int, Meta(ge=1, title="a whole number, at least 1")]
 
 
+Word = Annotated[str, Meta(title="a text")]
+Part = Annotated[int, Meta(ge=0, title="a whole number, at least 0")]
+
+
 class Shape(Record, frozen=True, kw_only=True):
     """One field of each kind."""
 
@@ -29,9 +33,11 @@ class Shape(Record, frozen=True, kw_only=True):
     token: Annotated[str, Meta(max_length=3, title="a short text")] | UnsetType = UNSET
     limit: Limit | UnsetType = UNSET
     since: Annotated[Moment, Meta()] | UnsetType = UNSET
+    parts: Annotated[tuple[Part, ...], Meta(min_length=1, max_length=300, title="a list")] | UnsetType = UNSET
+    words: Annotated[tuple[Word, ...], Meta(title="a list of texts")] | UnsetType = UNSET
     aliases: ClassVar[Mapping[str, str]] = {"called": "name"}
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"size": lambda size: size % 2 == 0, "since": is_moment}
-    secrets: ClassVar[frozenset[str]] = frozenset({"token"})
+    secrets: ClassVar[frozenset[str]] = frozenset({"token", "words"})
 
 
 def errors(**values: object) -> list[str]:
@@ -86,6 +92,26 @@ def test_a_field_of_a_record_can_be_missing() -> None:
 
 def test_a_record_is_an_object() -> None:
     assert errors(name="x", inner=[1]) == ['inner: found a list, expected {"depth": number}']
+
+
+def test_a_wrong_element_of_a_list_is_named_with_its_value() -> None:
+    found = errors(name="x", parts=[50, "x", -1, *[1] * 247, None])
+    wrong = {"[1]": '"x"', "[2]": "-1", "[250]": "null"}
+    assert found == [f"parts{at}: found {value}, expected a whole number, at least 0" for at, value in wrong.items()]
+
+
+def test_a_list_that_is_wrong_as_a_whole_is_told_by_its_length() -> None:
+    told = [errors(name="x", parts=[1] * length) for length in (0, 301)]
+    assert told == [["parts: found a list of 0, expected a list"], ["parts: found a list of 301, expected a list"]]
+
+
+def test_a_wrong_element_of_a_secret_list_is_not_shown() -> None:
+    (told,) = errors(name="x", words=["a", 1234])
+    assert told.startswith("words[1]: found a value that is not shown, expected ")
+
+
+def test_so_many_wrong_elements_do_not_make_an_endless_error() -> None:
+    assert len(errors(name="x", parts=["x"] * 300)) == 10
 
 
 def test_a_misspelt_name_gets_a_hint() -> None:
