@@ -125,9 +125,11 @@ class ChargeService:
     async def _run(self, attempt: Attempt) -> Entry:
         request, access = attempt.request, attempt.access
         turn = self._turns.setdefault(request.org_id, asyncio.Lock())
+        waits = turn.locked()
         async with turn:
-            await self.recovery.prepare()  # the charge before may have ended without its outcome on the disk
-            await self.journal.examine(request, access.limits)  # or unknown, which blocks this one
+            if waits:  # what was checked before may be different now; the reservation checks it in any case
+                await self.recovery.prepare()  # the charge before may have ended without its outcome on the disk
+                await self.journal.examine(request, access.limits)  # or unknown, which blocks this one
             sys.audit("viam_billing.charging.invoices_asked", request.key)
             try:
                 invoices = await access.invoices_if_permitted(request.org_id)
