@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType, to_builtins
 from viam_billing.cache.queries import WHITE_LABEL
 from viam_billing.cache.readings import Call, provenance
 from viam_billing.cloud import decoding
-from viam_billing.commands.address import Address, BillingAddress, Email
+from viam_billing.commands.address import Address, BillingAddress, Email, is_email
 from viam_billing.commands.context import Context, DryRun, Id, OrgReadParameters, command
 from viam_billing.commands.payers import OrgAdded
 from viam_billing.core.errors import BillingError, CloudRejectedError, KeyLacksPermissionError, NotFoundError, quoted
@@ -47,7 +47,7 @@ class SupportEmailParameters(ServiceParameters, frozen=True, kw_only=True):
     """Parameters of `organization_set_support_email`."""
 
     email: Annotated[Email, Meta(description="Where its customers find help.")]
-    checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"email": lambda text: not text.endswith("\n")}
+    checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"email": is_email}
 
 
 def _logo(text: str) -> bytes:
