@@ -9,7 +9,7 @@ fail() {
     exit 1
 }
 
-image=${ARM64_IMAGE:-python:3.13-bookworm}
+image=${ARM64_IMAGE:-python:3.13-trixie} # whose Debian has a Node that is new enough for the page
 core="test_process test_usage test_invoices test_invoice_pdf test_charges test_charges_disk test_cache_disk test_outage"
 
 cd "${0%/*}/.."
@@ -23,12 +23,13 @@ if [ "${1:-}" != --here ]; then
     command -v docker >/dev/null || fail "this machine is $(uname -m), and docker, which would emulate arm64, is missing."
     docker run --rm --platform linux/arm64 "$image" true ||
         fail "docker cannot run arm64 here; on Debian and Ubuntu: sudo apt install qemu-user-static binfmt-support"
-    exec docker run --rm --platform linux/arm64 --volume "$PWD/build/arm64:/checkout" "$image" /checkout/bundle/arm64.sh --here
+    exec docker run --rm --platform linux/arm64 --volume "$PWD/build/arm64:/checkout" "$image" sh -c \
+        "apt-get update -qq && apt-get install -qq --no-install-recommends nodejs npm && exec /checkout/bundle/arm64.sh --here"
 fi
 
 say "set-up and demonstration"
 ./setup.sh --demo
-.venv/bin/python -m viam_billing_sandbox.demo --direct </dev/null >/dev/null
+.venv/bin/python -m viam_billing_sandbox.demo --direct </dev/null
 say "the core of the integration tests"
 ./setup.sh --dev
 set --
