@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 import pytest_asyncio
 
+from support.faulty_cloud import back
 from support.module_process import Service, refused
 from support.sandbox_caller import HARBOR_ID, MACHINE_KEY, NORTHWIND_ID
 from viam_billing_sandbox.control import Fault, SandboxControl, Stats
@@ -224,6 +225,8 @@ async def test_a_failed_read_sends_nothing(service: Service, control: SandboxCon
     assert refusal.code == "cloud_unreachable"
     assert "may have been done" not in refusal.text
     assert change.rpc not in control.stats().calls
+    control.clear_faults()
+    await back(service)
 
 
 @BOTH

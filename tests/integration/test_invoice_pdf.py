@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import os
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -233,17 +234,18 @@ async def test_a_full_folder_lets_a_file_be_replaced(service: Service, state: Pa
     assert (await pdf(service, save_as="small.pdf"))["size_bytes"] == size
 
 
-async def test_a_missing_parent_folder_is_not_made(make: Callable[..., Awaitable[Service]], tmp_path: Path) -> None:
+async def test_a_missing_parent_folder_is_not_made(make: Callable[..., Awaitable[Service]]) -> None:
     """Only the last folder of state_dir is created; all that is missing is told at once."""
-    told = {
-        "not/there": "Make that folder, or name another.",
-        "not/at/all/there": f'Make "{tmp_path}/not/at/all" with it, or name another.',
-    }
-    for folder, todo in told.items():
-        refusal = await refused(pdf(await make(state_dir=str(tmp_path / folder)), save_as="a.pdf"))
-        assert refusal.code == "state_unavailable"
-        assert refusal.text.endswith(f'"{tmp_path}/not" is not there. {todo}')
-    assert not (tmp_path / "not").exists()
+    with tempfile.TemporaryDirectory(prefix="vb-") as base:  # a path that is short enough to be told whole
+        told = {
+            "not/there": "Make that folder, or name another.",
+            "not/at/all/there": f'Make "{base}/not/at/all" with it, or name another.',
+        }
+        for folder, todo in told.items():
+            refusal = await refused(pdf(await make(state_dir=f"{base}/{folder}"), save_as="a.pdf"))
+            assert refusal.code == "state_unavailable"
+            assert refusal.text.endswith(f'"{base}/not" is not there. {todo}')
+        assert os.listdir(base) == []
 
 
 async def test_an_unknown_invoice_is_not_found(service: Service, state: Path) -> None:

@@ -8,13 +8,12 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import sys
 import termios
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-
-from support.conditions import holds
 
 COMMAND = (sys.executable, "-m", "viam_billing_client.cli")
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -88,10 +87,6 @@ class Terminal:
         """Type; the character 3 is Ctrl-C."""
         os.write(self._end, text.encode())
 
-    async def shows(self, words: str) -> None:
-        """Wait until they are there."""
-        await holds(lambda: words in self.text)
-
     async def code(self) -> int:
         """Wait for the end of the process and of what it writes. Returns the exit code."""
         code = await asyncio.wait_for(self.process.wait(), _END_S)
@@ -117,6 +112,11 @@ class Terminal:
         os.close(self._end)
 
 
+def _as_on_a_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever runs tests in the background may have it ignored
+
+
 @contextlib.asynccontextmanager
 async def on_terminal(
     *arguments: str, width: int = 80, env: Mapping[str, str] | None = None
@@ -132,7 +132,7 @@ async def on_terminal(
         stderr=other,
         env=environment({"TERM": "xterm", **(env or {})}),
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=_as_on_a_terminal,
     )
     os.close(other)
     terminal = Terminal(process, end)
