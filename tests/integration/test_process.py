@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -72,12 +73,14 @@ async def test_a_stdout_that_takes_nothing_changes_nothing(
 @pytest.mark.skipif(shutil.which("localedef") is None, reason="makes a locale of its own")
 async def test_a_log_line_survives_a_locale_without_its_characters(attributes: dict[str, Any], tmp_path: Path) -> None:
     """The line stands there, escaped, and no traceback."""
-    locale = tmp_path / "latin"
-    command = ["localedef", "--no-archive", "-c", "-i", "en_US", "-f", "ISO-8859-1", str(locale)]
-    await asyncio.to_thread(subprocess.run, command, check=False, capture_output=True)
-    if not locale.is_dir():
+    make = ["localedef", "--no-archive", "-c", "-i", "en_US", "-f", "ISO-8859-1", str(tmp_path / "latin")]
+    show = [sys.executable, "-I", "-c", "import sys; print(sys.stdout.encoding)"]
+    latin = {"LOCPATH": str(tmp_path), "LC_ALL": "latin"}
+    await asyncio.to_thread(subprocess.run, make, check=False, capture_output=True)
+    shown = await asyncio.to_thread(subprocess.run, show, env={**os.environ, **latin}, stdout=subprocess.PIPE)
+    if b"8859-1" not in shown.stdout:
         pytest.skip("the sources of locales are not installed")
-    async with ModuleProcess(environment={"LOCPATH": str(tmp_path), "LC_ALL": "latin"}) as module:
+    async with ModuleProcess(environment=latin) as module:
         state = tmp_path / ("x" * 90)
         state.write_text("no folder")
         await module.add({**attributes, "state_dir": str(state)})

@@ -33,7 +33,7 @@ from viam_billing.version import BILLING_MODEL
 CHECKOUT = Path(__file__).parents[2]
 API = "rdk:service:generic"
 RESOURCE = "rdk:service:generic/billing"
-START_S = 30.0
+START_S = 60.0
 
 PACKAGED = "MODULE_COMMAND" in os.environ
 """Whether the tests run against a built archive, see `make test-archive`."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SOURCES: Final = Path(__file__).resolve().parents[2] / "src"
 _READY: Final = "sandbox ready: "
 _CONTROL: Final = "sandbox control: "
-_START_S: Final = 20.0
+_START_S: Final = 60.0
 _STOP_S: Final = 10.0
 
 
