@@ -1,4 +1,4 @@
-/** Leaves out of what others have made the parts that this page never uses; one that has changed fails the build. */
+/** Leaves out of what others have made the parts that this page never uses; what has changed or moved fails the build. */
 import type { Plugin } from 'vite';
 
 interface Cut {
@@ -36,19 +36,26 @@ const CUTS: readonly Cut[] = [
 ];
 
 export function trim(): Plugin[] {
-  return CUTS.map(({ of, parts }) => ({
-    name: `trim ${of.source}`,
-    apply: 'build',
-    transform: {
-      filter: { id: of },
-      handler(code) {
-        for (const [part, instead] of parts) {
-          const trimmed = code.replace(part, instead);
-          if (trimmed === code) this.error('It has changed: trim.ts does not find what to leave out.');
-          code = trimmed;
-        }
-        return { code, map: null };
+  return CUTS.map(({ of, parts }) => {
+    let found = false;
+    return {
+      name: `trim ${of.source}`,
+      apply: 'build',
+      transform: {
+        filter: { id: of },
+        handler(code) {
+          found = true;
+          for (const [part, instead] of parts) {
+            const trimmed = code.replace(part, instead);
+            if (trimmed === code) this.error('It has changed: trim.ts does not find what to leave out.');
+            code = trimmed;
+          }
+          return { code, map: null };
+        },
       },
-    },
-  }));
+      buildEnd(error) {
+        if (!error && !found) this.error(`trim.ts does not find ${of.source}.`);
+      },
+    };
+  });
 }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
-from support.checkout import BARE_ENV, ROOT, copy_checkout, run
+from support.checkout import BARE_ENV, copy_checkout, run
 from support.module_process import PACKAGED
 
 pytestmark = pytest.mark.skipif(PACKAGED, reason="about the checkout's scripts, which are not in the archive")
@@ -43,7 +45,9 @@ def test_it_says_what_is_missing(version: str | None, words: str, tmp_path: Path
 
 def test_a_build_without_node_says_so_and_leaves_no_archive(tmp_path: Path) -> None:
     checkout = copy_checkout(tmp_path / "checkout")
-    (checkout / ".venv").symlink_to(ROOT / ".venv")  # set up already
+    (checkout / ".venv/bin").mkdir(parents=True)  # set up already
+    (checkout / ".venv/bin/python").symlink_to(sys.executable)
+    shutil.copy(checkout / "requirements/runtime.txt", checkout / ".venv")
     (tmp_path / "bin").mkdir()
     node(tmp_path / "bin", "v18.20.4")
 

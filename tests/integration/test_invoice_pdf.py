@@ -238,8 +238,8 @@ async def test_a_missing_parent_folder_is_not_made(make: Callable[..., Awaitable
     """Only the last folder of state_dir is created; all that is missing is told at once."""
     with tempfile.TemporaryDirectory(prefix="vb-") as base:  # a path that is short enough to be told whole
         told = {
-            "not/there": "Make that folder, or name another.",
-            "not/at/all/there": f'Make "{base}/not/at/all" with it, or name another.',
+            "not/there": "Create that folder, or name another.",
+            "not/at/all/there": f'Create "{base}/not/at/all" as well, or name another.',
         }
         for folder, todo in told.items():
             refusal = await refused(pdf(await make(state_dir=f"{base}/{folder}"), save_as="a.pdf"))

@@ -182,6 +182,8 @@ class TroubledStore(Database):
     """A journal's database whose disk is full when the test says so: `before` a commit, or as if, right `after` it."""
 
     trouble = ""
+    late: asyncio.Event | None = None
+    """When the next transaction's caller hears of its result."""
 
     @override
     def begin(
@@ -192,7 +194,14 @@ class TroubledStore(Database):
         if trouble == "after":
             running = asyncio.ensure_future(_full_after(running))
             running.add_done_callback(retrieve_exception)
+        if self.late is not None:
+            running, self.late = asyncio.ensure_future(_told_late(running, self.late)), None
         return running
+
+
+async def _told_late(running: asyncio.Future[T], late: asyncio.Event) -> T:
+    await late.wait()
+    return await running
 
 
 def _full(_: sqlite3.Connection) -> NoReturn:

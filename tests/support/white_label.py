@@ -27,7 +27,8 @@ def png(size_bytes: int = 0) -> bytes:
 def picture(width: int, height: int, *, depth: int = 8, colour: int = 0, interlaced: int = 0) -> bytes:
     """A PNG that says to be of a size and a form, whatever its pixels are."""
     head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", b"pixels") + chunk(b"IEND", b"")
+    palette = chunk(b"PLTE", bytes(3)) if colour == 3 else b""
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + palette + chunk(b"IDAT", b"pixels") + chunk(b"IEND", b"")
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:

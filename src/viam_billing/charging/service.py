@@ -41,6 +41,7 @@ class ChargeService:
         self.recovery.when_unknown.append(self.reconciler.wake)
         self.attempts: dict[str, Attempt] = {}  # those that have not ended, by key
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._turns_ended = 0
         self.stopping = False
 
     async def charge(
@@ -57,6 +58,7 @@ class ChargeService:
         an attempt. The `begin` of one of the attempt's callers is awaited before the reservation. Raises: BillingError:
         in every other case; `charge_outcome_unknown`: it may have been charged.
         """
+        turns_ended = self._turns_ended
         await self.recovery.prepare()
         attempt = self.attempts.get(request.key)
         if attempt is None:
@@ -70,7 +72,7 @@ class ChargeService:
         go_on()
         joined = attempt is not None
         if attempt is None:
-            attempt = self._begin(request, access)
+            attempt = self._begin(request, access, turns_ended)
         elif attempt.request != request:
             raise refusals.conflict(request.key)
         try:
@@ -97,11 +99,11 @@ class ChargeService:
                 await self.recovery.prepare()
         return await self.journal.read_figures()
 
-    def _begin(self, request: ChargeRequest, access: ServiceAccess) -> Attempt:
+    def _begin(self, request: ChargeRequest, access: ServiceAccess, turns_ended: int) -> Attempt:
         attempt = Attempt(request, access)
         self._check_open(attempt)
         self.attempts[request.key] = attempt
-        attempt.task = asyncio.create_task(self._run(attempt), name=f"viam-billing charge {request.key}")
+        attempt.task = asyncio.create_task(self._run(attempt, turns_ended), name=f"viam-billing charge {request.key}")
         attempt.task.add_done_callback(lambda _: self._remove(attempt))
         attempt.task.add_done_callback(retrieve_exception)
         return attempt
@@ -122,34 +124,40 @@ class ChargeService:
             attempt.dropped = True
             attempt.task.cancel()
 
-    async def _run(self, attempt: Attempt) -> Entry:
-        request, access = attempt.request, attempt.access
-        turn = self._turns.setdefault(request.org_id, asyncio.Lock())
-        waits = turn.locked()
+    async def _run(self, attempt: Attempt, turns_ended: int) -> Entry:
+        """Wait for the organization's turn. So many turns had ended before key, limits and block were checked."""
+        turn = self._turns.setdefault(attempt.request.org_id, asyncio.Lock())
         async with turn:
-            if waits:  # what was checked before may be different now; the reservation checks it in any case
-                await self.recovery.prepare()  # the charge before may have ended without its outcome on the disk
-                await self.journal.examine(request, access.limits)  # or unknown, which blocks this one
-            sys.audit("viam_billing.charging.invoices_asked", request.key)
             try:
-                invoices = await access.invoices_if_permitted(request.org_id)
-            except BillingError as error:
-                raise refusals.certain(error, Outcome.NEVER_SENT) from None
-            sys.audit("viam_billing.charging.invoices_read", request.key)
-            if invoices is not None and self.journal.figures is not None and self.journal.figures.watched:
-                await self.reconciler.settle(request.org_id, invoices)
-            # by those before the sending, the charge's own invoice is told later
-            known = None if invoices is None else [invoice.id for invoice in invoices]
-            self._check_open(attempt)
-            attempt.reserved = True
-            await attempt.callers[0]()
-            try:
-                entry, own = await self.journal.reserve(request, access.limits, known)
-            except StateUnavailableError as error:
-                self.recovery.release_later(request.key, error)
-                raise
-            sys.audit("viam_billing.charging.reserved", request.key)
-            return await self._send(entry, access) if own else refusals.succeeded(entry)
+                return await self._in_turn(attempt, checked=turns_ended == self._turns_ended)
+            finally:
+                self._turns_ended += 1
+
+    async def _in_turn(self, attempt: Attempt, *, checked: bool) -> Entry:
+        request, access = attempt.request, attempt.access
+        if not checked:
+            await self.recovery.prepare()  # the charge before may have ended without its outcome on the disk
+            await self.journal.examine(request, access.limits)  # or unknown, which blocks this one
+        sys.audit("viam_billing.charging.invoices_asked", request.key)
+        try:
+            invoices = await access.invoices_if_permitted(request.org_id)
+        except BillingError as error:
+            raise refusals.certain(error, Outcome.NEVER_SENT) from None
+        sys.audit("viam_billing.charging.invoices_read", request.key)
+        if invoices is not None and self.journal.figures is not None and self.journal.figures.watched:
+            await self.reconciler.settle(request.org_id, invoices)
+        # by those before the sending, the charge's own invoice is told later
+        known = None if invoices is None else [invoice.id for invoice in invoices]
+        self._check_open(attempt)
+        attempt.reserved = True
+        await attempt.callers[0]()
+        try:
+            entry, own = await self.journal.reserve(request, access.limits, known)
+        except StateUnavailableError as error:
+            self.recovery.release_later(request.key, error)
+            raise
+        sys.audit("viam_billing.charging.reserved", request.key)
+        return await self._send(entry, access) if own else refusals.succeeded(entry)
 
     async def _send(self, entry: Entry, access: ServiceAccess) -> Entry:
         latest = entry

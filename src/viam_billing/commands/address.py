@@ -13,8 +13,8 @@ from viam_billing.settings.records import Record
 Line = Annotated[
     str, Meta(min_length=1, max_length=256, pattern=r"\S", title="a non-empty text of at most 256 characters")
 ]
-_LABEL = r"(?!-)[^\s\x00-,./:-@[-`{-\x9f]{1,63}(?<!-)"  # of a domain: letters of any language, digits, hyphens inside
-_EMAIL: Final = rf"^(?!\.|.*\.[.@])[^\s@,:;<>()[\]\\\"\x00-\x1f\x7f-\x9f]+@({_LABEL}\.)+(?![0-9]+$){_LABEL}$"
+_LABEL = r"(?!-)[^\s\x00-,./:-@[-`{-\x9f]{1,63}(?<!-)"  # of a domain: no punctuation but hyphens inside
+_EMAIL: Final = rf"^(?!\.|.*\.[.@])[^\s@,:;<>()[\]\\\x00-\x1f\x22\x7f-\x9f]+@({_LABEL}\.)+(?![0-9]+$){_LABEL}$"
 """Compiled when there is an address to check: that takes as long as importing three files."""
 
 Email = Annotated[

@@ -58,8 +58,8 @@ FileName = Annotated[
         min_length=1,
         max_length=_LONGEST_NAME_BYTES,
         extra_json_schema={"pattern": _FILE_NAME},
-        title="a file name of 1 to 255 bytes, such as 2026-11.pdf: no path, so neither / nor \\ in it; no characters "
-        'that cannot be printed; and neither of the folders "." and ".."',
+        title="a file name of 1 to 255 bytes, such as 2026-11.pdf: no path, so neither / nor \\ in it; printable "
+        'characters only; and neither of the folders "." and ".."',
         description="Write the PDF to this file in the folder invoices in state_dir.",
     ),
 ]

@@ -17,13 +17,14 @@ from viam_billing.core.tasks import off_loop
 from viam_billing.core.times import Deadline
 from viam_billing.settings.answers import AnswerRecord, AsOf, Stale, says
 from viam_billing.settings.policy import Effect
-from viam_billing.settings.records import Record, close_names, given, schema
+from viam_billing.settings.records import Record, close_names, given, in_snake_case, schema
 from viam_billing.version import VERSION
 
 _Read: TypeAlias = Callable[..., Awaitable[object]]
 
 
 _ALSO_CALLED: Final = {
+    "email_address": "email",
     "address": "billing_service",
     "cost": "usage",
     "forecast": "usage",
@@ -89,9 +90,9 @@ async def help_(parameters: HelpParameters, context: Context, call: Call) -> Hel
 
 def unknown_command(name: str, names: Iterable[str]) -> UnknownCommandError:
     """The error for a name that no command has."""
-    meant = name
+    meant = f"_{in_snake_case(name)}_"
     for word, command_has in _ALSO_CALLED.items():
-        meant = meant.replace(word, command_has)
+        meant = meant.replace(f"_{word}_", f"_{command_has}_")
     close = close_names(meant, names, 3)
     hint = f"Did you mean {' or '.join(close)}? " if close else ""
     return UnknownCommandError(f'there is no command {quoted(name)}. {hint}{{"help": {{}}}} lists the commands.')

@@ -15,7 +15,7 @@ from viam_billing.cloud import decoding
 from viam_billing.commands.address import Address, BillingAddress, Email, is_email
 from viam_billing.commands.context import Context, DryRun, Id, OrgReadParameters, command
 from viam_billing.commands.payers import OrgAdded
-from viam_billing.core.errors import BillingError, CloudRejectedError, KeyLacksPermissionError, NotFoundError, quoted
+from viam_billing.core.errors import BillingError, KeyLacksPermissionError, NotFoundError
 from viam_billing.core.png import LONGEST_SIDE, is_png
 from viam_billing.settings.answers import AnswerRecord, DryRunAnswer, Passed, says
 from viam_billing.settings.records import Record, given
@@ -147,22 +147,12 @@ async def _address(
     before = await _before("GetBillingServiceConfig", "billing_address", parameters, context, call)
     fields = {} if before == address else {"org_id": org_id, "billing_address": address}
     if parameters.dry_run:
-        if before is None and rpc == "UpdateBillingService":
-            raise _not_enabled(org_id)
         return DryRunAnswer(dry_run=True, would_send=fields)
     after = before
     if fields:
         await _send(rpc, fields, context, call)
         after = await _after("GetBillingServiceConfig", "billing_address", org_id, context, call)
     return AddressChange(org_id=org_id, billing_address=after or address, changed=_changed(before, after))
-
-
-def _not_enabled(org_id: str) -> CloudRejectedError:
-    """What an update would end in. Only a dry run takes it from what was read: the cloud has the last word."""
-    return CloudRejectedError(
-        f"the cloud tells no billing address of {quoted(org_id)}, so its billing service is not enabled and the "
-        "update would be refused. Call enable_billing_service first."
-    )
 
 
 @command("change", ServiceParameters, "Stop an organization from billing others under its own name.")
@@ -208,18 +198,11 @@ async def organization_set_logo(parameters: LogoParameters, context: Context, ca
 
 
 async def _before(rpc: str, field: str, parameters: ServiceParameters, context: Context, call: Call) -> Any:  # noqa: ANN401 - a field of the API
-    """What the cloud has now, None where it tells nothing; whoever asks for a change gets no older answer after it.
-
-    Raises: KeyLacksPermissionError: in a dry run only, which is there to tell it.
-    """
+    """What the cloud has now, None where it tells nothing; whoever asks for a change gets no older answer after it."""
     context.policy.check_org(parameters.org_id)
     try:
         answer = decoding.to_native(await context.gateway.get_white_label(rpc, parameters.org_id, call.deadline))
-    except NotFoundError:
-        answer = {}
-    except KeyLacksPermissionError:
-        if parameters.dry_run:
-            raise
+    except (NotFoundError, KeyLacksPermissionError):
         answer = {}
     context.reads.cache.forget(*_outdated(parameters.org_id))
     return answer.get(field) or None

@@ -12,6 +12,7 @@ LONGEST_SIDE: Final = 10_000
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _DEPTHS: Final = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 """How many bits a value may have, by the colour type."""
+_OF_PALETTE: Final = 3
 
 
 def is_png(content: bytes) -> bool:
@@ -26,14 +27,17 @@ def is_png(content: bytes) -> bool:
         chunks.append((content[at + 4 : at + 8], content[at + 8 : end - 4]))
         at = end
     kinds = [kind for kind, _ in chunks]
-    framed = kinds[:1] == [b"IHDR"] and kinds[-1] == b"IEND" and kinds.count(b"IEND") == 1 and b"IDAT" in kinds
-    return framed and _is_head(chunks[0][1])
+    if kinds[:1] != [b"IHDR"] or kinds[-1] != b"IEND" or kinds.count(b"IEND") != 1 or not dict(chunks).get(b"IDAT"):
+        return False
+    return _is_head(chunks[0][1], has_palette=b"PLTE" in kinds)
 
 
-def _is_head(head: bytes) -> bool:
+def _is_head(head: bytes, *, has_palette: bool) -> bool:
     """Whether IHDR tells a picture that has pixels, not too many, in a form that there is."""
     if len(head) != 13:  # noqa: PLR2004 - as the format has it
         return False
     width, height, depth, colour, compression, filters, interlaced = struct.unpack(">IIBBBBB", head)
     in_form = depth in _DEPTHS.get(colour, ()) and not compression and not filters and interlaced <= 1
+    if colour == _OF_PALETTE and not has_palette:
+        return False
     return in_form and 1 <= width <= LONGEST_SIDE and 1 <= height <= LONGEST_SIDE

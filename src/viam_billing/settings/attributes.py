@@ -5,6 +5,7 @@ from __future__ import annotations
 import os.path
 import re
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Annotated, Any, ClassVar, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -12,7 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from viam_billing.core.errors import quoted
 from viam_billing.core.money import Cents, is_whole_cents, to_cents
 from viam_billing.settings import app_address, records
-from viam_billing.settings.records import InvalidRecordError, Record, close_name, given
+from viam_billing.settings.records import MOST_ELEMENTS, InvalidRecordError, Record, close_name, given
 
 _ALERT_URL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.-]*://[^\s\x00-\x1f\x7f]+")
 _UUID: Final = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -199,13 +200,16 @@ def _errors_of_key(attributes: Mapping[str, object]) -> list[str]:
 
 
 def _errors_of_commands(valid: Attributes, key: object, effects: Mapping[str, str]) -> list[str]:
+    known = [*GROUPS, *effects]
+    wrong = (
+        (place, name) for place, name in enumerate(valid.allowed_commands) if name not in GROUPS and name not in effects
+    )
     errors = []
-    for place, name in enumerate(valid.allowed_commands):
-        if name not in effects and name not in GROUPS:
-            found, close = "a value that is not shown", ""
-            if not (isinstance(key, str) and key in name):
-                found, close = quoted(name), close_name(name, [*GROUPS, *effects])
-            errors.append(f"allowed_commands[{place}]: found {found}, expected {close or _COMMAND}")
+    for place, name in islice(wrong, MOST_ELEMENTS):
+        found, close = "a value that is not shown", ""
+        if not (isinstance(key, str) and key in name):
+            found, close = quoted(name), close_name(name, known)
+        errors.append(f"allowed_commands[{place}]: found {found}, expected {close or _COMMAND}")
     return errors
 
 

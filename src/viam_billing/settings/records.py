@@ -15,7 +15,7 @@ from viam_billing.core.errors import quoted
 
 _MOST_UNKNOWN: Final = 10
 """Unknown names that errors name; more are counted."""
-_MOST_ELEMENTS: Final = 10
+MOST_ELEMENTS: Final = 10
 """Wrong elements of one list that errors name."""
 _ELEMENTS_AT_ONCE: Final = 100
 """Elements that are looked at together, and one by one only if any is wrong: 10,000 by themselves take 50 ms."""
@@ -127,7 +127,7 @@ def _of_value(shape: type[Record], field: str, wanted: Any, value: object, hidde
         for place in range(start, min(start + _ELEMENTS_AT_ONCE, len(value)))
         if not _is_valid([value[place]], wanted, check)
     )
-    texts = [f"[{at}]: found {found(value[at])}, expected {element['title']}" for at in islice(places, _MOST_ELEMENTS)]
+    texts = [f"[{at}]: found {found(value[at])}, expected {element['title']}" for at in islice(places, MOST_ELEMENTS)]
     return texts or [f": found a list of {len(value):,}, expected {expected(shape, field)}"]
 
 
@@ -138,18 +138,23 @@ def close_names(name: str, names: Iterable[str], most: int) -> list[str]:
     """
     from difflib import get_close_matches  # noqa: PLC0415 - for errors only
 
-    words = {each: _words(each) for each in names}
-    asked = _words(name[:_LONGEST_COMPARED])
+    name = in_snake_case(name)
+    words = {each: _words(in_snake_case(each)) for each in names}
+    asked = _words(name)
     needed = asked - _VERBS or asked
     having = [each for each in words if needed and needed <= words[each]]
     having.sort(key=lambda each: (-len(asked & words[each]), len(words[each] - _VERBS)))
-    return having[:most] or get_close_matches(name[:_LONGEST_COMPARED], words, most)
+    return having[:most] or get_close_matches(name, words, most)
+
+
+def in_snake_case(name: str) -> str:
+    """A name as the module's own are spelt, or the beginning of one that is too long to be compared."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "_", name[:_LONGEST_COMPARED]).lower()
 
 
 def _words(name: str) -> frozenset[str]:
-    """The words of a name in any spelling, in lower case and the singular; an organization is an org."""
-    words = re.findall("[A-Z]?[a-z0-9]+|[A-Z]+", name.replace("organization", "org"))
-    return frozenset(word.lower().rstrip("s") for word in words)
+    """The words of a name in snake case, in the singular; an organization is an org."""
+    return frozenset(word.rstrip("s") for word in name.replace("organization", "org").split("_") if word)
 
 
 def close_name(name: str, names: Iterable[str]) -> str:

@@ -31,7 +31,7 @@ def check_parents(path: str) -> None:
             found = os.lstat(here)
         except FileNotFoundError as error:
             parent = os.path.dirname(path)
-            todo = f"Make {quoted(parent)} with it" if parent.startswith(f"{here}/") else "Make that folder"
+            todo = f"Create {quoted(parent)} as well" if parent.startswith(f"{here}/") else "Create that folder"
             raise type(error)(error.errno, f"{quoted(here)} is not there. {todo}, or name another") from None
         _check(here, found, parent=True)
         if stat.S_ISLNK(found.st_mode):

@@ -31,6 +31,19 @@ async def test_a_charge_is_on_the_disk_as_sent_before_it_leaves(scene: Scene) ->
     assert await scene.entry() == entry
 
 
+async def test_a_check_that_was_overtaken_is_made_again(scene: Scene) -> None:
+    """The charge under way ended unknown between the next one's check and its turn, which was free at once."""
+    first = await under_way(scene)
+    scene.store.late = late = asyncio.Event()
+    second = asyncio.ensure_future(scene.charge("later"))
+    await until(lambda: scene.store.late is None)
+    scene.cloud.sendings[0].lose()
+    assert await code_of(first) == "charge_outcome_unknown"
+    scene.cloud.reading_fails = away()
+    late.set()
+    assert await code_of(second) == "charge_blocked"
+
+
 async def test_the_same_key_with_other_parameters_is_a_conflict(scene: Scene) -> None:
     task = await under_way(scene)
     assert await code_of(scene.charge(cents=1001)) == "idempotency_conflict"
