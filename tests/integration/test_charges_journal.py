@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -194,3 +195,19 @@ async def test_charges_and_the_cooldown_of_emails_do_not_meet(
     assert (await refused(service.do(email))).code == "cooldown_active"
     assert (await refused(service.do(charge("b")))).code == "charge_blocked"
     assert (await service.do(charge("c", NORTHWIND_ID)))["state"] == "succeeded"
+
+
+async def test_a_folder_that_cannot_be_there_is_no_empty_journal(
+    service: Service, make: Callable[..., Awaitable[Service]], tmp_path: Path
+) -> None:
+    """For a service that only reads, too: its path may be misspelt, or its disk not mounted. An empty one is."""
+    assert (await service.ask("list_charges"))["charges"] == []
+    away = await make(state_dir=str(tmp_path / "not" / "there"))
+    for command in (
+        {"command": "list_charges"},
+        {"command": "get_audit_log"},
+        {"get_charge": {"idempotency_key": "a"}},
+    ):
+        refusal = await refused(away.do(command))
+        assert (refusal.code, "is not there" in refusal.text) == ("state_unavailable", True)
+    assert {"unknown_charges", "charged_last_24h"}.isdisjoint(await away.ask("get_status"))

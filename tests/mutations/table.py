@@ -90,7 +90,7 @@ _SENDING: Final = (
     _of("two charges of an organization at a time", "charging.service", skip("turn"), _SERVICE),
     _of(
         "a charge is not blocked by what ended unknown while it waited",
-        f"{_SERVICE_OF}._run",
+        f"{_SERVICE_OF}._in_turn",
         skip("examine"),
         _SERVICE,
     ),

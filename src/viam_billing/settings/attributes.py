@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from viam_billing.core.errors import quoted
 from viam_billing.core.money import Cents, is_whole_cents, to_cents
 from viam_billing.settings import app_address, records
-from viam_billing.settings.records import MOST_ELEMENTS, InvalidRecordError, Record, close_name, given
+from viam_billing.settings.records import MOST_ELEMENTS, InvalidRecordError, Record, close_names, given
 
 _ALERT_URL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.-]*://[^\s\x00-\x1f\x7f]+")
 _UUID: Final = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -208,7 +208,7 @@ def _errors_of_commands(valid: Attributes, key: object, effects: Mapping[str, st
     for place, name in islice(wrong, MOST_ELEMENTS):
         found, close = "a value that is not shown", ""
         if not (isinstance(key, str) and key in name):
-            found, close = quoted(name), close_name(name, known)
+            found, close = quoted(name), " or ".join(close_names(name, known, 3))
         errors.append(f"allowed_commands[{place}]: found {found}, expected {close or _COMMAND}")
     return errors
 

@@ -107,6 +107,8 @@ class Database:
                     pass
             return look(self._folder, self._file_name)
         except (FileNotFoundError, NotADirectoryError):
+            if not os.path.isdir(os.path.dirname(self._folder)):  # misspelt, or on a disk that is not mounted
+                raise
             if guard is not None:
                 guard(None)
             return None
