@@ -157,8 +157,8 @@ else
     for site in .venv/lib/*/site-packages; do
         printf '%s\n' ../../../../src >"$site/viam_billing.pth"
     done
-    # as run.sh starts it, for a fast first start, which the demonstration does not need; not every system has what compiling in parallel needs
-    if [ "$extra" != demo ]; then
+    # as run.sh starts it, for a fast first start, which demonstration and tests do not need; not every system has what compiling in parallel needs
+    if [ -z "$extra" ]; then
         step .venv/bin/python -OO -I -m compileall -q -j 0 .venv/lib src/viam_billing 2>/dev/null ||
             step .venv/bin/python -OO -I -m compileall -q .venv/lib src/viam_billing || :
     fi

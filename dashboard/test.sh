@@ -27,9 +27,11 @@ case $status in
     ;;
 esac
 
-npm run --silent lint
+npm run --silent lint &
+lint=$!
 npm run --silent check
 npm run --silent test
+wait "$lint"
 npm run --silent build -- --logLevel warn
 npm run --silent size
 

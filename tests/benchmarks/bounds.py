@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,7 +68,7 @@ async def of_requests(size: Size) -> list[Figure]:
             ask = Asked(module, "billing", _CHEAP)
             options = (("grpc.max_send_message_length", -1),)
             async with grpc.aio.insecure_channel(f"unix:{module.socket}", options) as channel:
-                for name, (path, request) in extremes.requests().items():
+                for name, (path, request) in islice(extremes.requests().items(), size.extremes):
                     found[name] = noticed = Noticed()
                     for _ in range(size.rounds):
                         await noticed.watch(module, ask, partial(_refused, channel.unary_unary(path), request))
@@ -88,7 +89,7 @@ async def of_answers(size: Size) -> list[Figure]:
     """The worst of all answers of the cloud, each to a new module that is logged in."""
     found: dict[str, Noticed] = {}
     with RawCloud() as cloud, SandboxProcess("--quiet") as sandbox, tempfile.TemporaryDirectory() as folder:
-        for name, (question, messages) in extremes.answers().items():
+        for name, (question, messages) in islice(extremes.answers().items(), size.extremes):
             async with ModuleProcess() as module:
                 own = attributes(sandbox, **_EVERYTHING, state_dir=f"{folder}/{len(found)}")
                 await module.add({**own, "app_address": cloud.address})

@@ -29,6 +29,8 @@ class Size:
     silence_s: float
     idle_s: float
     """For how long a caller is watched while nothing else goes on."""
+    extremes: int
+    """Kinds of the largest requests, and of answers, at most."""
     fleet: tuple[int, int]
     """Locations and organizations."""
 
@@ -42,6 +44,7 @@ FULL = Size(
     memory_calls=10_000,
     silence_s=4.0,
     idle_s=10.0,
+    extremes=100,
     fleet=(10_000, 200),
 )
 QUICK = Size(
@@ -53,6 +56,7 @@ QUICK = Size(
     memory_calls=300,
     silence_s=0.5,
     idle_s=0.5,
+    extremes=3,
     fleet=(300, 5),
 )
 

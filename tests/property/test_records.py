@@ -98,7 +98,7 @@ def errors_of(shape: type[Record], native: Mapping[str, object]) -> list[str]:
 
 
 @pytest.mark.parametrize("row", COMMANDS.values(), ids=COMMANDS)
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_the_schema_of_a_command_agrees_with_its_reading(row: Command, data: st.DataObject) -> None:
     """Whoever checks against what `help` shows is told the same as by the command."""
