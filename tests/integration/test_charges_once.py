@@ -64,7 +64,7 @@ async def test_a_caller_that_leaves_before_its_turn_is_dropped(charger: Service,
 
 async def test_a_caller_that_leaves_while_the_invoices_are_read(charger: Service, control: SandboxControl) -> None:
     """Is dropped too: nothing was reserved yet."""
-    control.set_fault(Fault(INVOICES, latency_before_s=0.5, count=1))
+    control.set_fault(Fault(INVOICES, latency_before_s=5, count=1))
     call = asyncio.create_task(charger.do(charge("a")))
     await sent(control, rpc=INVOICES)
     call.cancel()
