@@ -68,6 +68,7 @@ async def test_a_caller_that_leaves_while_the_invoices_are_read(charger: Service
     call = asyncio.create_task(charger.do(charge("a")))
     await sent(control, rpc=INVOICES)
     call.cancel()
+    await asyncio.wait({call})  # it has told the module, before the next call does
     answer = await charger.do(charge("a"))
     assert (answer["attempts"], answer["replayed"]) == (1, False)
     assert keys(control.stats()) == ["a"]
