@@ -83,7 +83,7 @@ class ChargeLimitExceededError(BillingError, code="charge_limit_exceeded", statu
 
 
 class ChargeBlockedError(BillingError, code="charge_blocked", status=Status.FAILED_PRECONDITION):
-    """An earlier charge of the organization is unknown: settle it, then repeat this idempotency key. Nobody paid."""
+    """An earlier charge of the organization is unknown: settle it. Nobody was charged; repeat this idempotency key."""
 
 
 class ResultTooLargeError(BillingError, code="result_too_large", status=Status.FAILED_PRECONDITION):
