@@ -79,11 +79,11 @@ class CooldownActiveError(BillingError, code="cooldown_active", status=Status.FA
 
 
 class ChargeLimitExceededError(BillingError, code="charge_limit_exceeded", status=Status.FAILED_PRECONDITION):
-    """The charge is above the service's `charge_limits`. Nobody was charged; repeat the key later."""
+    """The charge is above the service's `charge_limits`. Nobody was charged; repeat the idempotency key later."""
 
 
 class ChargeBlockedError(BillingError, code="charge_blocked", status=Status.FAILED_PRECONDITION):
-    """An earlier charge of the organization is unknown. This one charged nobody; settle that one, repeat this key."""
+    """An earlier charge of the organization is unknown: settle it. Nobody was charged; repeat this idempotency key."""
 
 
 class ResultTooLargeError(BillingError, code="result_too_large", status=Status.FAILED_PRECONDITION):

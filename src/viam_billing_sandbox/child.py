@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 RUN_SH: Final = Path(__file__).resolve().parents[2] / "run.sh"
 """Starts the module in a checkout; installed packages have none."""
 
-_SANDBOX_START_S: Final = 20.0
+_SANDBOX_START_S: Final = 60.0
 _STOP_S: Final = 10.0
 """Longer than the 8 s for which the module waits for a charge."""
 _POLL_S: Final = 0.02
@@ -84,7 +84,8 @@ class Child:
             if self.status is not None:
                 raise ChildError(f"the {self.name} ended with status {self.status} before it was ready.")
             if time.monotonic() > end_s:
-                raise ChildError(f"the {self.name} was not ready within {within_s:.0f} s.")
+                busy = "The computer may be too busy: run the command again."
+                raise ChildError(f"the {self.name} was not ready within {within_s:.0f} s. {busy}")
             await asyncio.sleep(_POLL_S)
 
     async def ended(self) -> int:

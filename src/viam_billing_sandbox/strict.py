@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar, get_args
 
 import msgspec
 
-_T = TypeVar("_T")
+_T = TypeVar("_T", bound="Record")
+_WRONG_CHOICE: Final = re.compile(r"Invalid enum value ('.*') - at `\$\.(\w+)`", re.DOTALL)
+"""What msgspec says of a field of the record itself; it does not tell the choices."""
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -32,4 +36,16 @@ def read(value: object, record: type[_T], place: str) -> _T:
     try:
         return msgspec.convert(value, record)
     except msgspec.ValidationError as error:
+        if wrong := _WRONG_CHOICE.fullmatch(str(error)):
+            kind = next(field.type for field in msgspec.structs.fields(record) if field.name == wrong[2])
+            raise ScenarioError(f"{place}.{wrong[2]}: {wrong[1]} is none of {', '.join(_choices(kind))}") from error
         raise ScenarioError(f"{place}: {error}") from error
+
+
+def _choices(kind: object) -> Iterator[str]:
+    """Returns the texts of a `Literal`, or of several in a union; the empty one stands for nothing."""
+    for each in get_args(kind):
+        if not isinstance(each, str):
+            yield from _choices(each)
+        elif each:
+            yield each

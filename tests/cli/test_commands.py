@@ -34,7 +34,7 @@ COMMANDS: list[tuple[tuple[str, ...], str]] = [
     (("payer",), "paid by"),
     (("payer", "--org", DEFAULT_ORG_ID), "billing email"),
     (("tiers",), "enterprise"),
-    (("charges", "list", "--state", "reserved"), "No charges."),
+    (("charges", "list", "--state", "reserved"), "No charges of the organizations that this service may see."),
     (("charges", "list", "--limit", "3"), "succeeded"),
     (("charges", "show", "job-000119"), "payment status"),
     (("charges", "reconcile"), "Settled"),
@@ -69,7 +69,7 @@ async def test_a_command_writes_tables_json_and_csv(
     forms = ("table", "json", "csv")
     table, as_json, as_csv = await asyncio.gather(*(ask(machine, *command, "--output", form) for form in forms))
     assert [(each.code, each.errors) for each in (table, as_json)] == [(0, "")] * 2
-    told = "viam-billing: Not complete: rows that failed: 1.\n" if "Not complete" in table.output else ""
+    told = "viam-billing: Not complete: 1 row failed.\n" if "Not complete" in table.output else ""
     assert (as_csv.code, as_csv.errors) == (0, told)
     assert words in table.output
     assert isinstance(json.loads(as_json.output), dict)

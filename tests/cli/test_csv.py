@@ -40,11 +40,11 @@ async def test_old_figures_are_told(robot: FakeRobot, command: tuple[str, ...]) 
 
 
 async def test_rows_that_are_missing_are_told(robot: FakeRobot) -> None:
-    answer = {**SAMPLES["get_fleet_usage"], "complete": False, "failed_count": 1, "out_of_scope_count": 2}
+    answer = {**SAMPLES["get_fleet_usage"], "complete": False, "failed_count": 2, "out_of_scope_count": 1}
     robot.answer = lambda _: answer
     done = await run("fleet", "-o", "csv", *robot.options)
-    left_out = "locations left out, as the service's allowed_location_ids lacks them"
-    told = f"viam-billing: Not complete: rows that failed: 1; {left_out}: 2.\n"
+    left_out = "1 location is left out, because the service's allowed_location_ids lacks it"
+    told = f"viam-billing: Not complete: 2 rows failed; {left_out}.\n"
     assert (done.code, done.errors) == (0, told)
 
 

@@ -133,7 +133,7 @@ async def test_the_other_examples_end_well(tmp_path: Path) -> None:
             assert output
             assert set(errors.decode().splitlines()) <= {
                 "viam-billing: idempotency key: visit-4711",
-                "viam-billing: Not complete: rows that failed: 1.",
+                "viam-billing: Not complete: 1 row failed.",
             }
     assert {"fleet.csv", "october.pdf", "focus.csv"} <= {each.name for each in folder.parent.iterdir()}
     with (tmp_path / "october-vantage.csv").open(newline="") as file:

@@ -205,7 +205,8 @@ async def test_a_fleet_says_what_it_leaves_out(robot: FakeRobot, tmp_path: Path)
     robot.answer = lambda _: {**SAMPLES["get_fleet_usage"], "complete": False, "out_of_scope_count": 7}
     for view in ((), ("--locations",)):
         output = " ".join((await run("fleet", *view, *robot.options)).output.split())
-        assert "Not complete: locations left out, as the service's allowed_location_ids lacks them: 7." in output
+        left_out = "7 locations are left out, because the service's allowed_location_ids lacks them."
+        assert f"Not complete: {left_out}" in output
         assert "failed" not in output
     config = tmp_path / "viam-billing" / "config.toml"
     config.parent.mkdir()

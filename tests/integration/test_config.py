@@ -120,7 +120,7 @@ async def test_a_misspelt_command_or_group_is_guessed(module: ModuleProcess, nam
     ("block", "told"),
     [
         ({"budget": {"monthly": 1, "warn_at": [50, "x"]}}, ("budget.warn_at[0]: found 50,", 'warn_at[1]: found "x",')),
-        ({"budget": {"monthly": 1, "warn_at": [0.5, -1]}}, ("budget.warn_at[1]: found -1, expected a number between",)),
+        ({"budget": {"monthly": 1, "warn_at": [0.5, -1]}}, ("budget.warn_at[1]: found -1, expected a fraction from",)),
         ({"allowed_commands": ["read", 5]}, ("allowed_commands[1]: found 5, expected the name of a command",)),
         ({"allowed_commands": ["read", "xyz"]}, ('allowed_commands[1]: found "xyz", expected the name of a command',)),
         ({"allowed_org_ids": ["*", " "]}, ('allowed_org_ids[1]: found " ", expected a non-empty text',)),

@@ -146,7 +146,7 @@ async def test_another_organization_is_out_of_scope(make: Callable[..., Awaitabl
     """By default the own one alone is in it."""
     refusal = await refused((await make()).ask(command, **{**REQUESTS[command], "org_id": HARBOR_ID}))
     assert refusal.code == "out_of_scope"
-    assert "allowed_org_ids" in refusal.text
+    assert "allowed_org_ids, and keep the own one in it." in refusal.text
     assert HARBOR_ID in refusal.text
 
 
@@ -155,14 +155,16 @@ async def test_another_location_is_out_of_scope(make: Callable[..., Awaitable[Se
     """By default the own one alone is in it."""
     refusal = await refused((await make()).ask(command, location_id="pier7hl001"))
     assert refusal.code == "out_of_scope"
-    assert "allowed_location_ids" in refusal.text
+    assert "allowed_location_ids, and keep the own one in it." in refusal.text
 
 
 async def test_a_list_opens_what_it_names(make: Callable[..., Awaitable[Service]]) -> None:
     """And no more than that: the own organization is not in a list that does not name it."""
     service = await make(allowed_org_ids=[HARBOR_ID])
     assert (await service.ask("get_current_month_usage", org_id=HARBOR_ID))["org_id"] == HARBOR_ID
-    assert (await refused(service.ask("get_current_month_usage", org_id=DEFAULT_ORG_ID))).code == "out_of_scope"
+    refusal = await refused(service.ask("get_current_month_usage", org_id=DEFAULT_ORG_ID))
+    assert refusal.code == "out_of_scope"
+    assert refusal.text.endswith("Add its ID to the attribute allowed_org_ids.")
 
 
 async def test_a_star_opens_all(service: Service) -> None:

@@ -45,12 +45,14 @@ async def do(machine: Machine, name: str, command: dict[str, Any]) -> dict[str, 
 async def test_one_service_reads_and_another_charges(
     start: Start, attributes: dict[str, Any], control: SandboxControl, tmp_path: Path
 ) -> None:
-    """Each refuses what is the other's; the attributes are the page's."""
+    """Each refuses what is the other's, and both know what was charged; the attributes are the page's."""
     services = documented("services")["services"]
     keys = {name: attributes[name] for name in ("app_address", "api_key_id", "api_key", "org_id", "location_id")}
     for service in services:
         service["attributes"] |= keys
-    services[1]["attributes"]["state_dir"] = str(tmp_path / "state")
+    assert len({service["attributes"]["state_dir"] for service in services}) == 1
+    for service in services:
+        service["attributes"]["state_dir"] = str(tmp_path / "state")
     server = start(services=services)
     async with server.machine() as machine:
         await machine.ready()
@@ -65,6 +67,9 @@ async def test_one_service_reads_and_another_charges(
             with pytest.raises(GRPCError, match="command_not_allowed: "):
                 await do(machine, name, command)
         assert (await do(machine, "charging", CHARGE))["charge_organization"]["state"] == "succeeded"
+        assert (await do(machine, "billing", {"get_status": {}}))["get_status"]["charged_last_24h"] == 12.5
+        for name, charges in (("billing", 0), ("charging", 1)):
+            assert len((await do(machine, name, {"list_charges": {}}))["list_charges"]["charges"]) == charges
     assert len(control.stats().charges) == 1
 
 

@@ -30,7 +30,7 @@ Text = Annotated[str, Meta(min_length=1, pattern=r"\S", title="a non-empty text"
 Texts = tuple[Text, ...]
 Amount = Annotated[float, Meta(gt=0, title="an amount in dollars above 0 and below 10^12, in whole cents")]
 Seconds = Annotated[float, Meta(ge=0, title="a number of seconds, at least 0")]
-Fraction = Annotated[float, Meta(ge=0, le=1, title="a number between 0 and 1")]
+Fraction = Annotated[float, Meta(ge=0, le=1, title="a fraction from 0 to 1, such as 0.5 for 50 %")]
 AlertUrl = Annotated[
     str, Meta(max_length=2048, title="an Apprise address of at most 2,048 characters, such as mailto://...")
 ]
@@ -71,7 +71,7 @@ class Budget(Record, frozen=True, kw_only=True):
     """What a month may cost, and the fractions of it at which to warn."""
 
     monthly: Amount
-    warn_at: Annotated[tuple[Fraction, ...], Meta(title="a list of numbers between 0 and 1")] = (0.5, 0.8)
+    warn_at: Annotated[tuple[Fraction, ...], Meta(title="a list of fractions from 0 to 1")] = (0.5, 0.8)
     checks: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"monthly": is_whole_cents}
 
 

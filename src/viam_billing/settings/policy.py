@@ -44,7 +44,8 @@ class Policy(Struct, frozen=True):
     def check_org(self, org_id: str) -> None:
         """Raises: OutOfScopeError: the organization is not in scope."""
         if not self.sees_org(org_id):
-            raise _out_of_scope("organization", org_id, "allowed_org_ids")
+            allowed = self.config.allowed_org_ids
+            raise _out_of_scope("organization", org_id, "allowed_org_ids", allowed, self.config.org_id)
 
     def org_in_scope(self, asked: str | UnsetType = UNSET) -> str:
         """The organization asked for, by default the own one. Raises: as `own_org` and `check_org`."""
@@ -59,7 +60,7 @@ class Policy(Struct, frozen=True):
             raise _not_known("location", "location_id", self.config.allowed_location_ids)
         allowed = self.config.allowed_location_ids
         if location_id not in allowed and ANY not in allowed:  # as `sees_location`, without a call on every read's way
-            raise _out_of_scope("location", location_id, "allowed_location_ids")
+            raise _out_of_scope("location", location_id, "allowed_location_ids", allowed, self.config.location_id)
         return location_id
 
 
@@ -78,7 +79,8 @@ def _not_known(kind: str, attribute: str, allowed: Collection[str]) -> NotConfig
     return NotConfiguredError(f"no {kind} is known. Set the attribute {attribute}{either}.")
 
 
-def _out_of_scope(kind: str, name: str, attribute: str) -> OutOfScopeError:
-    return OutOfScopeError(
-        f"the {kind} {quoted(name)} is outside of what this service may see. Add its ID to the attribute {attribute}."
-    )
+def _out_of_scope(kind: str, name: str, attribute: str, allowed: Collection[str], own: str | None) -> OutOfScopeError:
+    """The error for a name that is not allowed; a list that is set in place of the default has to keep the own one."""
+    keep = ", and keep the own one in it" if [*allowed] == [own] else ""
+    where = f"the {kind} {quoted(name)} is outside of what this service may see"
+    return OutOfScopeError(f"{where}. Add its ID to the attribute {attribute}{keep}.")

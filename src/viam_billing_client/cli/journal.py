@@ -120,7 +120,8 @@ def _table(charges_: tuple[answers.Charge, ...], page: Page) -> Iterator[str]:
         ]
         for each in charges_
     ]
-    yield from page.table(columns, cells, [STATUS.get(each.state) for each in charges_], none="No charges.")
+    none = "No charges of the organizations that this service may see."
+    yield from page.table(columns, cells, [STATUS.get(each.state) for each in charges_], none=none)
 
 
 def _charges_lines(answer: answers.Charges, page: Page) -> Iterator[str]:

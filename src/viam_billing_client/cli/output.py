@@ -71,11 +71,13 @@ def say_doubts(record: Any, machine: str = "") -> None:  # noqa: ANN401 - any an
 
 def incomplete(fleet: answers.FleetUsage) -> str:
     """What is missing of a fleet."""
-    reasons = {
-        "rows that failed": fleet.failed_count,
-        "locations left out, as the service's allowed_location_ids lacks them": fleet.out_of_scope_count,
-    }
-    return f"Not complete: {'; '.join(f'{reason}: {rows:,}' for reason, rows in reasons.items() if rows)}."
+    reasons = []
+    if failed := fleet.failed_count:
+        reasons.append(f"{failed:,} {'row' if failed == 1 else 'rows'} failed")
+    if left_out := fleet.out_of_scope_count:
+        some, them = ("location is", "it") if left_out == 1 else ("locations are", "them")
+        reasons.append(f"{left_out:,} {some} left out, because the service's allowed_location_ids lacks {them}")
+    return f"Not complete: {'; '.join(reasons)}."
 
 
 def write_json(value: object) -> None:

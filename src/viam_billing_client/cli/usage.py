@@ -84,9 +84,9 @@ def _usage_row(answer: answers.LocationUsage) -> dict[str, object]:
 
 def _usage_lines(answer: answers.LocationUsage, page: Page) -> Iterator[str]:
     yield from page.wrapped(f"Location {answer.location_id}, paid by {answer.billing_organization_id}")
-    yield f"{'This month so far':20}{page.styled(f'{dollars(answer.month_to_date):>14}', 'bold')}"
+    yield f"{'This month so far':22}{page.styled(f'{dollars(answer.month_to_date):>14}', 'bold')}"
     if answer.projection is not None:
-        yield f"{'The whole month':20}{dollars(answer.projection.total):>14}"
+        yield f"{'The whole month, about':22}{dollars(answer.projection.total):>14}"
         if answer.projection.low is not None and answer.projection.high is not None:
             band = f"{dollars(answer.projection.low)} to {dollars(answer.projection.high)}"
             yield from page.wrapped(f"in 8 of 10 months {band}", "dim")

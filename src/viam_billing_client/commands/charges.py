@@ -1,8 +1,8 @@
 """The two commands that charge.
 
 After **any** error, a `MachineError` or a crash of your program included, send the same request with the same
-`idempotency_key` again later: a key never charges twice. A new key for the same thing can. Take the key from what is
-charged for (the number of a job or visit), and store it with the whole request before the first attempt.
+`idempotency_key` again later: an idempotency key never charges twice. A new one for the same thing can. Take it from
+what is charged for (the number of a job or visit), and store it with the whole request before the first attempt.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class ChargeCommands(Commands):
     ) -> answers.ChargeMade | answers.DryRun:
         """Charge an organization `subtotal` plus `tax`, once for each `idempotency_key`.
 
-        Put the key into `description` too, so that people can find the invoice by it. A charge goes on when its caller
-        disconnects; the same key then returns its outcome. Raises, besides what every change raises:
+        Put the idempotency key into `description` too, so that people can find the invoice by it. A charge goes on when
+        its caller disconnects; sent again, it returns its outcome. Raises, besides what every change raises:
         ChargeLimitExceededError, ChargeBlockedError, IdempotencyConflictError (other parameters than before),
         ChargeOutcomeUnknownError (may have charged), StateUnavailableError, CloudRejectedError.
         """

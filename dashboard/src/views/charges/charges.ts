@@ -24,13 +24,13 @@ export function stateName(state: string): string {
 const MEANINGS: Record<State, string> = {
   unknown:
     'The customer may have been charged, at most once. Until it is settled, this organization is not charged again.',
-  sent: 'It may be on its way. The same key waits for the outcome.',
+  sent: 'It may be on its way. The same idempotency key waits for the outcome.',
   reserved: 'Its amount counts in the limits. Nothing has been sent.',
-  succeeded: 'The customer was charged, once. The same key gets this answer again.',
-  failed: 'Nobody was charged. The same key may be sent again.',
+  succeeded: 'The customer was charged, once. The same idempotency key gets this answer again.',
+  failed: 'Nobody was charged. The same idempotency key may be sent again.',
 };
 
-/** What a state means for the customer and for the key, in a sentence. */
+/** What a state means for the customer and for the idempotency key, in a sentence. */
 export function meaning({ state, late_invoice }: Pick<Entry, 'late_invoice'> & { state: string }): string {
   if (late_invoice !== undefined) return 'It was called not charged, and an invoice turned up later.';
   return wordOf(MEANINGS, state);
@@ -64,7 +64,7 @@ export function steps(entry: Entry, allowed: Allowed, now: number): string[] {
   ];
 }
 
-const DESCRIPTION = 'Its description has the key, if the caller put it there.';
+const DESCRIPTION = 'Its description has the idempotency key, if the caller put it there.';
 
 function found(entry: Entry, allowed: Allowed, now: number): string[] {
   const candidates = entry.candidates ?? [];
@@ -149,7 +149,7 @@ export function outcomeOf({ allowed, code }: Attempt): string {
   return code === 'charge_outcome_unknown' ? 'Outcome unknown' : 'Failed';
 }
 
-/** The parameters in a line; the key is told elsewhere. */
+/** The parameters in a line; the idempotency key is told elsewhere. */
 export function parametersLine(parameters: Attempt['parameters']): string {
   return Object.entries(parameters)
     .filter(([name]) => name !== 'idempotency_key')
