@@ -200,10 +200,8 @@ def _errors_of_key(attributes: Mapping[str, object]) -> list[str]:
 
 
 def _errors_of_commands(valid: Attributes, key: object, effects: Mapping[str, str]) -> list[str]:
-    known = [*GROUPS, *effects]
-    wrong = (
-        (place, name) for place, name in enumerate(valid.allowed_commands) if name not in GROUPS and name not in effects
-    )
+    known = dict.fromkeys((*GROUPS, *effects))
+    wrong = ((place, name) for place, name in enumerate(valid.allowed_commands) if name not in known)
     errors = []
     for place, name in islice(wrong, MOST_ELEMENTS):
         found, close = "a value that is not shown", ""

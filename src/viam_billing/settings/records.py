@@ -92,8 +92,8 @@ def _errors(
         inner = _inner_record(types.get(field))
         if field not in types:
             shown = "***" if hidden and hidden in name else name  # the value is not: it may be a key, its name misspelt
-            close = close_name(shown, [*shape.__struct_fields__, *shape.aliases])
-            hint = close or f"one of {', '.join(types) or 'none'}"
+            close = close_names(shown, [*shape.__struct_fields__, *shape.aliases], 1)
+            hint = f"{close[0]} (a name close to it)" if close else f"one of {', '.join(types) or 'none'}"
             errors.append((name, f"{prefix}{quoted(shown)}: found an unknown {kind}, expected {hint}"))
         elif field != name and field in values:
             errors.append((name, f"{prefix}{field}: found {field} and its other name {name}, expected one of the two"))
@@ -155,11 +155,6 @@ def in_snake_case(name: str) -> str:
 def _words(name: str) -> frozenset[str]:
     """The words of a name in snake case, in the singular; an organization is an org."""
     return frozenset(word.rstrip("s") for word in name.replace("organization", "org").split("_") if word)
-
-
-def close_name(name: str, names: Iterable[str]) -> str:
-    """What an error expects in place of an unknown name: the closest one, empty where none is close."""
-    return "".join(f"{close} (a name close to it)" for close in close_names(name, names, 1))
 
 
 _fields = cache(msgspec.structs.fields)  # it takes hundreds of microseconds
