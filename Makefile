@@ -17,7 +17,7 @@ entrypoint := dist/viam-billing/viam-billing
 tools := build/tools/bin
 compile := $(tools)/uv --no-config pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo machine dashboard page test test-page lint forecast bench soak build dist test-archive test-viam-server validate-focus lock tools audit sbom clean check-release quick-reference bench-archive crash fuzz mutate namespace test-arm64
+.PHONY: help setup demo machine dashboard page page-packages test coverage test-page lint forecast bench soak build dist test-archive test-viam-server validate-focus lock tools audit sbom clean check-release quick-reference bench-archive crash fuzz mutate namespace test-arm64
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:/ { printf "make %-16s  %s\n", $$1, $$2 }' Makefile
@@ -41,15 +41,22 @@ page: ## build the page into dashboard/dist, which needs Node 20.19 or newer
 	dashboard/install.sh
 	cd dashboard && npm run --silent build -- --logLevel warn
 
-test: lint test-page ## run the checks and the whole test suite with branch coverage (PYTEST_ARGS for pytest)
+test: ## run the checks and the whole test suite (PYTEST_ARGS for pytest)
+	@$(MAKE) --no-print-directory -j 2 --output-sync=line lint test-page
+	$(python) -m pytest $(PYTEST_ARGS)
+
+coverage: setup ## run the suite and measure its branch coverage of the module; a drop below fail_under is a failure
 	$(python) -m coverage erase
 	$(python) -m coverage run -m pytest $(PYTEST_ARGS)
 	$(python) tests/whole_coverage.py
 	$(python) -m coverage combine --quiet
 	$(python) -m coverage report
 
-test-page: setup ## check the page and test it in Chromium; without Node or Chromium that is left out, or fails with ALL=1
+test-page: setup page-packages ## check the page and test it in Chromium; without Node or Chromium that is left out, or fails with ALL=1
 	dashboard/test.sh
+
+page-packages: # beside setup; test.sh tells what is missing or failed
+	@dashboard/install.sh >/dev/null 2>&1 || :
 
 lint: setup ## check style, format and types
 	$(python) -m ruff check .

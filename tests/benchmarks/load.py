@@ -33,6 +33,8 @@ class Size:
     """Kinds of the largest requests, and of answers, at most."""
     fleet: tuple[int, int]
     """Locations and organizations."""
+    charged: tuple[int, int]
+    """Keys of a crowd, all of one amount, and how many of them fit into the day."""
 
 
 FULL = Size(
@@ -46,6 +48,7 @@ FULL = Size(
     idle_s=10.0,
     extremes=100,
     fleet=(10_000, 200),
+    charged=(200, 150),
 )
 QUICK = Size(
     rounds=1,
@@ -58,6 +61,7 @@ QUICK = Size(
     idle_s=0.5,
     extremes=3,
     fleet=(300, 5),
+    charged=(20, 15),
 )
 
 

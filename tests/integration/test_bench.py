@@ -57,6 +57,7 @@ WITH_BAR = {
     "cli_memory_json",
     "cli_memory_csv",
 }
+WAIT_S = 300.0
 UNTRACED = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
 """What is measured is the product, not the coverage of it."""
 WITHOUT_BAR = {
@@ -72,12 +73,13 @@ WITHOUT_BAR = {
 }
 
 
+@pytest.mark.timeout(WAIT_S + 10)
 def test_every_figure_is_measured_printed_and_written(tmp_path: Path) -> None:
     """Each row has its value, and where it has a bar the word on whether that is reached."""
     file = tmp_path / "folder" / "bench.json"
     command = [sys.executable, str(BENCH), "--quick", "--json", str(file)]
     done = subprocess.run(  # noqa: S603 - ours
-        command, check=False, capture_output=True, text=True, timeout=100, env=UNTRACED
+        command, check=False, capture_output=True, text=True, timeout=WAIT_S, env=UNTRACED
     )
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(file.read_text())

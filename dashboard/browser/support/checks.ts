@@ -6,15 +6,21 @@ import type { Locator, Page } from 'playwright-core';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** What axe finds, a line for each: the rule and where; with targets of at least 24 px, which it leaves out by default. */
-export async function violations(page: Page): Promise<string[]> {
+/** All that axe knows, with targets of at least 24 px, which it leaves out by default. */
+const EVERYTHING = { rules: { 'target-size': { enabled: true } } };
+const COLORS = { runOnly: { type: 'rule', values: ['color-contrast'] } };
+
+/** What axe finds, a line for each: the rule and where. */
+export async function violations(page: Page, rules: object = EVERYTHING): Promise<string[]> {
   // By the debugger, which the page's content security policy does not stop.
   if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(axe);
-  const { violations: found } = await page.evaluate(() =>
-    (globalThis as unknown as { axe: { run: (options: object) => Promise<AxeResults> } }).axe.run({
-      resultTypes: ['violations'],
-      rules: { 'target-size': { enabled: true } },
-    }),
+  const { violations: found } = await page.evaluate(
+    (asked) =>
+      (globalThis as unknown as { axe: { run: (options: object) => Promise<AxeResults> } }).axe.run({
+        resultTypes: ['violations'],
+        ...asked,
+      }),
+    rules,
   );
   return found.flatMap(({ id, help, nodes }) =>
     nodes.map((node) => `${id} (${help}): ${node.target.join(' ')}`),
@@ -58,12 +64,21 @@ export async function textZoom(page: Page, percent: number): Promise<void> {
   }, percent);
 }
 
-/** What axe finds in each theme. */
-export async function violationsInBothThemes(page: Page): Promise<string[]> {
+export type Theme = 'light' | 'dark';
+
+/** What axe finds in each theme: everything in one, in the other what its colors make of it. */
+export async function violationsInBothThemes(
+  page: Page,
+  seen: (theme: Theme) => Promise<unknown> = () => Promise.resolve(),
+): Promise<string[]> {
   const found: string[] = [];
-  for (const colorScheme of ['dark', 'light'] as const) {
+  for (const [colorScheme, rules] of [
+    ['dark', COLORS],
+    ['light', EVERYTHING],
+  ] as const) {
     await page.emulateMedia({ colorScheme });
-    found.push(...(await violations(page)).map((line) => `${colorScheme}: ${line}`));
+    await seen(colorScheme);
+    found.push(...(await violations(page, rules)).map((line) => `${colorScheme}: ${line}`));
   }
   return found;
 }
