@@ -17,6 +17,7 @@ from viam.proto.common import DoCommandRequest
 from viam.services.generic import Generic  # the SDK's connections know only the APIs that were imported before
 
 from viam_billing_client import errors
+from viam_billing_client.address import has_host
 from viam_billing_client.commands import AllCommands
 from viam_billing_client.commands.base import READ_S
 from viam_billing_client.values import from_struct, given
@@ -172,7 +173,7 @@ async def _machine(
     from viam.robot.client import RobotClient  # noqa: PLC0415
     from viam.rpc.dial import DialOptions  # noqa: PLC0415
 
-    if not address.rpartition("://")[2].strip(" /"):
+    if not has_host(address):
         raise ValueError(f"address: found {address!r}, expected a machine's, such as office-main.abc123xyz.viam.cloud")
     if (api_key is None) != (api_key_id is None):
         raise ValueError("api_key and api_key_id: found one of them, expected both or neither")

@@ -50,6 +50,7 @@ WRONG: list[tuple[tuple[str, ...], str]] = [
     (("usage", "--sandbox", "--scene", "none-such"), "did not start: --scene: invalid choice: 'none-such'"),
     (("usage", "--address", "localhost:1", "--insecure", "--scene", "steady"), "add --sandbox"),
     (("usage", "--address", "http://"), 'the address "http://" names no machine'),
+    (("usage", "--address", ":8080"), 'the address ":8080" names no machine'),
     (("charges", "resolve", "k"), "Choose from: succeeded, failed"),
     (("invoices", "--status", "bogus"), "'bogus' is not one of 'outstanding', 'paid', 'payment_processing'"),
     (("charges", "list", "--state", "bogus"), "--state': 'bogus' is not one of"),

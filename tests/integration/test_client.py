@@ -180,7 +180,7 @@ async def test_a_machine_that_is_not_there_is_told() -> None:
     with pytest.raises(NoConnectionError, match="localhost:1 "):
         async with Billing.connect("localhost:1", insecure=True):
             pass
-    for address in ("", " ", "http://", "https:///"):
+    for address in ("", " ", "http://", "https:///", ":8080", "http://:8080"):
         with pytest.raises(ValueError, match=f"address: found '{address}', expected a machine's, such as "):
             async with Billing.connect(address, insecure=True):
                 pass

@@ -10,7 +10,8 @@ from typing import Final
 from grpclib import GRPCError, Status
 
 from viam_billing_client import errors
-from viam_billing_client.cli.places import Place, is_loopback
+from viam_billing_client.address import is_loopback
+from viam_billing_client.cli.places import Place
 
 SETTLE: Final = (
     "`viam-billing charges reconcile` looks for its invoice. If it stays unknown, find out whether the customer was "

@@ -21,12 +21,12 @@ from uuid import UUID
 
 from typer import BadParameter
 
+from viam_billing_client.address import has_host, is_loopback
 from viam_billing_client.cli.messages import keep_secret, say
 
 SERVICE: Final = "billing"
 _FIELDS: Final = {"address": str, "api_key_id": str, "api_key": str, "service": str, "insecure": bool}
 _WORDS: Final = {str: "text", bool: "true or false"}
-_LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]", "::1")
 
 
 class UnhelpedError(BadParameter):
@@ -90,11 +90,6 @@ def has_sandbox() -> bool:
     return importlib.util.find_spec("viam_billing_sandbox") is not None
 
 
-def is_loopback(address: str) -> bool:
-    """Whether an address, with or without a port, is this computer's own."""
-    return address in _LOOPBACK or address.rpartition(":")[0] in _LOOPBACK
-
-
 def config_path() -> Path:
     """Where the profiles are."""
     from platformdirs import user_config_path  # noqa: PLC0415 - not for --help
@@ -149,7 +144,7 @@ def _of_profile(name: str, profiles: Mapping[str, Mapping[str, Any]], options: O
 
 def _checked(place: Place) -> Place:
     keep_secret(place.api_key)
-    if not place.address.rpartition("://")[2].strip(" /"):
+    if not has_host(place.address):
         raise BadParameter(
             f'the address "{place.address}" names no machine; expected such as office-main.abc123xyz.viam.cloud.'
         )
