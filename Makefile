@@ -4,6 +4,8 @@ python := .venv/bin/python
 # in the order of the files: the long ones come early, and no worker is left alone with one at the end. More workers than
 # the two processors that the suite is kept short for: tests wait for processes, disks and time-outs
 PYTEST_ARGS ?= -n 4 --dist loadfile --no-loadscope-reorder
+# kept from one process to the next: hundreds of them would each compile the sources and the tests again
+unexport PYTHONDONTWRITEBYTECODE
 LOCK_ARGS ?=
 SECONDS ?=
 KILLS ?= 330
