@@ -22,7 +22,7 @@ compile := $(tools)/uv --no-config pip compile --quiet --universal --python-vers
 .PHONY: help setup demo machine dashboard page page-packages test coverage test-page lint forecast bench soak build dist test-archive test-viam-server validate-focus lock tools audit sbom clean check-release quick-reference bench-archive crash fuzz mutate namespace test-arm64
 
 help: ## list the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:/ { printf "make %-16s  %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "make %-16s  %s\n", $$1, $$2 }' Makefile
 
 setup: ## make .venv with everything for development, or bring it up to date
 	./setup.sh --dev
@@ -44,7 +44,7 @@ page: ## build the page into dashboard/dist, which needs Node 20.19 or newer
 	cd dashboard && npm run --silent build -- --logLevel warn
 
 test: ## run the checks and the whole test suite (PYTEST_ARGS for pytest)
-	@$(MAKE) --no-print-directory -j 2 --output-sync=line lint test-page
+	@$(MAKE) --no-print-directory -j 2 lint test-page
 	$(python) -m pytest $(PYTEST_ARGS)
 
 coverage: setup ## run the suite and measure its branch coverage of the module; a drop below fail_under is a failure
@@ -151,4 +151,4 @@ lock: tools ## remake requirements/*.txt from pyproject.toml with uv (LOCK_ARGS=
 clean: ## remove everything that the other targets made, .venv too
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
 	rm -rf dashboard/node_modules dashboard/dist dashboard/screens
-	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests bundle -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -89,6 +89,8 @@ test.each(WAYS)(
     await expect.poll(() => page.locator('li', { hasText: 'resolve_charge' }).count()).toBe(1);
     await open(page, machine, `charges?id=${NEVER_MADE}`);
     expect(await page.locator('main').innerText()).toContain('Ann, in the Viam app');
+    const { entries } = await machine.ask('get_audit_log', {});
+    expect(entries.filter(({ command }) => command === 'resolve_charge')).toHaveLength(1);
     expect(errors).toEqual([]);
     expect(strangers).toEqual([]);
   },

@@ -9,7 +9,7 @@ _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]", "::1")
 
 def has_host(address: str) -> bool:
     """Whether an address names a host at all; `http://` and `:8080` do not."""
-    rest = address.rpartition("://")[2].strip(" /")
+    rest = address.rpartition("://")[2].strip().strip(" /")
     return bool(rest) and (not rest.startswith(":") or rest.startswith("::"))
 
 

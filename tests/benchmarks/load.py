@@ -61,7 +61,7 @@ QUICK = Size(
     idle_s=0.5,
     extremes=3,
     fleet=(300, 5),
-    charged=(20, 15),
+    charged=(40, 30),
 )
 
 

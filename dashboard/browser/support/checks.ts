@@ -8,7 +8,7 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 
 /** All that axe knows, with targets of at least 24 px, which it leaves out by default. */
 const EVERYTHING = { rules: { 'target-size': { enabled: true } } };
-const COLORS = { runOnly: { type: 'rule', values: ['color-contrast'] } };
+const COLORS = { runOnly: { type: 'rule', values: ['color-contrast', 'link-in-text-block'] } };
 
 /** What axe finds, a line for each: the rule and where. */
 export async function violations(page: Page, rules: object = EVERYTHING): Promise<string[]> {
