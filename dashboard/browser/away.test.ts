@@ -9,7 +9,6 @@ import { go, open, startBrowser, visit, type Visit } from './support/visit';
 /** Those whose figures are the cloud's. */
 const VIEWS = ['month', 'fleet', 'invoices'];
 const NEWEST = 'These are the newest figures known.';
-const WAIT = { timeout: 20_000, interval: 200 };
 
 let browser: Browser;
 let machine: Machine;
@@ -96,7 +95,7 @@ describe.each(WAYS)('with errors as %s gives them', (way) => {
       .poll(async () => {
         const { module_pid: now, module_ready: ready } = await machine.does('Status');
         return ready && now !== before;
-      }, WAIT)
+      })
       .toBe(true);
     await refreshed(seen);
     await shows(seen, 'No service “billing” answers on this machine.', false);
@@ -151,7 +150,7 @@ test('what is not seen does not ask', async () => {
     .poll(async () => {
       await page.clock.fastForward(LATER_MS);
       return asked.count;
-    }, WAIT)
+    })
     .toBeGreaterThan(before);
 });
 

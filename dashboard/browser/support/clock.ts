@@ -4,7 +4,6 @@ import type { Visit } from './visit';
 
 /** After so long everything is asked again. */
 export const LATER_MS = 61_000;
-const WAIT = { timeout: 20_000, interval: 100 };
 
 /** Lets minutes pass until something is so; none while the page waits for an answer. */
 export async function later({ page, asked }: Visit, so: () => Promise<boolean>): Promise<void> {
@@ -12,14 +11,14 @@ export async function later({ page, asked }: Visit, so: () => Promise<boolean>):
     .poll(async () => {
       if (asked.pending === 0) await page.clock.fastForward(LATER_MS);
       return so();
-    }, WAIT)
+    })
     .toBe(true);
 }
 
 /** Lets a minute pass and waits until everything has been asked again and answered. */
 export async function refreshed({ page, asked }: Visit): Promise<void> {
-  await expect.poll(() => asked.pending, WAIT).toBe(0);
+  await expect.poll(() => asked.pending).toBe(0);
   const { count } = asked;
   await page.clock.fastForward(LATER_MS);
-  await expect.poll(() => asked.count > count && asked.pending === 0, WAIT).toBe(true);
+  await expect.poll(() => asked.count > count && asked.pending === 0).toBe(true);
 }
